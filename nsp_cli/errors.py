@@ -1,0 +1,35 @@
+"""The errors a user can cause or meet; everything else is a programmer's mistake and stays loud."""
+
+from __future__ import annotations
+
+
+class NspError(Exception):
+    """Says what went wrong, with which file and why; `hint` is the next thing to type or check.
+
+    The command line shows both as two lines and exits with code 1.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InputError(NspError):
+    """A photo or folder is missing, unreadable, unsupported, damaged or too large."""
+
+
+class OutputError(NspError):
+    """A result cannot be written, or would replace something that must stay."""
+
+
+class WeightsError(NspError):
+    """Weights are unknown, cannot be downloaded, differ from their hash, or are damaged or foreign."""
+
+
+class DeviceError(NspError):
+    """The asked-for device or precision is absent, or memory ends at the smallest tile."""
+
+
+class TrainingError(NspError):
+    """Training cannot start, go on, or be resumed."""

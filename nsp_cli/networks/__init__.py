@@ -1,0 +1,11 @@
+"""The networks nsp knows, by the name that weights files carry."""
+
+from __future__ import annotations
+
+from nsp_cli.networks.base import NetworkConfig, NetworkSpec
+from nsp_cli.networks.dbsn import DbsnConfig
+from nsp_cli.networks.tbsn import TbsnConfig
+
+NETWORKS: dict[str, type[NetworkConfig]] = {"dbsn": DbsnConfig, "tbsn": TbsnConfig}
+
+__all__ = ["NETWORKS", "NetworkConfig", "NetworkSpec"]

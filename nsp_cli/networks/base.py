@@ -1,0 +1,58 @@
+"""What every network tells its callers, and the masked convolution that makes a network blind-spot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What a caller must know to feed a network, as data.
+
+    Attributes:
+        scale: t, the output pixels per input pixel and axis.
+        input_multiple: Both sides of the network's input must be multiples of this.
+        radius: Receptive-field radius in input pixels; what lies farther away does not count.
+        exact_tiling: False where attention pools over all it sees (TBSN), so that a tile's
+            result differs from the whole picture's however large the halo.
+        values_per_pixel: Numbers alive at the peak per input pixel, measured; what a tile costs.
+    """
+
+    scale: int
+    input_multiple: int
+    radius: int
+    exact_tiling: bool
+    values_per_pixel: int
+
+
+class NetworkConfig(Protocol):
+    """A frozen dataclass from which alone a network is built."""
+
+    def spec(self) -> NetworkSpec: ...
+
+    def build(self) -> nn.Module: ...
+
+
+class CentreMaskedConv2d(nn.Conv2d):
+    """Convolves with the centre tap left out, so that no output sees the pixel in its own place.
+
+    The stored weight's centre may hold anything (the authors' files do); it is multiplied by zero.
+    The mask is a constant of the architecture and is not saved.
+    """
+
+    mask: Tensor
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, *, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=bias)
+        mask = torch.ones(1, 1, kernel_size, kernel_size)
+        mask[..., kernel_size // 2, kernel_size // 2] = 0
+        self.register_buffer("mask", mask, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, in_channels, H, W) to (B, out_channels, H, W)."""
+        return functional.conv2d(x, self.weight * self.mask, self.bias, padding=self.padding)

@@ -1,0 +1,114 @@
+"""DBSN, the dilated blind-spot network of NSP (paper Sec. 3.2; layer names are the authors')."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nsp_cli.networks.base import CentreMaskedConv2d, NetworkSpec
+
+BRANCH_DILATIONS = (2, 3)
+
+
+@dataclass(frozen=True)
+class DbsnConfig:
+    """Everything that a DBSN is built from; the defaults are the paper's 3,750,723 parameters.
+
+    Attributes:
+        base_channels: D, channels inside a branch.
+        num_modules: N, dilated residual modules per branch.
+        t: Scaling factor; the output has t·H × t·W pixels.
+    """
+
+    base_channels: int = 128
+    num_modules: int = 9
+    t: int = 2
+
+    def spec(self) -> NetworkSpec:
+        """States the receptive field: a branch's masked convolution, then N dilated ones."""
+        radius = max((d - 1) + self.num_modules * d for d in BRANCH_DILATIONS)
+        return NetworkSpec(
+            scale=self.t,
+            input_multiple=1,
+            radius=radius,
+            exact_tiling=True,
+            # 7.2·D at the peak, in the concatenation and the tail, for D = 32 to 128.
+            values_per_pixel=8 * self.base_channels,
+        )
+
+    def build(self) -> Dbsn:
+        """Builds the network with fresh random weights."""
+        return Dbsn(self)
+
+
+class DilatedModule(nn.Module):
+    """Adds a dilated 3×3 and a 1×1 convolution's answer to its input."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation),
+            nn.GELU(),
+            nn.Conv2d(channels, channels, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, channels, H, W) to the same shape."""
+        answer: Tensor = self.body(x)
+        return x + answer
+
+
+class Branch(nn.Module):
+    """Looks past a (2d−1)×(2d−1) hole and then only at multiples of d, so the hole stays unseen."""
+
+    def __init__(self, channels: int, num_modules: int, dilation: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            CentreMaskedConv2d(channels, channels, 2 * dilation - 1),
+            nn.GELU(),
+            *_pointwise(channels, channels),
+            *_pointwise(channels, channels),
+            *(DilatedModule(channels, dilation) for _ in range(num_modules)),
+            *_pointwise(channels, channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, channels, H, W) to the same shape."""
+        answer: Tensor = self.body(x)
+        return answer
+
+
+class Dbsn(nn.Module):
+    """Predicts the next finer scale of a noisy picture without looking at the predicted pixel.
+
+    Maps (B, 3, H, W) to (B, 3, t·H, t·W), both in [0, 1] (the output may leave it slightly).
+    An output pixel does not depend on the input pixel in whose place it lies.
+    """
+
+    def __init__(self, config: DbsnConfig) -> None:
+        super().__init__()
+        channels = config.base_channels
+        self.head = nn.Sequential(*_pointwise(3, channels))
+        self.branch1 = Branch(channels, config.num_modules, BRANCH_DILATIONS[0])
+        self.branch2 = Branch(channels, config.num_modules, BRANCH_DILATIONS[1])
+        fine = 2 * channels // config.t**2
+        self.tail = nn.Sequential(
+            *_pointwise(2 * channels, 2 * channels),
+            *_pointwise(2 * channels, 2 * channels),
+            nn.PixelShuffle(config.t),
+            *_pointwise(fine, fine),
+            *_pointwise(fine, fine),
+            nn.Conv2d(fine, 3, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, 3, H, W) to (B, 3, t·H, t·W)."""
+        x = self.head(x)
+        answer: Tensor = self.tail(torch.cat([self.branch1(x), self.branch2(x)], dim=1))
+        return answer
+
+
+def _pointwise(in_channels: int, out_channels: int) -> tuple[nn.Module, nn.Module]:
+    return nn.Conv2d(in_channels, out_channels, 1), nn.GELU()

@@ -1,0 +1,153 @@
+"""What a block of TBSN is made of (paper Sec. 3.2; layer names are the authors')."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class ChannelNorm(nn.Module):
+    """Divides each pixel by the standard deviation over its channels, without taking off their mean."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = ChannelScale(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, channels, H, W) to the same shape; the squares of large values need float32."""
+        scaled: Tensor = self.body(x * torch.rsqrt(x.var(dim=1, keepdim=True, correction=0) + 1e-5))
+        return scaled
+
+
+class ChannelScale(nn.Module):
+    """Multiplies each channel by a learnt weight."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, channels, H, W) to the same shape."""
+        return x * self.weight.view(-1, 1, 1)
+
+
+class ChannelAttention(nn.Module):
+    """Mixes channels by how alike they are over the whole picture.
+
+    The one place where TBSN is not blind: `mixing` pools over every position, also those whose features
+    saw the predicted pixel. Given the mixing matrices, the rest is blind exactly.
+    """
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
+        self.qkv = nn.Conv2d(channels, 3 * channels, 1, bias=False)
+        self.qkv_dwconv = nn.Conv2d(
+            3 * channels, 3 * channels, 3, padding=2, dilation=2, groups=3 * channels, bias=False
+        )
+        self.project_out = nn.Conv2d(channels, channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, channels, H, W) to the same shape."""
+        batch, _, height, width = x.shape
+        qkv: Tensor = self.qkv_dwconv(self.qkv(x))
+        q, k, v = qkv.reshape(batch, 3, self.heads, -1, height * width).unbind(dim=1)
+        mixed = self.mixing(q, k) @ v
+        projected: Tensor = self.project_out(mixed.reshape(batch, -1, height, width))
+        return projected
+
+    def mixing(self, q: Tensor, k: Tensor) -> Tensor:
+        """Compares channels: two (B, heads, C, positions) give (B, heads, C, C), whose rows sum to 1."""
+        q, k = functional.normalize(q, dim=-1), functional.normalize(k, dim=-1)
+        return (q @ k.transpose(-2, -1) * self.temperature).softmax(dim=-1)
+
+
+class RelativePosition(nn.Module):
+    """A learnt vector for every horizontal and vertical distance between a query and a key.
+
+    The mask leaves only even distances, so of the authors' 2·key_size − 1 rows every other one is
+    never read.
+    """
+
+    rows: Tensor
+
+    def __init__(self, query_size: int, key_size: int, head_size: int) -> None:
+        super().__init__()
+        rows = 2 * key_size - 1
+        self.rel_height = nn.Parameter(torch.randn(rows, head_size) * head_size**-0.5)
+        self.rel_width = nn.Parameter(torch.randn(rows, head_size) * head_size**-0.5)
+        # Steps of one on a parity's grid are steps of two pixels.
+        steps = torch.arange(key_size // 2)[None, :] - torch.arange(query_size // 2)[:, None]
+        self.register_buffer("rows", 2 * steps + key_size - 1, persistent=False)
+
+    def forward(self, q: Tensor) -> Tensor:
+        """Maps queries (..., y, x, head_size) to logits (..., y, x, key y, key x)."""
+        along_y = torch.einsum("...yxc,ykc->...yxk", q, self.rel_height[self.rows])
+        along_x = torch.einsum("...yxc,xkc->...yxk", q, self.rel_width[self.rows])
+        return along_y[..., :, None] + along_x[..., None, :]
+
+
+class SpatialAttention(nn.Module):
+    """Lets every pixel of a window look at pixels an even number of rows and columns away, near the window.
+
+    The authors mask 3/4 of each window's logits for that. Here the pixels are first sorted by the
+    parity of row and column: the same result without a mask, with a quarter of the work and memory.
+    """
+
+    def __init__(self, channels: int, heads: int, head_size: int, window: int, margin: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.head_size = head_size
+        # On one parity's grid everything is half as large.
+        self.window = window // 2
+        self.margin = margin // 2
+        self.qkv = nn.Conv2d(channels, 3 * heads * head_size, 1, bias=False)
+        self.rel_pos_emb = RelativePosition(window, window + 2 * margin, head_size)
+        self.project_out = nn.Conv2d(heads * head_size, channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, channels, H, W) to the same shape; H and W are multiples of the window."""
+        q, k, v = self._sort_by_parity(self.qkv(x)).unbind(dim=1)
+        q = q * self.head_size**-0.5
+        queries = q.unfold(-2, self.window, self.window).unfold(-2, self.window, self.window).movedim(2, -1)
+        # (B, heads, parity y, parity x, window y, window x, y, x, size); from here y and x lie flat
+        # where queries or keys are listed.
+        logits = queries.flatten(-3, -2) @ self._surroundings(k).transpose(-2, -1)
+        logits = logits + self.rel_pos_emb(queries).flatten(-2).flatten(-3, -2)
+        answers = (logits.softmax(dim=-1) @ self._surroundings(v)).reshape(queries.shape)
+        # (B, heads, size, window y, y, parity y, window x, x, parity x)
+        answers = answers.permute(0, 1, 8, 4, 6, 2, 5, 7, 3)
+        projected: Tensor = self.project_out(answers.reshape(x.shape[0], -1, *x.shape[-2:]))
+        return projected
+
+    def _sort_by_parity(self, qkv: Tensor) -> Tensor:
+        """Maps (B, 3·heads·size, H, W) to (B, 3, heads, size, parity y, parity x, H/2, W/2)."""
+        batch, _, height, width = qkv.shape
+        shape = (batch, 3, self.heads, self.head_size, height // 2, 2, width // 2, 2)
+        return qkv.reshape(shape).permute(0, 1, 2, 3, 5, 7, 4, 6)
+
+    def _surroundings(self, part: Tensor) -> Tensor:
+        """Returns what each window can look at: (B, heads, 2, 2, windows y, windows x, keys, size).
+
+        Past the picture's edge lie zeros, which take part in the attention as the authors' do.
+        """
+        size = self.window + 2 * self.margin
+        padded = functional.pad(part, [self.margin] * 4)
+        windows = padded.unfold(-2, size, self.window).unfold(-2, size, self.window)
+        return windows.flatten(-2).movedim(2, -1)
+
+
+class FeedForward(nn.Module):
+    """Convolves twice with dilation 2, so that parities stay apart."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.project_in = nn.Conv2d(channels, channels, 3, padding=2, dilation=2, bias=False)
+        self.project_out = nn.Conv2d(channels, channels, 3, padding=2, dilation=2, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, channels, H, W) to the same shape."""
+        projected: Tensor = self.project_out(functional.gelu(self.project_in(x)))
+        return projected
