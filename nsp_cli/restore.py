@@ -1,0 +1,249 @@
+"""Denoises and enlarges one photo with a blind-spot network, in tiles (paper Sec. 3.2, Eq. 6–9)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nsp_cli.device import choose_device, choose_precision, free_memory, release_memory
+from nsp_cli.errors import DeviceError
+from nsp_cli.networks import NetworkSpec
+from nsp_cli.pixel_shuffle import pd_downsample, pd_upsample
+from nsp_cli.tiling import Tile, TileGrid
+
+UpscaleMode = Literal["pd", "direct"]
+UPSCALE_MODES: tuple[str, ...] = get_args(UpscaleMode)
+
+OnProgress = Callable[[int, int], None]
+Pixels = NDArray[Any]
+
+# A tile may take this share of the free memory: allocators round up, and others run too.
+_MEMORY_SHARE = 0.4
+# Past this side a larger core saves little halo and costs memory that no one gets back.
+_LARGEST_EXACT_CORE = 1024
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where and how a network runs.
+
+    Attributes:
+        device: Tiles go there; the photo stays in main memory.
+        precision: Of the network's arithmetic; float32 for a tile whose result is not finite.
+        core: Side of a tile's core in photo pixels; None chooses from free memory.
+    """
+
+    device: torch.device
+    precision: torch.dtype
+    core: int | None = None
+
+    @classmethod
+    def choose(cls, device: str = "auto", precision: str = "auto", core: int | None = None) -> Execution:
+        """Picks device and precision by name, "auto" for what suits the machine.
+
+        Raises:
+            DeviceError: A name is unknown or the device absent.
+        """
+        chosen = choose_device(device)
+        return cls(chosen, choose_precision(precision, chosen), core)
+
+
+class Restorer:
+    """A network made ready to restore photos.
+
+    Photos are (3, H, W), uint8, uint16 or float32 in [0, 1], of any size; the result has the same
+    type. Results are clipped to the type's range, float32 ones are not.
+    """
+
+    def __init__(self, network: nn.Module, spec: NetworkSpec, execution: Execution) -> None:
+        self._network = network.eval().to(execution.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.spec = spec
+        self.execution = execution
+
+    def denoise(self, noisy: Tensor, *, on_progress: OnProgress | None = None) -> Tensor:
+        """Averages the network's answers to the t² sub-images (Eq. 7).
+
+        Args:
+            noisy: (3, H, W).
+            on_progress: Called with the photo's pixels done and to do.
+
+        Returns:
+            (3, H, W), same type.
+
+        Raises:
+            DeviceError: Memory ends at the smallest tile, or the result is not finite.
+        """
+        return self._run(noisy, self._average, scale=1, stride=self.spec.scale, on_progress=on_progress)
+
+    def upscale(
+        self, noisy: Tensor, *, mode: UpscaleMode = "direct", on_progress: OnProgress | None = None
+    ) -> Tensor:
+        """Enlarges by t and denoises in one go (Eq. 8, 9).
+
+        Args:
+            noisy: (3, H, W).
+            mode: "pd" interleaves the answers to the sub-images; "direct" gives the photo itself to
+                the network, for noise that hardly correlates between neighbours.
+            on_progress: Called with the photo's pixels done and to do.
+
+        Returns:
+            (3, t·H, t·W), same type.
+
+        Raises:
+            ValueError: The mode is unknown.
+            DeviceError: As for `denoise`.
+        """
+        if mode not in UPSCALE_MODES:
+            raise ValueError(f"unknown mode {mode!r}; known are {', '.join(UPSCALE_MODES)}")
+        scale = self.spec.scale
+        if mode == "direct":
+            return self._run(noisy, self._network, scale=scale, stride=1, on_progress=on_progress)
+        return self._run(noisy, self._interleave, scale=scale, stride=scale, on_progress=on_progress)
+
+    def _average(self, tile: Tensor) -> Tensor:
+        answers: Tensor = self._network(pd_downsample(tile, self.spec.scale))
+        return answers.float().view(-1, *tile.shape).mean(dim=0)
+
+    def _interleave(self, tile: Tensor) -> Tensor:
+        return pd_upsample(self._network(pd_downsample(tile, self.spec.scale)), self.spec.scale)
+
+    def _run(
+        self,
+        noisy: Tensor,
+        process: Callable[[Tensor], Tensor],
+        *,
+        scale: int,
+        stride: int,
+        on_progress: OnProgress | None,
+    ) -> Tensor:
+        _, height, width = noisy.shape
+        # A sub-image's radius spans `stride` photo pixels a step, and its phase up to one stride less.
+        halo = self.spec.radius * stride + stride - 1
+        grid = TileGrid(height, width, halo, step=stride * self.spec.input_multiple)
+        restored = _empty_like(noisy, height * scale, width * scale)
+        pending = deque(grid.plan(self.execution.core or self._core_from_memory()))
+        done = 0
+        while pending:
+            tile = pending.popleft()
+            result = self._process_if_it_fits(noisy, tile, process)
+            if result is None:
+                pending.extendleft(reversed(_halved(grid, tile)))
+                continue
+            _write_core(restored, tile, result, scale)
+            done += tile.core_pixels
+            if on_progress:
+                on_progress(done, height * width)
+        return restored
+
+    def _process_if_it_fits(
+        self, noisy: Tensor, tile: Tile, process: Callable[[Tensor], Tensor]
+    ) -> Tensor | None:
+        try:
+            return self._process_tile(noisy, tile, process)
+        except torch.OutOfMemoryError:
+            pass
+        # Only here, past the handler, is nothing of the failed attempt held any more.
+        release_memory(self.execution.device)
+        return None
+
+    def _core_from_memory(self) -> int:
+        free = free_memory(self.execution.device) * _MEMORY_SHARE
+        bytes_per_pixel = self.spec.values_per_pixel * self.execution.precision.itemsize
+        side = int((free / bytes_per_pixel) ** 0.5) - 2 * self.spec.radius * self.spec.scale
+        return min(side, _LARGEST_EXACT_CORE) if self.spec.exact_tiling else side
+
+    def _process_tile(self, noisy: Tensor, tile: Tile, process: Callable[[Tensor], Tensor]) -> Tensor:
+        read = _read_tile(noisy, tile).to(self.execution.device)
+        for precision in dict.fromkeys((self.execution.precision, torch.float32)):
+            result = self._in_precision(process, read, precision)
+            if bool(result.isfinite().all()):
+                return result.cpu()
+        raise DeviceError(
+            "the network's result is not finite, also in float32",
+            "The weights may be damaged: try nsp weights verify, or another --model.",
+        )
+
+    @torch.inference_mode()
+    def _in_precision(
+        self, process: Callable[[Tensor], Tensor], tile: Tensor, precision: torch.dtype
+    ) -> Tensor:
+        tile = tile.contiguous(memory_format=torch.channels_last)
+        enabled = precision is not torch.float32
+        with torch.autocast(self.execution.device.type, precision if enabled else None, enabled=enabled):
+            return process(tile)[0].float()
+
+
+def _halved(grid: TileGrid, tile: Tile) -> list[Tile]:
+    parts = grid.split(tile)
+    if not parts:
+        raise DeviceError("out of memory at the smallest tile", "Close other programs or use --device cpu.")
+    return parts
+
+
+def pixels_to_tensor(pixels: Pixels) -> Tensor:
+    """Returns (H, W, 3) pixels as the (3, H, W) that a `Restorer` takes; copied only if read-only.
+
+    Raises:
+        ValueError: The array has another shape, or is not uint8, uint16 or float32.
+    """
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype not in (np.uint8, np.uint16, np.float32):
+        raise ValueError(f"need (H, W, 3) uint8, uint16 or float32, got {pixels.shape} {pixels.dtype}")
+    return torch.from_numpy(np.require(pixels, requirements=["C", "W"])).permute(2, 0, 1)
+
+
+def tensor_to_pixels(image: Tensor) -> Pixels:
+    """Returns a `Restorer`'s (3, H, W) result as (H, W, 3) pixels, not copied."""
+    pixels: Pixels = image.permute(1, 2, 0).numpy()
+    return pixels
+
+
+def _empty_like(photo: Tensor, height: int, width: int) -> Tensor:
+    # Pixels lie together in photo files, so the result needs no second copy on its way there.
+    return torch.empty((height, width, 3), dtype=photo.dtype).permute(2, 0, 1)
+
+
+def _read_tile(photo: Tensor, tile: Tile) -> Tensor:
+    """Returns (1, 3, h, w) float32 in [0, 1], reflected where the tile reaches past the photo's end."""
+    rows, columns = tile.rows, tile.columns
+    part = photo[:, rows.read_start : rows.read_stop, columns.read_start : columns.read_stop]
+    height, width = rows.read_stop - rows.read_start, columns.read_stop - columns.read_start
+    return pad_bottom_right(_to_unit_range(part)[None], height, width)
+
+
+def _to_unit_range(pixels: Tensor) -> Tensor:
+    if pixels.dtype.is_floating_point:
+        return pixels.float()
+    return pixels.to(torch.float32) / torch.iinfo(pixels.dtype).max
+
+
+def pad_bottom_right(image: Tensor, height: int, width: int) -> Tensor:
+    """Enlarges (B, C, h, w) to the given size by reflection, to and fro where the picture is small."""
+    if image.shape[-2] < height:
+        image = image[..., _reflected(image.shape[-2], height), :]
+    if image.shape[-1] < width:
+        image = image[..., _reflected(image.shape[-1], width)]
+    return image
+
+
+def _reflected(size: int, length: int) -> Tensor:
+    """Returns `length` indices that run to the last of `size` pixels, back to the first, and so on."""
+    period = max(1, 2 * (size - 1))
+    positions = torch.arange(length) % period
+    return torch.minimum(positions, period - positions) if size > 1 else positions
+
+
+def _write_core(restored: Tensor, tile: Tile, result: Tensor, scale: int) -> None:
+    core = result[:, tile.rows.core_in_read(scale), tile.columns.core_in_read(scale)]
+    if not restored.dtype.is_floating_point:
+        white = torch.iinfo(restored.dtype).max
+        core = (core * white).round_().clamp_(0, white)
+    rows = slice(tile.rows.start * scale, tile.rows.stop * scale)
+    columns = slice(tile.columns.start * scale, tile.columns.stop * scale)
+    restored[:, rows, columns] = core.to(restored.dtype)

@@ -1,0 +1,41 @@
+"""Devices and precisions by name; a missing one is an error, never a silent fallback."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nsp_cli.device import choose_device, choose_precision, free_memory
+from nsp_cli.errors import DeviceError
+
+
+def test_cpu_is_always_there():
+    assert choose_device("cpu") == torch.device("cpu")
+
+
+def test_auto_prefers_cuda(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("auto") == torch.device("cuda")
+
+
+@pytest.mark.parametrize("name", ["cuda:7", "gpu", "cpu:x", "xpu"])
+def test_absent_and_unknown_devices_are_refused(name, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(DeviceError):
+        choose_device(name)
+
+
+@pytest.mark.parametrize(("native", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_auto_precision_on_cpu_follows_the_hardware(native, expected, monkeypatch):
+    for question in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, question, lambda: native, raising=False)
+    assert choose_precision("auto", torch.device("cpu")) == expected
+
+
+def test_unknown_precision_is_refused():
+    with pytest.raises(DeviceError, match="float8"):
+        choose_precision("float8", torch.device("cpu"))
+
+
+def test_free_memory_is_plausible():
+    assert 2**20 < free_memory(torch.device("cpu")) < 2**50
