@@ -1,0 +1,64 @@
+"""Colour spaces, where a file's own one cannot be kept: CMYK, a grey profile in a colour-only format."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from nsp_cli.photo.data import Pixels, as_rgb
+
+_ICC_DATE = slice(24, 36)
+_ICC_ID = slice(84, 100)
+
+
+@cache
+def srgb_profile() -> bytes:
+    """Returns an sRGB profile, the same bytes each time: its date is zeroed and its checksum absent."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[_ICC_DATE] = bytes(12)
+    profile[_ICC_ID] = bytes(16)
+    return bytes(profile)
+
+
+def profile_space(profile: bytes | None) -> str:
+    """Returns what an ICC profile describes: "RGB", "GRAY", "CMYK", …; empty without a profile."""
+    return "" if profile is None else profile[16:20].decode("ascii", "replace").strip()
+
+
+def cmyk_to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Pixels, bytes | None, str]:
+    """Converts a CMYK picture, exactly where its profile says how, else by the plain formula.
+
+    Returns:
+        (H, W, 3) uint8, the profile that now holds (none after the plain formula), and a note.
+    """
+    if profile_space(profile) == "CMYK":
+        try:
+            return _through_profile(image, profile or b""), srgb_profile(), "CMYK converted to sRGB"
+        except ImageCms.PyCMSError:
+            pass
+    plain = np.asarray(image.convert("RGB"))
+    return plain, None, "CMYK without a usable profile converted to RGB: colours are approximate"
+
+
+def grey_to_srgb(grey: Pixels, profile: bytes) -> tuple[Pixels, bytes | None]:
+    """Converts (H, W) uint8 from its grey profile to (H, W, 3) uint8 sRGB; returns the profile as well.
+
+    A damaged profile is dropped and the values stay, which is how programs show such a file.
+    """
+    try:
+        return _through_profile(Image.fromarray(grey), profile), srgb_profile()
+    except ImageCms.PyCMSError:
+        return as_rgb(grey), None
+
+
+def _through_profile(image: Image.Image, profile: bytes) -> Pixels:
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    target = ImageCms.ImageCmsProfile(io.BytesIO(srgb_profile()))
+    intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
+    flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
+    converted = ImageCms.profileToProfile(image, source, target, intent, "RGB", flags=flags)
+    assert converted is not None  # None only when converting in place
+    return np.asarray(converted)

@@ -1,0 +1,220 @@
+"""EXIF and TIFF directories as raw bytes: read, packed, never interpreted.
+
+An EXIF block is a small TIFF file: a header, then directories (IFDs) of 12-byte entries.
+Values stay the bytes they were, so that nothing a camera wrote is lost in translation.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass, field
+from typing import BinaryIO, NamedTuple
+
+ORIENTATION, EXIF_IFD, GPS_IFD, INTEROP_IFD = 274, 34665, 34853, 40965
+MAKER_NOTE = 37500
+# IFD0's share of EXIF: description, maker, model, orientation, software, date, artist, host, rating,
+# copyright, Windows' titles. Everything else in a TIFF's IFD0 describes its pixels.
+CAMERA_TAGS = frozenset({270, 271, 272, 274, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096)})
+_X_RESOLUTION, _Y_RESOLUTION, _UNIT = 282, 283, 296
+_PER_INCH = {2: 1.0, 3: 2.54}  # by resolution unit: inch, centimetre; 1 means none
+_BYTES = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+}
+_LONGEST_VALUE = 2**26  # far above any maker's note; a damaged count must not allocate gigabytes
+_CHILDREN = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
+
+ERRORS = (ValueError, struct.error)
+"""What damaged directories raise here."""
+
+
+class Entry(NamedTuple):
+    """One tag: its value as raw bytes, in the byte order of the file it came from."""
+
+    tag: int
+    kind: int
+    length: int  # in values, not bytes
+    value: bytes
+
+
+@dataclass(frozen=True)
+class Directory:
+    """One IFD, and the directories its entries point to."""
+
+    entries: list[Entry]
+    children: dict[int, Directory] = field(default_factory=dict)
+    damaged: list[int] = field(default_factory=list)  # tags whose values could not be read
+
+
+class Layout(NamedTuple):
+    """How a TIFF's directories are laid out: byte order, and classic or BigTIFF."""
+
+    order: str  # "<" or ">"
+    count_code: str  # struct's letter for the number of entries
+    offset_code: str  # and for offsets
+
+    @property
+    def inline(self) -> int:
+        """Is the number of value bytes that fit into an entry itself."""
+        return struct.calcsize(self.offset_code)
+
+    @property
+    def pointer_kind(self) -> int:
+        """Is the type of an entry that points to a child: LONG, in BigTIFF LONG8."""
+        return 4 if self.inline == 4 else 16
+
+
+def read_layout(head: bytes) -> tuple[Layout, int]:
+    """Reads a TIFF header of at least 8 bytes (16 for BigTIFF); returns the layout and IFD0's offset.
+
+    Raises:
+        ValueError: This is no TIFF header.
+    """
+    if head[:2] not in (b"II", b"MM"):
+        raise ValueError("no TIFF header")
+    order = "<" if head[:2] == b"II" else ">"
+    if struct.unpack_from(order + "H", head, 2)[0] == 43:
+        return Layout(order, "Q", "Q"), struct.unpack_from(order + "Q", head, 8)[0]
+    return Layout(order, "H", "I"), struct.unpack_from(order + "I", head, 4)[0]
+
+
+def read_directory(stream: BinaryIO, layout: Layout, offset: int, depth: int = 2) -> Directory:
+    """Reads one IFD with its Exif, GPS and interoperability children.
+
+    A tag or child whose value cannot be read is left out and named in `damaged`, so that one bad
+    tag does not cost a photo its others.
+
+    Raises:
+        ValueError, struct.error: The directory itself runs past the end.
+    """
+    stream.seek(offset)
+    count = struct.unpack(
+        layout.order + layout.count_code, _read(stream, struct.calcsize(layout.count_code))
+    )[0]
+    size = 4 + 2 * layout.inline
+    table = _read(stream, count * size)
+    directory = Directory([])
+    for start in range(0, len(table), size):
+        row = table[start : start + size]
+        try:
+            _add_entry(stream, layout, directory, row, depth)
+        except ERRORS:
+            directory.damaged.append(struct.unpack_from(layout.order + "H", row)[0])
+    return directory
+
+
+def _add_entry(stream: BinaryIO, layout: Layout, directory: Directory, row: bytes, depth: int) -> None:
+    entry = _read_entry(stream, layout, row)
+    if entry is None:
+        return
+    if entry.tag in _CHILDREN and depth > 0 and len(entry.value) in (4, 8):
+        child = int.from_bytes(entry.value, "little" if layout.order == "<" else "big")
+        directory.children[entry.tag] = read_directory(stream, layout, child, depth - 1)
+    else:
+        directory.entries.append(entry)
+
+
+def _read_entry(stream: BinaryIO, layout: Layout, raw: bytes) -> Entry | None:
+    tag, kind, count = struct.unpack_from(layout.order + "HH" + layout.offset_code, raw)
+    size = _BYTES.get(kind, 0) * count
+    if size == 0:
+        return None
+    if size <= layout.inline:
+        return Entry(tag, kind, count, raw[-layout.inline :][:size])
+    stream.seek(struct.unpack(layout.order + layout.offset_code, raw[-layout.inline :])[0])
+    return Entry(tag, kind, count, _read(stream, size))
+
+
+def _read(stream: BinaryIO, size: int) -> bytes:
+    if size > _LONGEST_VALUE:
+        raise ValueError(f"a value of {size} bytes is not plausible")
+    data = stream.read(size)
+    if len(data) < size:
+        raise ValueError("a directory runs past the end")
+    return data
+
+
+def pack_directory(directory: Directory, layout: Layout, start: int) -> bytes:
+    """Packs an IFD that will stand at byte `start`: the table, then the values, then the children."""
+    entries = {entry.tag: entry for entry in directory.entries}
+    size = 4 + 2 * layout.inline
+    tags = entries.keys() | directory.children.keys()
+    place = start + struct.calcsize(layout.count_code) + len(tags) * size + layout.inline
+    rows, body = {}, b""
+    for tag, entry in entries.items():
+        rows[tag], value = _pack_entry(entry, layout, place + len(body))
+        body += value
+    for tag, child in directory.children.items():
+        pointer = struct.pack(layout.order + layout.offset_code, place + len(body))
+        rows[tag], _ = _pack_entry(Entry(tag, layout.pointer_kind, 1, pointer), layout, 0)
+        body += pack_directory(child, layout, place + len(body))
+    table = b"".join(rows[tag] for tag in sorted(rows))
+    return struct.pack(layout.order + layout.count_code, len(rows)) + table + bytes(layout.inline) + body
+
+
+def _pack_entry(entry: Entry, layout: Layout, place: int) -> tuple[bytes, bytes]:
+    """Returns the entry's row, and the value that must stand at `place` where it is too long for the row."""
+    value, outside = entry.value.ljust(layout.inline, b"\0"), b""
+    if len(entry.value) > layout.inline:
+        value = struct.pack(layout.order + layout.offset_code, place)
+        outside = entry.value + b"\0" * (len(entry.value) % 2)  # values start at even bytes
+    return struct.pack(layout.order + "HH" + layout.offset_code, *entry[:3]) + value, outside
+
+
+def pack_block(directory: Directory, order: str) -> bytes:
+    """Makes an EXIF block: a classic TIFF header and the directory."""
+    magic = b"II*\0" if order == "<" else b"MM\0*"
+    return magic + struct.pack(order + "I", 8) + pack_directory(directory, Layout(order, "H", "I"), 8)
+
+
+def read_block(block: bytes) -> tuple[Directory, Layout]:
+    """Reads the first IFD of an EXIF block and its children; the thumbnail's IFD is not among them.
+
+    Raises:
+        ValueError, struct.error: The block is damaged.
+    """
+    layout, offset = read_layout(block)
+    return read_directory(io.BytesIO(block), layout, offset), layout
+
+
+def camera_block(directory: Directory, order: str) -> bytes | None:
+    """Makes an EXIF block of what a TIFF's IFD0 says about the shot; None where it says nothing."""
+    entries = [entry for entry in directory.entries if entry.tag in CAMERA_TAGS]
+    if not entries and not directory.children:
+        return None
+    return pack_block(Directory(entries, directory.children), order)
+
+
+def dpi_of(directory: Directory, order: str) -> tuple[float, float] | None:
+    """Returns the horizontal and vertical resolution that an IFD states, if it states one in a unit."""
+    values = {entry.tag: entry.value for entry in directory.entries}
+    unit = struct.unpack(order + "H", values[_UNIT][:2])[0] if _UNIT in values else 2  # inch by default
+    fractions = [values.get(tag, b"") for tag in (_X_RESOLUTION, _Y_RESOLUTION)]
+    if unit not in _PER_INCH or any(len(value) != 8 for value in fractions):
+        return None
+    (x, x_per), (y, y_per) = (struct.unpack(order + "II", value) for value in fractions)
+    if 0 in (x, y, x_per, y_per):
+        return None
+    return x / x_per * _PER_INCH[unit], y / y_per * _PER_INCH[unit]
+
+
+def dpi_block(dpi: tuple[float, float]) -> bytes:
+    """Makes an EXIF block that states a resolution and nothing else."""
+    tags = zip((_X_RESOLUTION, _Y_RESOLUTION), dpi, strict=True)
+    entries = [Entry(tag, 5, 1, struct.pack("<II", round(dots * 1000), 1000)) for tag, dots in tags]
+    return pack_block(Directory([*entries, Entry(_UNIT, 3, 1, struct.pack("<H", 2))]), "<")

@@ -1,0 +1,77 @@
+"""Every test runs offline, with a cache of its own and one thread, so that none depends on the machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+import pytest
+import torch
+
+from nsp_cli.cli import main
+from nsp_cli.networks.dbsn import DbsnConfig
+from nsp_cli.weights_file import save_weights
+
+SHARED = Path(os.environ.get("NSP_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skips what this machine cannot run, saying why."""
+    absent = {
+        "shared": None if SHARED.is_dir() else f"{SHARED} is absent",
+        "cuda": None if torch.cuda.is_available() else "no CUDA device",
+        "network": None if os.environ.get("NSP_TEST_NETWORK") else "NSP_TEST_NETWORK is not set",
+    }
+    for item in items:
+        for marker, reason in absent.items():
+            if reason and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(autouse=True)
+def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def tiny_config() -> DbsnConfig:
+    """A DBSN of a few hundred parameters: everything but the picture is real."""
+    return DbsnConfig(base_channels=4, num_modules=1)
+
+
+@pytest.fixture
+def tiny_weights(tmp_path: Path, tiny_config: DbsnConfig) -> Path:
+    """A weights file of a tiny network, for commands that need one and do not mind the picture."""
+    path = tmp_path / "tiny.safetensors"
+    torch.manual_seed(0)
+    save_weights(path, tiny_config.build(), network_name="dbsn", config=tiny_config, metadata={})
+    return path
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run_nsp(capfd: pytest.CaptureFixture[str]) -> Callable[..., Run]:
+    """Returns a function that runs nsp through main() as a shell would."""
+
+    def run(*arguments: object) -> Run:
+        capfd.readouterr()
+        code = main([str(argument) for argument in arguments])
+        captured = capfd.readouterr()
+        return Run(code, captured.out, captured.err)
+
+    return run
