@@ -17,8 +17,9 @@ from conftest import SHARED
 from PIL import ExifTags, Image, ImageOps
 
 from nsp_cli.errors import OutputError
-from nsp_cli.photo import Photo, check_writable, metadata, read_photo, tiff, to_bit_depth, write_photo
+from nsp_cli.photo import Photo, check_writable, metadata, read_photo, to_bit_depth, write_photo
 from nsp_cli.photo import exif as ifd
+from nsp_cli.photo import tiff as tiff_codec
 from nsp_cli.photo.colour import srgb_profile
 from nsp_cli.photo.exif import Directory, Entry
 
@@ -189,7 +190,7 @@ def test_other_programs_read_the_tiff_alike(tmp_path: Path) -> None:
 
 
 def test_big_tiff_takes_the_same_metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiff, "_MOST_IN_CLASSIC", 0)
+    monkeypatch.setattr(tiff_codec, "_MOST_IN_CLASSIC", 0)
     photo = make_photo(16, exif=make_exif(), icc_profile=srgb_profile())
     write_photo(photo, tmp_path / "photo.tif")
     assert (tmp_path / "photo.tif").read_bytes()[:4] == b"II+\0"
