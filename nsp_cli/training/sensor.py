@@ -1,0 +1,98 @@
+"""A simulated sensor: the noise that a camera would have added at a higher ISO, on a real photo.
+
+Shot and read noise are white only on the sensor. Demosaicing spreads them over neighbouring
+pixels, and the tone curve makes them depend on brightness; both are simulated.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class SensorNoise:
+    """Noise of one exposure, in linear light with white at 1.
+
+    Attributes:
+        shot: Variance per unit of signal.
+        read: Variance at black.
+        gains: Red and blue white-balance gains, applied after the noise.
+    """
+
+    shot: float
+    read: float
+    gains: tuple[float, float]
+
+
+def draw_sensor_noise(generator: torch.Generator) -> SensorNoise:
+    """Draws the noise of a random camera and ISO.
+
+    Read noise follows shot noise as measured over real cameras (Brooks et al., "Unprocessing Images
+    for Learned Raw Denoising", CVPR 2019, Sec. 3.1); the shot range is wider here, ISO 200 to 25,600.
+    """
+    shot = math.exp(_uniform(math.log(1e-4), math.log(0.03), generator))
+    spread = float(torch.randn((), generator=generator))
+    read = math.exp(2.18 * math.log(shot) + 1.20 + 0.26 * spread)
+    return SensorNoise(shot, read, (_uniform(1.5, 2.4, generator), _uniform(1.4, 2.0, generator)))
+
+
+def add_sensor_noise(image: Tensor, noise: SensorNoise, generator: torch.Generator) -> Tensor:
+    """Returns the picture as a noisier exposure of the same scene would show it.
+
+    Bilinear demosaicing is linear, so the noise alone is demosaiced and added: the picture keeps its
+    own sharpness.
+
+    Args:
+        image: (3, H, W) sRGB in [0, 1].
+        noise: What to add.
+        generator: Source of randomness, on the picture's device.
+
+    Returns:
+        (3, H, W) sRGB in [0, 1], rounded to 8 bits.
+    """
+    gains = image.new_tensor([noise.gains[0], 1.0, noise.gains[1]]).view(3, 1, 1)
+    sensor = srgb_to_linear(image) / gains
+    deviation = (noise.shot * sensor + noise.read).sqrt()
+    sample = torch.randn(image.shape, generator=generator, device=image.device)
+    spread = demosaic_bilinear(bayer_mosaic(deviation * sample))
+    noisy = linear_to_srgb(((sensor + spread) * gains).clamp(0, 1))
+    return (noisy * 255).round() / 255
+
+
+def bayer_mosaic(image: Tensor) -> Tensor:
+    """Keeps of each pixel the colour an RGGB sensor sees there: (3, H, W), zero elsewhere."""
+    mosaic = torch.zeros_like(image)
+    mosaic[0, 0::2, 0::2] = image[0, 0::2, 0::2]
+    mosaic[1, 0::2, 1::2] = image[1, 0::2, 1::2]
+    mosaic[1, 1::2, 0::2] = image[1, 1::2, 0::2]
+    mosaic[2, 1::2, 1::2] = image[2, 1::2, 1::2]
+    return mosaic
+
+
+def demosaic_bilinear(mosaic: Tensor) -> Tensor:
+    """Fills the missing colours of an RGGB mosaic (3, H, W) with the mean of their neighbours."""
+    green = mosaic.new_tensor([[0, 1, 0], [1, 4, 1], [0, 1, 0]]) / 4
+    other = mosaic.new_tensor([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 4
+    kernels = torch.stack([other, green, other])[:, None]
+    # Reflection keeps the mosaic's parity across the border.
+    padded = functional.pad(mosaic[None], (1, 1, 1, 1), mode="reflect")
+    return functional.conv2d(padded, kernels, groups=3)[0]
+
+
+def srgb_to_linear(image: Tensor) -> Tensor:
+    """Undoes the sRGB transfer curve (IEC 61966-2-1), [0, 1] to [0, 1]."""
+    return torch.where(image <= 0.04045, image / 12.92, ((image + 0.055) / 1.055) ** 2.4)
+
+
+def linear_to_srgb(image: Tensor) -> Tensor:
+    """Applies the sRGB transfer curve (IEC 61966-2-1), [0, 1] to [0, 1]."""
+    return torch.where(image <= 0.0031308, image * 12.92, 1.055 * image.clamp(min=1e-8) ** (1 / 2.4) - 0.055)
+
+
+def _uniform(low: float, high: float, generator: torch.Generator) -> float:
+    return low + (high - low) * float(torch.rand((), generator=generator))
