@@ -1,0 +1,3 @@
+from nsp_cli.cli import main
+
+raise SystemExit(main())

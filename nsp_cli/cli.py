@@ -1,0 +1,60 @@
+"""The command line: one Typer app, and the one place where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from nsp_cli import __version__, console
+from nsp_cli.commands import weights
+from nsp_cli.commands.denoise import denoise
+from nsp_cli.commands.evaluate import evaluate
+from nsp_cli.commands.train import train
+from nsp_cli.commands.upscale import upscale
+from nsp_cli.errors import NspError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="nsp",
+    help="Denoise and enlarge noisy photos with Next-Scale Prediction.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (denoise, upscale, train, evaluate):
+    app.command()(command)
+app.add_typer(weights.app, name="weights")
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        console.out.print(f"nsp {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global_options(
+    version: Annotated[  # noqa: ARG001 - its callback does all
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only errors and results.")] = False,
+) -> None:
+    console.set_quiet(quiet)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs nsp and returns its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="nsp")
+    except NspError as error:
+        console.show_error(error)
+        return 1
+    except SystemExit as leaving:  # Typer ends every command so, and turns Ctrl-C into 130
+        if leaving.code == INTERRUPTED:
+            console.say("Interrupted.")
+        return leaving.code if isinstance(leaving.code, int) else 0
+    return 0

@@ -1,0 +1,39 @@
+"""nsp denoise: cleaner copies of noisy photos."""
+
+from __future__ import annotations
+
+from nsp_cli.commands import options
+from nsp_cli.commands.photos import restore_photos
+
+
+def denoise(
+    photos: options.Photos,
+    output: options.Output = None,
+    model: options.Model = "auto",
+    format: options.Format = None,
+    bit_depth: options.BitDepth = None,
+    quality: options.Quality = 95,
+    overwrite: options.Overwrite = False,
+    tile: options.TileSide = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    max_megapixels: options.MaxMegapixels = 250,
+    open_result: options.Open = False,
+) -> None:
+    """Denoise photos; the originals stay as they are."""
+    from nsp_cli.batch import WriteOptions
+
+    restore_photos(
+        photos,
+        restore=lambda restorer, pixels, on_progress: restorer.denoise(pixels, on_progress=on_progress),
+        ending="_denoised",
+        output=output,
+        file_format=format,
+        model=model,
+        device=device,
+        precision=precision,
+        tile=tile,
+        options=WriteOptions(bit_depth, quality, overwrite),
+        max_megapixels=max_megapixels,
+        open_result=open_result,
+    )

@@ -1,0 +1,72 @@
+"""nsp evaluate: PSNR and SSIM over noisy and clean pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nsp_cli import console
+from nsp_cli.commands import options
+
+if TYPE_CHECKING:
+    from nsp_cli.evaluate import PairScore
+
+
+def evaluate(
+    noisy: Annotated[Path, typer.Argument(metavar="NOISY", help="Folder of noisy photos, or one photo.")],
+    clean: Annotated[Path, typer.Argument(metavar="CLEAN", help="Folder of clean ones, matched by name.")],
+    model: options.Model = "auto",
+    tile: options.TileSide = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    json: options.Json = False,
+) -> None:
+    """Denoise photos whose clean versions are known, and score the result."""
+    from nsp_cli.commands.photos import load_restorer
+    from nsp_cli.evaluate import evaluate as score_pairs
+    from nsp_cli.evaluate import find_pairs
+
+    pairs = find_pairs(noisy, clean)
+    restorer = load_restorer(model, device=device, precision=precision, tile=tile)
+    with console.progress("Scoring") as on_progress:
+        scores = score_pairs(pairs, restorer.denoise, on_progress=on_progress)
+    if json:
+        console.print_json(_as_json(scores))
+    else:
+        _show(scores)
+
+
+def _as_json(scores: list[PairScore]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from nsp_cli.evaluate import mean_score
+
+    return {
+        "images": [asdict(score) for score in scores],
+        "mean": {
+            "noisy": asdict(mean_score([score.noisy for score in scores])),
+            "denoised": asdict(mean_score([score.denoised for score in scores])),
+        },
+    }
+
+
+def _show(scores: list[PairScore]) -> None:
+    from nsp_cli.evaluate import PairScore, mean_score
+
+    mean = PairScore(
+        "mean",
+        mean_score([score.noisy for score in scores]),
+        mean_score([score.denoised for score in scores]),
+    )
+    rows = [
+        (
+            score.name,
+            f"{score.noisy.psnr:.2f} / {score.noisy.ssim:.4f}",
+            f"{score.denoised.psnr:.2f} / {score.denoised.ssim:.4f}",
+            f"{score.denoised.psnr - score.noisy.psnr:+.2f}",
+        )
+        for score in (*scores, mean)
+    ]
+    console.table("PSNR (dB) / SSIM", ("photo", "noisy", "denoised", "gain (dB)"), rows)

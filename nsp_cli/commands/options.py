@@ -1,0 +1,80 @@
+"""Options that several commands share, so that they read and behave alike everywhere."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class FileFormat(str, Enum):
+    """Formats that results can be written in."""
+
+    JPEG = "jpeg"
+    PNG = "png"
+    TIFF = "tiff"
+    WEBP = "webp"
+
+
+def _check_depth(bits: int | None) -> int | None:
+    if bits not in (None, 8, 16):
+        raise typer.BadParameter(f"{bits} is not 8 or 16")
+    return bits
+
+
+Photos = Annotated[
+    list[Path],
+    typer.Argument(metavar="PHOTO", help="Photos: JPEG, PNG, TIFF, WebP or camera RAW.", show_default=False),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="PATH", help="File or folder to write.", show_default="beside the photo"
+    ),
+]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", metavar="MODEL", help="Weights: a name, a .safetensors file or hf://owner/repo/file."
+    ),
+]
+Device = Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")]
+Precision = Annotated[
+    str, typer.Option("--precision", metavar="TYPE", help="auto, float32, bfloat16 or float16.")
+]
+TileSide = Annotated[
+    int | None,
+    typer.Option(
+        "--tile", min=1, metavar="PIXELS", help="Side of a tile's core.", show_default="from free memory"
+    ),
+]
+Format = Annotated[
+    FileFormat | None,
+    typer.Option(
+        "--format",
+        case_sensitive=False,
+        help="Format of the result.",
+        show_default="the photo's; tiff for RAW",
+    ),
+]
+BitDepth = Annotated[
+    int | None,
+    typer.Option(
+        "--bit-depth",
+        metavar="8|16",
+        callback=_check_depth,
+        help="Bits per channel of the result.",
+        show_default="the photo's",
+    ),
+]
+Quality = Annotated[int, typer.Option("--quality", min=1, max=100, help="Of JPEG and WebP.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace existing results; never the photo itself.")
+]
+MaxMegapixels = Annotated[
+    float, typer.Option("--max-megapixels", min=0.0, metavar="N", help="Refuse larger photos.")
+]
+Open = Annotated[bool, typer.Option("--open", help="Show the result in the system's viewer.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

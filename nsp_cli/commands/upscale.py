@@ -1,0 +1,65 @@
+"""nsp upscale: denoised enlargements of noisy photos."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from nsp_cli.commands import options
+from nsp_cli.commands.photos import restore_photos
+
+
+class Mode(str, Enum):
+    """The paper's two ways to enlarge (Sec. 4.4)."""
+
+    DIRECT = "direct"
+    PD = "pd"
+
+
+def upscale(
+    photos: options.Photos,
+    x2: Annotated[
+        bool, typer.Option("--x2", help="Twice as wide and high; refuse weights that enlarge otherwise.")
+    ] = False,
+    mode: Annotated[
+        Mode,
+        typer.Option(
+            help="direct: sharper, for mild noise and photos that were scaled down; "
+            "pd: smoother, for strong noise as it comes from the camera."
+        ),
+    ] = Mode.DIRECT,
+    output: options.Output = None,
+    model: options.Model = "auto",
+    format: options.Format = None,
+    bit_depth: options.BitDepth = None,
+    quality: options.Quality = 95,
+    overwrite: options.Overwrite = False,
+    tile: options.TileSide = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    max_megapixels: options.MaxMegapixels = 250,
+    open_result: options.Open = False,
+) -> None:
+    """Denoise photos and enlarge them twofold in one step."""
+    from nsp_cli.batch import WriteOptions
+
+    restore_photos(
+        photos,
+        restore=lambda restorer, pixels, on_progress: restorer.upscale(
+            pixels, mode=mode.value, on_progress=on_progress
+        ),
+        enlarges=True,
+        factor=2 if x2 else None,
+        ending="_x2",
+        output=output,
+        file_format=format,
+        model=model,
+        device=device,
+        precision=precision,
+        tile=tile,
+        options=WriteOptions(bit_depth, quality, overwrite),
+        max_megapixels=max_megapixels,
+        open_result=open_result,
+    )

@@ -1,0 +1,146 @@
+"""Everything nsp shows: lines, tables, progress, errors. Results go to stdout, the rest to stderr.
+
+Rich leaves out colour and control characters by itself where the stream is no terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from nsp_cli.errors import NspError
+
+# How often a log gets a line where a terminal would have a bar.
+LINE_EVERY_SECONDS = 60.0
+
+OnProgress = Callable[[int, int], None]
+
+# File names hold brackets and digits that rich would take for markup or colour.
+out = Console(markup=False, highlight=False, soft_wrap=True)
+err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+
+
+def set_quiet(quiet: bool) -> None:
+    """Leaves only errors and asked-for results."""
+    err.quiet = quiet
+
+
+def say(text: str) -> None:
+    """Tells what is happening; not part of the result."""
+    err.print(text)
+
+
+def warn(text: str) -> None:
+    """Tells of something the user should know but that stops nothing."""
+    err.print(f"Note: {text}", style="yellow")
+
+
+def show_error(error: NspError) -> None:
+    """Shows what went wrong and what to try, also when quiet."""
+    was_quiet, err.quiet = err.quiet, False
+    err.print(f"Error: {error.message}", style="bold red")
+    if error.hint:
+        err.print(f"       {error.hint}")
+    err.quiet = was_quiet
+
+
+def print_json(value: object) -> None:
+    """Prints a result for programs."""
+    out.print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Prints a result for people; a column is as wide as it needs to be when piped."""
+    grid = Table(*columns, title=title or None, title_justify="left")
+    for row in rows:
+        grid.add_row(*row)
+    out.print(grid, width=None if out.is_terminal else 200, crop=False)
+
+
+@contextmanager
+def progress(description: str, *extra: ProgressColumn) -> Iterator[OnProgress]:
+    """Shows a bar with the time left; nothing where stderr is no terminal or nsp is quiet.
+
+    Yields:
+        A function to call with the amounts done and to do.
+    """
+    with _bar(*extra) as bar:
+        # Hidden until there is something to report: most weights need no download.
+        task = bar.add_task(description, total=None, visible=False)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+
+
+@contextmanager
+def progress_over(count: int) -> Iterator[Callable[[int, str], OnProgress]]:
+    """Shows one bar over several pieces of work, so that the time left is that of the whole.
+
+    Yields:
+        A function to call with a piece's index and name when it begins; it returns the function to
+        call with that piece's amounts done and to do.
+    """
+    with _bar() as bar:
+        task = bar.add_task("", total=count)
+
+        def begin(index: int, name: str) -> OnProgress:
+            place = f"{index + 1}/{count} " if count > 1 else ""
+            bar.update(task, completed=index, description=place + name)
+            return lambda done, total: bar.update(task, completed=index + done / total)
+
+        yield begin
+
+
+@contextmanager
+def live_progress(description: str) -> Iterator[Callable[[float, str], None]]:
+    """Shows a bar for a long run that reports its share in [0, 1] and a changing text.
+
+    Where stderr is no terminal, a line a minute takes the bar's place, so that a log tells how far it is.
+    """
+    with _bar(TextColumn("{task.fields[text]}", markup=False)) as bar:
+        task = bar.add_task(description, total=1.0, text="")
+        last_line = time.monotonic()
+
+        def show(share: float, text: str) -> None:
+            nonlocal last_line
+            bar.update(task, completed=share, text=text)
+            if not err.is_terminal and time.monotonic() - last_line > LINE_EVERY_SECONDS:
+                last_line = time.monotonic()
+                say(f"{description} {share:.1%} · {text}")
+
+        yield show
+
+
+@contextmanager
+def download_progress(description: str) -> Iterator[OnProgress]:
+    """Shows a bar in bytes."""
+    with progress(description, DownloadColumn()) as on_progress:
+        yield on_progress
+
+
+def _bar(*extra: ProgressColumn) -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        *extra,
+        console=err,
+        transient=True,
+        disable=not err.is_terminal or err.quiet,
+    )

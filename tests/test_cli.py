@@ -1,0 +1,261 @@
+"""The commands as a user meets them: through main(), on real files, with a tiny network."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nsp_cli import __version__, console
+from nsp_cli.photo import read_photo
+from nsp_cli.weights_file import describe_weights
+
+SAMPLE = Path(__file__).parent / "data" / "sample_noisy.jpg"
+
+
+@pytest.fixture(autouse=True)
+def _loud() -> None:
+    console.set_quiet(False)
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    return save(tmp_path / "photo.png")
+
+
+def save(path: Path, height: int = 40, width: int = 30, mode: str = "RGB") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8)).convert(mode).save(path)
+    return path
+
+
+def opened(path: Path) -> Image.Image:
+    with Image.open(path) as image:
+        image.load()
+        return image
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.suffix != ".safetensors"}
+
+
+class TestDenoise:
+    def test_writes_beside_the_photo_and_leaves_it_alone(self, run_nsp, picture, tiny_weights):
+        before = picture.read_bytes()
+        run = run_nsp("denoise", picture, "-m", tiny_weights)
+        assert run.code == 0, run.err
+        assert run.out.strip() == str(picture.with_name("photo_denoised.png"))
+        assert opened(picture.with_name("photo_denoised.png")).size == (30, 40)
+        assert picture.read_bytes() == before
+
+    def test_last_line_says_size_device_precision_time_and_speed(self, run_nsp, picture, tiny_weights):
+        run = run_nsp("denoise", picture, "-m", tiny_weights, "--device", "cpu", "--precision", "float32")
+        for fact in ("30×40", "cpu", "float32", " s ", "MP/s"):
+            assert fact in run.err.splitlines()[-1]
+
+    def test_piped_output_has_no_control_characters(self, run_nsp, picture, tiny_weights):
+        run = run_nsp("denoise", picture, "-m", tiny_weights)
+        assert not any(ord(letter) < 32 and letter != "\n" for letter in run.out + run.err)
+
+    def test_quiet_leaves_only_the_result(self, run_nsp, picture, tiny_weights):
+        run = run_nsp("--quiet", "denoise", picture, "-m", tiny_weights)
+        assert (run.code, run.err) == (0, "")
+        assert run.out
+
+    def test_quiet_still_shows_errors(self, run_nsp, tmp_path, tiny_weights):
+        assert "does not exist" in run_nsp("--quiet", "denoise", tmp_path / "no.png", "-m", tiny_weights).err
+
+    def test_existing_result_is_kept_unless_overwrite_is_given(self, run_nsp, picture, tiny_weights):
+        result = picture.with_name("photo_denoised.png")
+        result.write_bytes(b"precious")
+        run = run_nsp("denoise", picture, "-m", tiny_weights)
+        assert run.code == 1
+        assert "--overwrite" in run.err
+        assert result.read_bytes() == b"precious"
+        assert run_nsp("denoise", picture, "-m", tiny_weights, "--overwrite").code == 0
+        assert opened(result).size == (30, 40)
+
+    def test_the_photo_itself_is_never_written(self, run_nsp, picture, tiny_weights):
+        before = picture.read_bytes()
+        run = run_nsp("denoise", picture, "-m", tiny_weights, "-o", picture, "--overwrite")
+        assert run.code == 1
+        assert picture.read_bytes() == before
+
+    def test_a_folder_gets_the_photos_own_names(self, run_nsp, tmp_path, tiny_weights):
+        photos = [save(tmp_path / "in" / name) for name in ("a.png", "b.jpg")]
+        run = run_nsp("denoise", *photos, "-o", tmp_path / "out", "-m", tiny_weights)
+        assert run.code == 0, run.err
+        assert files(tmp_path / "out") == {"a.png", "b.jpg"}
+
+    def test_one_bad_photo_does_not_stop_the_others(self, run_nsp, tmp_path, tiny_weights):
+        (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+        good = save(tmp_path / "good.png")
+        run = run_nsp("denoise", tmp_path / "bad.png", good, "-m", tiny_weights)
+        assert run.code == 1
+        assert "bad.png" in run.err
+        assert "1 of 2 photos failed" in run.err
+        assert files(tmp_path) == {"bad.png", "good.png", "good_denoised.png"}
+
+    def test_two_photos_never_share_a_result(self, run_nsp, tmp_path, tiny_weights):
+        photos = [save(tmp_path / folder / "Photo.png") for folder in ("one", "two")]
+        run = run_nsp("denoise", *photos, "-o", tmp_path / "out", "-m", tiny_weights)
+        assert run.code == 1
+        assert "would both become" in run.err
+        assert not (tmp_path / "out").exists()
+
+    def test_format_and_depth_can_be_chosen(self, run_nsp, picture, tiny_weights):
+        run = run_nsp("denoise", picture, "-m", tiny_weights, "--format", "tiff", "--bit-depth", "16")
+        assert run.code == 0, run.err
+        result = read_photo(picture.with_name("photo_denoised.tif"))
+        assert result.bit_depth == 16
+        # The network's answer is rounded to 16 bits, not to 8 and then stretched.
+        assert (result.pixels % 257 != 0).any()
+
+    def test_sixteen_bits_do_not_go_into_a_jpeg(self, run_nsp, picture, tiny_weights):
+        run = run_nsp("denoise", picture, "-m", tiny_weights, "--format", "jpeg", "--bit-depth", "16")
+        assert run.code == 1
+        assert "JPEG cannot hold 16 bits" in run.err
+
+    def test_transparency_is_kept(self, run_nsp, tmp_path, tiny_weights):
+        picture = save(tmp_path / "photo.png", mode="RGBA")
+        alpha = np.linspace(0, 255, 30 * 40).astype(np.uint8).reshape(40, 30)
+        photo = opened(picture)
+        photo.putalpha(Image.fromarray(alpha))
+        photo.save(picture)
+        assert run_nsp("denoise", picture, "-m", tiny_weights).code == 0
+        assert np.array_equal(np.asarray(opened(tmp_path / "photo_denoised.png"))[..., 3], alpha)
+
+    def test_grey_stays_grey(self, run_nsp, tmp_path, tiny_weights):
+        picture = save(tmp_path / "photo.png", mode="L")
+        assert run_nsp("denoise", picture, "-m", tiny_weights).code == 0
+        assert opened(tmp_path / "photo_denoised.png").mode == "L"
+
+    @pytest.mark.parametrize(
+        ("make", "message"),
+        [
+            (lambda _: None, "does not exist"),
+            (lambda path: path.write_bytes(b""), "is empty"),
+            (lambda path: path.mkdir(), "is a folder"),
+            (lambda path: path.write_bytes(b"hello, I am a text"), "is not a photo"),
+            (lambda path: path.write_bytes(SAMPLE.read_bytes()[:9000]), "cannot be read"),
+        ],
+    )
+    def test_bad_input_gives_one_clear_line_and_a_hint(self, run_nsp, tmp_path, tiny_weights, make, message):
+        make(tmp_path / "photo.jpg")
+        run = run_nsp("denoise", tmp_path / "photo.jpg", "-m", tiny_weights)
+        assert run.code == 1
+        assert message in run.err.splitlines()[0]
+        assert len(run.err.splitlines()) == 2
+        assert files(tmp_path) <= {"photo.jpg"}
+
+    def test_huge_photos_are_refused_by_a_limit_that_can_be_raised(self, run_nsp, picture, tiny_weights):
+        run = run_nsp("denoise", picture, "-m", tiny_weights, "--max-megapixels", "0.001")
+        assert run.code == 1
+        assert "--max-megapixels" in run.err
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (["--device", "cuda:99"], "not available"),
+            (["--precision", "float8"], "unknown precision"),
+            (["-m", "no-such-model"], "no weights of that name"),
+            (["-m", "nothing.safetensors"], "no such file"),
+            (["-o", "photo.xyz"], "no format that can be written"),
+        ],
+    )
+    def test_bad_settings_are_explained(self, run_nsp, picture, tiny_weights, options, message):
+        run = run_nsp("denoise", picture, "-m", tiny_weights, *options)
+        assert run.code == 1
+        assert message in run.err
+        assert files(picture.parent) == {"photo.png"}
+
+    def test_wrong_usage_exits_with_2(self, run_nsp, picture):
+        assert run_nsp("denoise").code == 2
+        assert run_nsp("denoise", picture, "--bit-depth", "12").code == 2
+        assert run_nsp("denoise", picture, "--quality", "0").code == 2
+
+
+class TestUpscale:
+    @pytest.mark.parametrize("mode", ["pd", "direct"])
+    def test_doubles_both_sides_and_the_transparency(self, run_nsp, tmp_path, tiny_weights, mode):
+        picture = save(tmp_path / "photo.png", mode="RGBA")
+        run = run_nsp("upscale", picture, "--x2", "--mode", mode, "-m", tiny_weights)
+        assert run.code == 0, run.err
+        result = opened(tmp_path / "photo_x2.png")
+        assert (result.size, result.mode) == ((60, 80), "RGBA")
+
+
+class TestEvaluate:
+    def test_json_has_every_picture_and_the_mean(self, run_nsp, tmp_path, tiny_weights):
+        for name in ("a", "b"):
+            save(tmp_path / "noisy" / f"{name}.png")
+            save(tmp_path / "clean" / f"{name}.jpg")
+        run = run_nsp("evaluate", tmp_path / "noisy", tmp_path / "clean", "-m", tiny_weights, "--json")
+        scores = json.loads(run.out)
+        assert [image["name"] for image in scores["images"]] == ["a.png", "b.png"]
+        mean = sum(image["denoised"]["psnr"] for image in scores["images"]) / 2
+        assert scores["mean"]["denoised"]["psnr"] == pytest.approx(mean)
+
+    def test_a_noisy_photo_without_a_clean_one_is_named(self, run_nsp, tmp_path, tiny_weights):
+        save(tmp_path / "noisy" / "a.png")
+        save(tmp_path / "clean" / "b.png")
+        run = run_nsp("evaluate", tmp_path / "noisy", tmp_path / "clean", "-m", tiny_weights)
+        assert run.code == 1
+        assert "a.png" in run.err
+
+
+class TestTrain:
+    def test_weights_of_a_folder_denoise_and_tell_their_training(self, run_nsp, tmp_path):
+        save(tmp_path / "shots" / "a.png", 130, 140)
+        weights = tmp_path / "mine.safetensors"
+        small = ("--channels", 4, "--modules", 1, "--crop", 120, "--batch", 1)
+        run = run_nsp("train", tmp_path / "shots", "-o", weights, "--steps", 2, *small)
+        assert run.code == 0, run.err
+        metadata = describe_weights(weights).metadata
+        assert (metadata["steps"], metadata["pd_factor"]) == ("2", "5")
+        run = run_nsp(
+            "train", tmp_path / "shots", "-o", weights, "--steps", 3, *small, "--resume", "--overwrite"
+        )
+        assert "3 steps" in run.err
+        assert run_nsp("denoise", tmp_path / "shots" / "a.png", "-m", weights).code == 0
+
+    def test_nothing_to_train_on_is_an_error(self, run_nsp, tmp_path):
+        (tmp_path / "shots").mkdir()
+        run = run_nsp("train", tmp_path / "shots", "-o", tmp_path / "w.safetensors", "--steps", 1)
+        assert run.code == 1
+        assert "nothing to train on" in run.err
+
+    def test_existing_weights_are_kept(self, run_nsp, tmp_path, tiny_weights):
+        before = tiny_weights.read_bytes()
+        assert run_nsp("train", tmp_path, "-o", tiny_weights, "--steps", 1).code == 1
+        assert tiny_weights.read_bytes() == before
+
+
+def test_version(run_nsp):
+    assert run_nsp("--version").out == f"nsp {__version__}\n"
+
+
+def test_interruption_exits_with_130(run_nsp, picture, tiny_weights, monkeypatch):
+    def interrupt(*arguments: object, **settings: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nsp_cli.batch.run_job", interrupt)
+    run = run_nsp("denoise", picture, "-m", tiny_weights)
+    assert run.code == 130
+    assert "Interrupted" in run.err
+
+
+def test_bundled_weights_denoise_the_sample_offline(run_nsp, tmp_path):
+    run = run_nsp("denoise", SAMPLE, "-o", tmp_path / "sample.jpg")
+    assert run.code == 0, run.err
+    assert opened(tmp_path / "sample.jpg").size == opened(SAMPLE).size
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX pipe")
+def test_completion_can_be_shown(run_nsp):
+    assert "_NSP_COMPLETE" in run_nsp("--show-completion", "bash").out
