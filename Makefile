@@ -1,0 +1,38 @@
+# The two commands of the README, and what they are made of. Needs Python 3.10 or newer and make.
+
+PYTHON ?= python3
+VENV ?= .venv
+# Installed first: a small CPU build where the package index serves one. For CUDA: make demo TORCH=torch
+TORCH ?= torch==2.13.0
+BIN := $(VENV)/bin
+
+.PHONY: demo test check format install
+
+demo: $(VENV)/.installed  ## install nsp, denoise a real photo, show the result
+	@mkdir -p demo
+	$(BIN)/nsp denoise tests/data/sample_noisy.jpg -o demo/sample_denoised.jpg --overwrite --open
+	$(BIN)/nsp evaluate tests/data/sample_noisy.jpg tests/data/sample_clean.png
+
+test: $(VENV)/.installed-dev  ## install nsp and pass its tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+install: $(VENV)/.installed-dev
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	@touch $@
