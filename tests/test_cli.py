@@ -230,6 +230,9 @@ class TestTrain:
         assert run.code == 1
         assert "nothing to train on" in run.err
 
+    def test_an_odd_number_of_channels_is_wrong_usage(self, run_nsp, tmp_path):
+        assert run_nsp("train", tmp_path, "--channels", 5).code == 2
+
     def test_existing_weights_are_kept(self, run_nsp, tmp_path, tiny_weights):
         before = tiny_weights.read_bytes()
         assert run_nsp("train", tmp_path, "-o", tiny_weights, "--steps", 1).code == 1

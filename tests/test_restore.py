@@ -9,12 +9,15 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from nsp_cli import load_weights
 from nsp_cli.errors import DeviceError
 from nsp_cli.networks import NetworkSpec
 from nsp_cli.networks.dbsn import DbsnConfig
-from nsp_cli.restore import Execution, Restorer, pad_bottom_right
+from nsp_cli.photo import read_photo
+from nsp_cli.restore import Execution, Restorer, pad_bottom_right, pixels_to_tensor
 
-REFERENCE = Path(__file__).parent / "data" / "reference"
+DATA = Path(__file__).parent / "data"
+REFERENCE, SAMPLE = DATA / "reference", DATA / "sample_noisy.jpg"
 CPU = torch.device("cpu")
 
 
@@ -84,6 +87,17 @@ def test_progress_ends_at_the_photos_pixels(tiny_config):
     assert len(seen) == 9
     assert seen[-1] == (40 * 33, 40 * 33)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+@pytest.mark.parametrize("mode", ["average", "pd", "direct"])
+def test_bundled_weights_in_bfloat16_stay_within_50_db_of_float32(mode):
+    noisy = pixels_to_tensor(read_photo(SAMPLE).pixels)[:, 60:220, 80:240].float() / 255
+    answers = []
+    for precision in ("float32", "bfloat16"):
+        weights = load_weights(device="cpu", precision=precision)
+        answers.append(weights.denoise(noisy) if mode == "average" else weights.upscale(noisy, mode=mode))
+    error = (answers[0] - answers[1]).square().mean()
+    assert -10 * torch.log10(error) > 50
 
 
 class Failing(nn.Module):

@@ -153,7 +153,7 @@ class TestTrainer:
         unbroken.run(Budget(steps=6))
         broken = make_trainer(pool, tiny_config)
         with pytest.raises(KeyboardInterrupt):
-            broken.run(Budget(steps=6), on_progress=interrupt_at(3, broken, tmp_path / "c"))
+            broken.run(Budget(steps=6), checkpoint=tmp_path / "c", on_progress=interrupt_at(3))
         resumed = make_trainer(pool, tiny_config)
         resumed.resume(tmp_path / "c")
         resumed.run(Budget(steps=6))
@@ -186,10 +186,9 @@ class TestTrainer:
         assert 0 < trainer.step < 1000
 
 
-def interrupt_at(step: int, trainer: Trainer, checkpoint: Path):
+def interrupt_at(step: int):
     def on_progress(now) -> None:
         if now.step == step:
-            trainer.save(checkpoint)
             raise KeyboardInterrupt
 
     return on_progress

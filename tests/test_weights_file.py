@@ -161,7 +161,7 @@ def test_a_file_with_something_behind_it(saved):
         ({"config": '{"base_channels": 4, "num_modules": true, "t": 2}'}, "num_modules = True"),
         ({"config": '{"base_channels": 4, "num_modules": 1.5, "t": 2}'}, "num_modules = 1.5"),
         ({"config": '{"base_channels": 4, "num_modules": -1, "t": 2}'}, "num_modules = -1"),
-        ({"config": '{"base_channels": 4, "num_modules": 1, "t": 0}'}, "cannot be built"),
+        ({"config": '{"base_channels": 4, "num_modules": 1, "t": 0}'}, "do not divide"),
         ({"config": '{"base_channels": 4, "num_modules": 1, "t": 1}'}, "do not fit"),
         ({"config": '{"base_channels": 8, "num_modules": 1, "t": 2}'}, "do not fit"),
         ({"pd_factor": "five"}, "pd_factor"),

@@ -108,8 +108,8 @@ def _run_all(
                 failures += 1
                 continue
             _show_report(report, restorer)
-            if open_result:
-                typer.launch(str(report.job.target))
+            if open_result and typer.launch(str(report.job.target)) != 0:
+                console.warn(f"no viewer could be started; open {report.job.target} yourself.")
     if failures:
         raise PhotosFailedError(f"{failures} of {len(jobs)} photos failed; the others are done.")
 

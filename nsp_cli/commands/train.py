@@ -22,11 +22,20 @@ if TYPE_CHECKING:
 DEFAULT_MINUTES = 60.0
 
 
+def _check_even(channels: int) -> int:
+    if channels % 2:
+        raise typer.BadParameter(f"{channels} is odd")
+    return channels
+
+
 def train(
     folders: Annotated[list[Path], typer.Argument(metavar="FOLDER", help="Searched for noisy photos.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="Weights to write, .safetensors.")
-    ],
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Weights to write.", show_default="FOLDER.safetensors"
+        ),
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option(min=0.0, help="Train so long.", show_default="60, unless --steps is given")
     ] = None,
@@ -38,7 +47,7 @@ def train(
         ),
     ] = None,
     channels: Annotated[
-        int, typer.Option(min=4, help="D of the network: 32 is light, 128 the paper's.")
+        int, typer.Option(min=4, callback=_check_even, help="D of the network: 32 is light, 128 the paper's.")
     ] = 32,
     modules: Annotated[int, typer.Option(min=1, help="N of the network: modules per branch.")] = 9,
     learning_rate: Annotated[
@@ -56,6 +65,7 @@ def train(
     """Train weights on noisy photos alone; no clean picture is needed."""
     from nsp_cli.training.recipe import Budget, Recipe
 
+    output = output or Path(f"{folders[0].resolve().name}.safetensors")
     _check_output(output, overwrite)
     given: dict[str, Any] = {"learning_rate": learning_rate, "crop": crop, "batch": batch}
     recipe = replace(Recipe(), **{name: value for name, value in given.items() if value is not None})
@@ -84,9 +94,9 @@ def _load(folders: list[Path], recipe: Recipe, seed: int) -> PhotoPool:
     with console.progress("Reading photos") as on_progress:
         pool = load_pool(folders, crop=recipe.crop, seed=seed, on_progress=on_progress)
     for _, reason in pool.skipped:
-        console.warn(f"skipped {reason}")
+        console.warn(f"skipped: {reason}")
     megapixels = sum(photo.pixels.shape[0] * photo.pixels.shape[1] for photo in pool.photos) / 1e6
-    console.say(f"{len(pool.photos)} of {pool.found} photos, {megapixels:.0f} MP to train on")
+    console.say(f"{len(pool.photos)} of {pool.found} photos, {megapixels:.1f} MP to train on")
     return pool
 
 
@@ -126,7 +136,8 @@ def _run(trainer: Trainer, budget: Budget, checkpoint: Path) -> None:
                 budget, checkpoint=checkpoint, on_progress=lambda now: show(now.share, _describe(now))
             )
     except KeyboardInterrupt:
-        console.say(f"Interrupted. To go on from {checkpoint}, give the same command with --resume.")
+        if checkpoint.exists():
+            console.say(f"To go on from {checkpoint}, give the same command with --resume.")
         raise
 
 

@@ -26,6 +26,15 @@ class DbsnConfig:
     num_modules: int = 9
     t: int = 2
 
+    def __post_init__(self) -> None:
+        """Refuses what the tail's pixel shuffle could not divide.
+
+        Raises:
+            ValueError: 2·D is no multiple of t².
+        """
+        if self.t < 1 or 2 * self.base_channels % self.t**2:
+            raise ValueError(f"2·{self.base_channels} channels do not divide by t² = {self.t**2}")
+
     def spec(self) -> NetworkSpec:
         """States the receptive field: a branch's masked convolution, then N dilated ones."""
         radius = max((d - 1) + self.num_modules * d for d in BRANCH_DILATIONS)
@@ -106,7 +115,10 @@ class Dbsn(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, 3, H, W) to (B, 3, t·H, t·W)."""
         x = self.head(x)
-        answer: Tensor = self.tail(torch.cat([self.branch1(x), self.branch2(x)], dim=1))
+        x = self.tail[:-1](torch.cat([self.branch1(x), self.branch2(x)], dim=1))
+        # bfloat16 has steps of 1/256 near white, so the last layer answers in float32.
+        with torch.autocast(x.device.type, enabled=False):
+            answer: Tensor = self.tail[-1](x.float())
         return answer
 
 

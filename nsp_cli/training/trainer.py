@@ -71,6 +71,7 @@ class Trainer:
             simulated=recipe.simulated,
         )
         self.step, self.seconds, self.loss = 0, 0.0, math.nan
+        self._is_updating = False
 
     def run(
         self,
@@ -83,13 +84,30 @@ class Trainer:
 
         Args:
             budget: Counted from the very first step, also when resumed.
-            checkpoint: Written every two minutes and at the end.
+            checkpoint: Written every two minutes, at the end and on Ctrl-C.
             on_progress: Called after every step.
 
         Raises:
             TrainingError: The loss is no longer finite; the last checkpoint is kept.
         """
         forward = _compiled(self.network) if budget.pays_compilation else self.network
+        try:
+            self._run(forward, budget, checkpoint, on_progress)
+        except KeyboardInterrupt:
+            # In the middle of an update the weights are of no step; the last checkpoint stays then.
+            if checkpoint and not self._is_updating:
+                self.save(checkpoint)
+            raise
+        if checkpoint:
+            self.save(checkpoint)
+
+    def _run(
+        self,
+        forward: Callable[[Tensor], Tensor],
+        budget: Budget,
+        checkpoint: Path | None,
+        on_progress: Callable[[TrainingProgress], None] | None,
+    ) -> None:
         saved = time.monotonic()
         while (share := budget.progress(self.step, self.seconds)) < 1:
             begin = time.monotonic()
@@ -101,8 +119,6 @@ class Trainer:
             if checkpoint and time.monotonic() - saved > CHECKPOINT_EVERY_SECONDS:
                 self.save(checkpoint)
                 saved = time.monotonic()
-        if checkpoint:
-            self.save(checkpoint)
 
     def _train_step(self, forward: Callable[[Tensor], Tensor], share: float) -> None:
         for group in self.optimiser.param_groups:
@@ -117,9 +133,11 @@ class Trainer:
                 f"the loss is {value} at step {self.step}",
                 "Resume from the last checkpoint with a lower rate.",
             )
+        self._is_updating = True
         self.optimiser.step()
         self.step += 1
         self._update_ema()
+        self._is_updating = False
         self.loss = value if math.isnan(self.loss) else 0.98 * self.loss + 0.02 * value
 
     def _loss(self, forward: Callable[[Tensor], Tensor]) -> Tensor:

@@ -1,0 +1,53 @@
+"""How much tiles change the result: the bundled DBSN (not at all) and a full-size TBSN (a little).
+
+    python benchmarks/tiling.py [--photo PHOTO] [--tile PIXELS]
+
+No trained TBSN is at hand, so its weights are random; its attention pools over what a tile sees.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from nsp_cli import load_weights
+from nsp_cli.networks.tbsn import TbsnConfig
+from nsp_cli.photo import read_photo
+from nsp_cli.restore import Execution, Restorer, pixels_to_tensor
+
+SAMPLE = Path(__file__).parents[1] / "tests" / "data" / "sample_noisy.jpg"
+WHOLE = 1 << 20
+CPU = torch.device("cpu")
+
+
+def tbsn(tile: int) -> Restorer:
+    """Returns a full-size TBSN with the same random weights every time."""
+    torch.manual_seed(0)
+    config = TbsnConfig()
+    return Restorer(config.build(), config.spec(), Execution(CPU, torch.float32, tile))
+
+
+def dbsn(tile: int) -> Restorer:
+    """Returns the bundled network."""
+    return load_weights(device="cpu", precision="float32", tile=tile)
+
+
+def main() -> None:
+    """Prints the differences between tiled and whole, relative to the result's standard deviation too."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photo", type=Path, default=SAMPLE)
+    parser.add_argument("--tile", type=int, default=128)
+    arguments = parser.parse_args()
+    photo = pixels_to_tensor(read_photo(arguments.photo).pixels).float() / 255
+    for name, make in (("nsp-light", dbsn), ("TBSN, random weights", tbsn)):
+        whole = make(WHOLE).denoise(photo)
+        difference = make(arguments.tile).denoise(photo) - whole
+        rms, largest = float(difference.square().mean().sqrt()), float(difference.abs().max())
+        print(f"{name}, {arguments.tile}-pixel cores against one whole pass: at most {largest:.1e},")
+        print(f"    rms {rms:.1e}, which is {rms / float(whole.std()):.2%} of the result's deviation")
+
+
+if __name__ == "__main__":
+    main()
