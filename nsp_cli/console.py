@@ -69,7 +69,9 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     grid = Table(*columns, title=title or None, title_justify="left")
     for row in rows:
         grid.add_row(*row)
-    out.print(grid, width=None if out.is_terminal else 200, crop=False)
+    # Rich takes a pipe for 80 columns wide and would cut file names short.
+    wide = out if out.is_terminal else Console(width=1000, markup=False, highlight=False)
+    wide.print(grid)
 
 
 @contextmanager

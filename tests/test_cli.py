@@ -218,6 +218,7 @@ class TestTrain:
         assert run.code == 0, run.err
         metadata = describe_weights(weights).metadata
         assert (metadata["steps"], metadata["pd_factor"]) == ("2", "5")
+        assert metadata["data"].startswith("1 noisy photos")
         run = run_nsp(
             "train", tmp_path / "shots", "-o", weights, "--steps", 3, *small, "--resume", "--overwrite"
         )

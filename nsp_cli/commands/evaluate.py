@@ -67,6 +67,6 @@ def _show(scores: list[PairScore]) -> None:
             f"{score.denoised.psnr:.2f} / {score.denoised.ssim:.4f}",
             f"{score.denoised.psnr - score.noisy.psnr:+.2f}",
         )
-        for score in (*scores, mean)
+        for score in ([*scores, mean] if len(scores) > 1 else scores)
     ]
     console.table("PSNR (dB) / SSIM", ("photo", "noisy", "denoised", "gain (dB)"), rows)

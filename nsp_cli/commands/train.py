@@ -58,6 +58,7 @@ def train(
     ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Crops per step.", show_default="4")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same run.")] = 0,
+    licence: Annotated[str, typer.Option(metavar="TEXT", help="Written into FILE, for others.")] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from FILE's checkpoint.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")] = False,
     device: options.Device = "auto",
@@ -77,7 +78,7 @@ def train(
     if resume:
         trainer.resume(checkpoint)
     _run(trainer, Budget(steps, minutes), checkpoint)
-    _publish(trainer, output)
+    _publish(trainer, output, licence)
 
 
 def _check_output(output: Path, overwrite: bool) -> None:
@@ -95,8 +96,7 @@ def _load(folders: list[Path], recipe: Recipe, seed: int) -> PhotoPool:
         pool = load_pool(folders, crop=recipe.crop, seed=seed, on_progress=on_progress)
     for _, reason in pool.skipped:
         console.warn(f"skipped: {reason}")
-    megapixels = sum(photo.pixels.shape[0] * photo.pixels.shape[1] for photo in pool.photos) / 1e6
-    console.say(f"{len(pool.photos)} of {pool.found} photos, {megapixels:.1f} MP to train on")
+    console.say(f"{len(pool.photos)} of {pool.found} photos, {pool.megapixels:.1f} MP to train on")
     return pool
 
 
@@ -146,7 +146,7 @@ def _describe(now: TrainingProgress) -> str:
     return f"step {now.step} · loss {now.loss:.4f} · {minutes_left:.0f} min left"
 
 
-def _publish(trainer: Trainer, output: Path) -> None:
+def _publish(trainer: Trainer, output: Path, licence: str) -> None:
     from nsp_cli.weights_file import save_weights
 
     save_weights(
@@ -154,7 +154,7 @@ def _publish(trainer: Trainer, output: Path) -> None:
         trainer.averaged_network(),
         network_name=trainer.network_name,
         config=trainer.config,
-        metadata=trainer.metadata(),
+        metadata=trainer.metadata() | ({"licence": licence} if licence else {}),
     )
     console.out.print(str(output))
     loss = "" if math.isnan(trainer.loss) else f", loss {trainer.loss:.4f}"

@@ -62,6 +62,11 @@ class PhotoPool:
     skipped: tuple[tuple[Path, str], ...]
     found: int
 
+    @property
+    def megapixels(self) -> float:
+        """Counts what is kept, not what the files hold."""
+        return float(sum(photo.pixels.shape[0] * photo.pixels.shape[1] for photo in self.photos)) / 1e6
+
 
 def find_photos(folder: Path) -> list[Path]:
     """Lists the photos below a folder in a fixed order; hidden files and folders are left out.

@@ -72,6 +72,7 @@ class Trainer:
         )
         self.step, self.seconds, self.loss = 0, 0.0, math.nan
         self._is_updating = False
+        self._data = f"{len(pool.photos)} noisy photos, {pool.megapixels:.1f} MP"
 
     def run(
         self,
@@ -208,6 +209,7 @@ class Trainer:
             "steps": str(self.step),
             "minutes": f"{self.seconds / 60:.1f}",
             "seed": str(self.seed),
+            "data": self._data,
         }
 
     def averaged_network(self) -> nn.Module:
