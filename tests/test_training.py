@@ -103,6 +103,11 @@ class TestSampler:
         pool = PhotoPool((TrainingPhoto(noisy_pixels(124, 200), 20.0),), (), 1)
         assert self.sampler(pool, crop=240).draw(0, 0).shape == (12, 3, 120, 120)
 
+    def test_photos_too_small_for_the_network_are_left_out(self, pool):
+        assert CropSampler(pool, crop=480, batch=1, multiple=140, simulated=0).draw(0, 0).shape[2] == 140
+        with pytest.raises(TrainingError, match="160 pixels a side"):
+            CropSampler(pool, crop=480, batch=1, multiple=160, simulated=0)
+
     def test_noisier_photos_are_drawn_more_often_than_their_area(self):
         mild, strong = (TrainingPhoto(noisy_pixels(200, 200), noise) for noise in (2.0, 20.0))
         assert strong.weight > 5 * mild.weight
@@ -161,8 +166,11 @@ class TestTrainer:
 
     def test_a_checkpoint_of_another_run_is_refused(self, pool, tiny_config, tmp_path):
         make_trainer(pool, tiny_config).save(tmp_path / "c")
-        with pytest.raises(TrainingError, match="another recipe"):
+        with pytest.raises(TrainingError, match="other settings: recipe"):
             make_trainer(pool, tiny_config, clip=9.0).resume(tmp_path / "c")
+        others = PhotoPool(pool.photos[:1], (), 1)
+        with pytest.raises(TrainingError, match="other settings: photos"):
+            make_trainer(others, tiny_config).resume(tmp_path / "c")
 
     def test_missing_and_damaged_checkpoints_are_refused(self, pool, tiny_config, tmp_path):
         trainer = make_trainer(pool, tiny_config)

@@ -44,7 +44,7 @@ def load_checkpoint(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
     differing = [key for key in identity if found.get(key) != identity[key]]
     if differing:
         raise TrainingError(
-            f"{path}: the checkpoint was made with another {', '.join(differing)}",
-            "Resume with the settings it was started with, or start without --resume.",
+            f"{path}: the checkpoint was made with other settings: {', '.join(differing)}",
+            "Resume with the photos and settings it was started with, or start without --resume.",
         )
     return dict(state)

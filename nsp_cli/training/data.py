@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,14 @@ class PhotoPool:
     def megapixels(self) -> float:
         """Counts what is kept, not what the files hold."""
         return float(sum(photo.pixels.shape[0] * photo.pixels.shape[1] for photo in self.photos)) / 1e6
+
+    @property
+    def checksum(self) -> int:
+        """Tells one pool from another, so that a run is not resumed on other photos unnoticed."""
+        checksum = 0
+        for photo in self.photos:
+            checksum = zlib.crc32(photo.pixels.tobytes(), checksum)
+        return checksum
 
 
 def find_photos(folder: Path) -> list[Path]:
@@ -171,14 +180,18 @@ class CropSampler:
     """
 
     def __init__(self, pool: PhotoPool, *, crop: int, batch: int, multiple: int, simulated: float) -> None:
+        usable = [photo for photo in pool.photos if photo.side >= multiple]
+        if not usable:
+            raise TrainingError(f"no photo has the {multiple} pixels a side that this network needs.")
+        crop = max(1, crop // multiple) * multiple
         self._simulated = simulated
-        self._large = [photo for photo in pool.photos if photo.side >= crop]
-        self._small = [photo for photo in pool.photos if photo.side < crop]
-        self._large_shape = (batch, crop // multiple * multiple)
+        self._large = [photo for photo in usable if photo.side >= crop]
+        self._small = [photo for photo in usable if photo.side < crop]
+        self._large_shape = (batch, crop)
         small_side = min((photo.side for photo in self._small), default=crop) // multiple * multiple
         self._small_shape = (max(1, round(batch * (crop / small_side) ** 2)), small_side)
         small = sum(photo.weight for photo in self._small)
-        self._small_chance = small / sum(photo.weight for photo in pool.photos)
+        self._small_chance = small / sum(photo.weight for photo in usable)
 
     def draw(self, seed: int, step: int) -> Tensor:
         """Returns (B, 3, side, side) float32 in [0, 1], flipped and rotated at random."""

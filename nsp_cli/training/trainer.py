@@ -72,6 +72,7 @@ class Trainer:
         )
         self.step, self.seconds, self.loss = 0, 0.0, math.nan
         self._is_updating = False
+        self._photos = pool.checksum
         self._data = f"{len(pool.photos)} noisy photos, {pool.megapixels:.1f} MP"
 
     def run(
@@ -189,6 +190,7 @@ class Trainer:
             "config": asdict(self.config),  # type: ignore[call-overload]
             "recipe": asdict(self.recipe),
             "seed": self.seed,
+            "photos": self._photos,
         }
 
     def _state(self) -> dict[str, Any]:
