@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nsp_cli.api import denoise, load_weights, upscale
+    from nsp_cli.api import Strength, denoise, load_weights, upscale
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "denoise", "load_weights", "upscale"]
+__all__ = ["Strength", "__version__", "denoise", "load_weights", "upscale"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from nsp_cli import noise_aware
 from nsp_cli.photo import Pixels
-from nsp_cli.restore import Execution, OnProgress, Restorer, UpscaleMode, pixels_to_tensor, tensor_to_pixels
+from nsp_cli.recover import Strength
+from nsp_cli.restore import Execution, OnProgress, Restorer, pixels_to_tensor, tensor_to_pixels
 from nsp_cli.weights import resolve
 from nsp_cli.weights_file import load_network
+
+__all__ = ["Strength", "denoise", "load_weights", "upscale"]
 
 
 def load_weights(
@@ -35,12 +41,15 @@ def load_weights(
     return Restorer(network, info.config.spec(), execution)
 
 
-def denoise(pixels: Pixels, restorer: Restorer) -> Pixels:
-    """Denoises a picture.
+def denoise(pixels: Pixels, restorer: Restorer, *, strength: Strength | None = None) -> Pixels:
+    """Denoises a picture as far as its measured noise asks for.
+
+    For the paper's averaging alone call `restorer.denoise`.
 
     Args:
         pixels: (H, W, 3) RGB, uint8, uint16 or float32 in [0, 1]; left as it is.
         restorer: From `load_weights`.
+        strength: Of luma and chroma, each 0 to 2; None is 1, automatic.
 
     Returns:
         (H, W, 3), same type.
@@ -49,16 +58,23 @@ def denoise(pixels: Pixels, restorer: Restorer) -> Pixels:
         ValueError: The array is no such picture.
         DeviceError: Memory ends at the smallest tile.
     """
-    return tensor_to_pixels(restorer.denoise(pixels_to_tensor(pixels)))
+    return tensor_to_pixels(noise_aware.denoise(restorer, pixels_to_tensor(pixels), strength=strength)[0])
 
 
-def upscale(pixels: Pixels, restorer: Restorer, *, mode: UpscaleMode = "direct") -> Pixels:
+def upscale(
+    pixels: Pixels,
+    restorer: Restorer,
+    *,
+    mode: Literal["auto", "pd", "direct"] = "auto",
+    strength: Strength | None = None,
+) -> Pixels:
     """Denoises and enlarges a picture by the weights' factor, 2 for the bundled ones.
 
     Args:
         pixels: As for `denoise`.
         restorer: From `load_weights`.
-        mode: "direct" for mild noise, "pd" for strong.
+        mode: "direct" for mild noise, "pd" for strong, "auto" by the measured noise.
+        strength: As for `denoise`.
 
     Returns:
         (2·H, 2·W, 3), same type.
@@ -67,4 +83,5 @@ def upscale(pixels: Pixels, restorer: Restorer, *, mode: UpscaleMode = "direct")
         ValueError: The array is no such picture, or the mode is unknown.
         DeviceError: Memory ends at the smallest tile.
     """
-    return tensor_to_pixels(restorer.upscale(pixels_to_tensor(pixels), mode=mode))
+    given = pixels_to_tensor(pixels)
+    return tensor_to_pixels(noise_aware.upscale(restorer, given, mode=mode, strength=strength)[0])

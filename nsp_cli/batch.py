@@ -19,6 +19,7 @@ from nsp_cli.photo import (
     Photo,
     Pixels,
     check_writable,
+    copy_photo,
     format_of,
     read_photo,
     to_bit_depth,
@@ -29,8 +30,23 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 OnProgress = Callable[[int, int], None]
-# Takes (3, H, W) pixels and a progress function, gives (3, s·H, s·W) of the same type.
-Restore = Callable[["Tensor", OnProgress | None], "Tensor"]
+
+
+@dataclass(frozen=True, eq=False)
+class Restored:
+    """What became of a photo's pixels.
+
+    Attributes:
+        pixels: (3, s·H, s·W), of the photo's type; the very pixels that came in where nothing was done.
+        notes: What was measured and done, in words.
+    """
+
+    pixels: Tensor
+    notes: tuple[str, ...] = ()
+
+
+# Takes (3, H, W) pixels and a progress function.
+Restore = Callable[["Tensor", OnProgress | None], Restored]
 
 
 @dataclass(frozen=True)
@@ -66,7 +82,7 @@ class Report:
         height: Of the result, in pixels.
         megapixels: Of the source.
         seconds: Reading, network and writing together.
-        notes: What was changed on purpose, in words.
+        notes: What was measured and done, and changed on purpose, in words.
     """
 
     job: Job
@@ -169,15 +185,20 @@ def run_job(
     check_writable(to_bit_depth(photo, depth), job.target, overwrite=options.overwrite, scale=scale)
     # Deepened before the network, so that the result really has the finer levels.
     deep = to_bit_depth(photo, max(depth, photo.bit_depth))
-    result = to_bit_depth(restore_photo(deep, restore, on_progress=on_progress), depth)
-    write_photo(result, job.target, quality=options.quality, overwrite=options.overwrite)
+    restored, notes, is_changed = restore_photo(deep, restore, on_progress=on_progress)
+    result = to_bit_depth(restored, depth)
+    if not is_changed and photo.format == format_of(job.target) and depth == photo.bit_depth:
+        # Not encoded again: JPEG would lose a little, and every byte of metadata stays.
+        copy_photo(job.source, job.target, overwrite=options.overwrite)
+    else:
+        write_photo(result, job.target, quality=options.quality, overwrite=options.overwrite)
     return Report(
         job,
         width=result.width,
         height=result.height,
         megapixels=photo.width * photo.height / 1e6,
         seconds=time.perf_counter() - begin,
-        notes=result.notes,
+        notes=result.notes + notes,
     )
 
 
@@ -195,12 +216,23 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
-def restore_photo(photo: Photo, restore: Restore, *, on_progress: OnProgress | None = None) -> Photo:
-    """Restores a photo's pixels and carries everything else along; transparency is resized to fit."""
+def restore_photo(
+    photo: Photo, restore: Restore, *, on_progress: OnProgress | None = None
+) -> tuple[Photo, tuple[str, ...], bool]:
+    """Restores a photo's pixels and carries everything else along; transparency is resized to fit.
+
+    Returns:
+        The photo, what was measured and done in words, and whether the pixels are others now.
+    """
     from nsp_cli.restore import pixels_to_tensor, tensor_to_pixels
 
-    pixels = tensor_to_pixels(restore(pixels_to_tensor(photo.pixels), on_progress))
-    return photo.with_pixels(pixels, alpha=_fit_alpha(photo.alpha, pixels.shape[0], pixels.shape[1]))
+    given = pixels_to_tensor(photo.pixels)
+    restored = restore(given, on_progress)
+    if restored.pixels is given:
+        return photo, restored.notes, False
+    pixels = tensor_to_pixels(restored.pixels)
+    alpha = _fit_alpha(photo.alpha, pixels.shape[0], pixels.shape[1])
+    return photo.with_pixels(pixels, alpha=alpha), restored.notes, True
 
 
 def _fit_alpha(alpha: Pixels | None, height: int, width: int) -> Pixels | None:

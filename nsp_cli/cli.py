@@ -11,6 +11,7 @@ from nsp_cli import __version__, console
 from nsp_cli.commands import weights
 from nsp_cli.commands.denoise import denoise
 from nsp_cli.commands.evaluate import evaluate
+from nsp_cli.commands.inspect import inspect
 from nsp_cli.commands.train import train
 from nsp_cli.commands.upscale import upscale
 from nsp_cli.errors import NspError
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (denoise, upscale, train, evaluate):
+for command in (denoise, upscale, inspect, train, evaluate):
     app.command()(command)
 app.add_typer(weights.app, name="weights")
 

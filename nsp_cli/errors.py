@@ -33,3 +33,7 @@ class DeviceError(NspError):
 
 class TrainingError(NspError):
     """Training cannot start, go on, or be resumed."""
+
+
+class PhotosFailedError(NspError):
+    """Some photos of a run failed; the others are done, and each failure has been shown."""

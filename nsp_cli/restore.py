@@ -11,12 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nsp_cli.device import choose_device, choose_precision, free_memory, release_memory
 from nsp_cli.errors import DeviceError
 from nsp_cli.networks import NetworkSpec
 from nsp_cli.pixel_shuffle import pd_downsample, pd_upsample
-from nsp_cli.tiling import Tile, TileGrid
+from nsp_cli.pixels import from_unit_range, to_unit_range
+from nsp_cli.tiling import Tile, TileGrid, reflected_indices
 
 UpscaleMode = Literal["pd", "direct"]
 UPSCALE_MODES: tuple[str, ...] = get_args(UpscaleMode)
@@ -61,7 +63,7 @@ class Restorer:
     """A network made ready to restore photos.
 
     Photos are (3, H, W), uint8, uint16 or float32 in [0, 1], of any size; the result has the same
-    type. Results are clipped to the type's range, float32 ones are not.
+    type unless told otherwise. Results are clipped to the type's range, float ones are not.
     """
 
     def __init__(self, network: nn.Module, spec: NetworkSpec, execution: Execution) -> None:
@@ -69,23 +71,42 @@ class Restorer:
         self.spec = spec
         self.execution = execution
 
-    def denoise(self, noisy: Tensor, *, on_progress: OnProgress | None = None) -> Tensor:
-        """Averages the network's answers to the t² sub-images (Eq. 7).
+    def denoise(
+        self,
+        noisy: Tensor,
+        *,
+        mode: UpscaleMode = "pd",
+        dtype: torch.dtype | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Tensor:
+        """Predicts the photo without its noise: an enlargement by t, averaged over t×t pixels.
 
         Args:
             noisy: (3, H, W).
+            mode: "pd" is the paper's way, the average of the answers to the t² sub-images (Eq. 7);
+                "direct" keeps more detail, and noise that correlates between neighbours.
+            dtype: Of the result; None for that of `noisy`.
             on_progress: Called with the photo's pixels done and to do.
 
         Returns:
-            (3, H, W), same type.
+            (3, H, W).
 
         Raises:
+            ValueError: The mode is unknown.
             DeviceError: Memory ends at the smallest tile, or the result is not finite.
         """
-        return self._run(noisy, self._average, scale=1, stride=self.spec.scale, on_progress=on_progress)
+        stride = self._check_mode(mode)
+        process = self._average if mode == "pd" else self._reduce
+        result = _empty(noisy.shape[1], noisy.shape[2], dtype or noisy.dtype)
+        return self._run(noisy, process, result, stride=stride, on_progress=on_progress)
 
     def upscale(
-        self, noisy: Tensor, *, mode: UpscaleMode = "direct", on_progress: OnProgress | None = None
+        self,
+        noisy: Tensor,
+        *,
+        mode: UpscaleMode = "direct",
+        dtype: torch.dtype | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Tensor:
         """Enlarges by t and denoises in one go (Eq. 8, 9).
 
@@ -93,21 +114,29 @@ class Restorer:
             noisy: (3, H, W).
             mode: "pd" interleaves the answers to the sub-images; "direct" gives the photo itself to
                 the network, for noise that hardly correlates between neighbours.
+            dtype: Of the result; None for that of `noisy`.
             on_progress: Called with the photo's pixels done and to do.
 
         Returns:
-            (3, t·H, t·W), same type.
+            (3, t·H, t·W).
 
         Raises:
             ValueError: The mode is unknown.
             DeviceError: As for `denoise`.
         """
+        stride, scale = self._check_mode(mode), self.spec.scale
+        process = self._interleave if mode == "pd" else self._network
+        result = _empty(noisy.shape[1] * scale, noisy.shape[2] * scale, dtype or noisy.dtype)
+        return self._run(noisy, process, result, stride=stride, on_progress=on_progress)
+
+    def _check_mode(self, mode: UpscaleMode) -> int:
+        """Returns how far apart the pixels are that the network takes for neighbours."""
         if mode not in UPSCALE_MODES:
             raise ValueError(f"unknown mode {mode!r}; known are {', '.join(UPSCALE_MODES)}")
-        scale = self.spec.scale
-        if mode == "direct":
-            return self._run(noisy, self._network, scale=scale, stride=1, on_progress=on_progress)
-        return self._run(noisy, self._interleave, scale=scale, stride=scale, on_progress=on_progress)
+        return self.spec.scale if mode == "pd" else 1
+
+    def _reduce(self, tile: Tensor) -> Tensor:
+        return functional.avg_pool2d(self._network(tile).float(), self.spec.scale)
 
     def _average(self, tile: Tensor) -> Tensor:
         answers: Tensor = self._network(pd_downsample(tile, self.spec.scale))
@@ -120,8 +149,8 @@ class Restorer:
         self,
         noisy: Tensor,
         process: Callable[[Tensor], Tensor],
+        restored: Tensor,
         *,
-        scale: int,
         stride: int,
         on_progress: OnProgress | None,
     ) -> Tensor:
@@ -129,7 +158,7 @@ class Restorer:
         # A sub-image's radius spans `stride` photo pixels a step, and its phase up to one stride less.
         halo = self.spec.radius * stride + stride - 1
         grid = TileGrid(height, width, halo, step=stride * self.spec.input_multiple)
-        restored = _empty_like(noisy, height * scale, width * scale)
+        scale = restored.shape[2] // width
         pending = deque(grid.plan(self.execution.core or self._core_from_memory()))
         done = 0
         while pending:
@@ -207,9 +236,9 @@ def tensor_to_pixels(image: Tensor) -> Pixels:
     return pixels
 
 
-def _empty_like(photo: Tensor, height: int, width: int) -> Tensor:
+def _empty(height: int, width: int, dtype: torch.dtype) -> Tensor:
     # Pixels lie together in photo files, so the result needs no second copy on its way there.
-    return torch.empty((height, width, 3), dtype=photo.dtype).permute(2, 0, 1)
+    return torch.empty((height, width, 3), dtype=dtype).permute(2, 0, 1)
 
 
 def _read_tile(photo: Tensor, tile: Tile) -> Tensor:
@@ -217,36 +246,20 @@ def _read_tile(photo: Tensor, tile: Tile) -> Tensor:
     rows, columns = tile.rows, tile.columns
     part = photo[:, rows.read_start : rows.read_stop, columns.read_start : columns.read_stop]
     height, width = rows.read_stop - rows.read_start, columns.read_stop - columns.read_start
-    return pad_bottom_right(_to_unit_range(part)[None], height, width)
-
-
-def _to_unit_range(pixels: Tensor) -> Tensor:
-    if pixels.dtype.is_floating_point:
-        return pixels.float()
-    return pixels.to(torch.float32) / torch.iinfo(pixels.dtype).max
+    return pad_bottom_right(to_unit_range(part)[None], height, width)
 
 
 def pad_bottom_right(image: Tensor, height: int, width: int) -> Tensor:
     """Enlarges (B, C, h, w) to the given size by reflection, to and fro where the picture is small."""
     if image.shape[-2] < height:
-        image = image[..., _reflected(image.shape[-2], height), :]
+        image = image[..., reflected_indices(0, height, image.shape[-2]), :]
     if image.shape[-1] < width:
-        image = image[..., _reflected(image.shape[-1], width)]
+        image = image[..., reflected_indices(0, width, image.shape[-1])]
     return image
-
-
-def _reflected(size: int, length: int) -> Tensor:
-    """Returns `length` indices that run to the last of `size` pixels, back to the first, and so on."""
-    period = max(1, 2 * (size - 1))
-    positions = torch.arange(length) % period
-    return torch.minimum(positions, period - positions) if size > 1 else positions
 
 
 def _write_core(restored: Tensor, tile: Tile, result: Tensor, scale: int) -> None:
     core = result[:, tile.rows.core_in_read(scale), tile.columns.core_in_read(scale)]
-    if not restored.dtype.is_floating_point:
-        white = torch.iinfo(restored.dtype).max
-        core = (core * white).round_().clamp_(0, white)
     rows = slice(tile.rows.start * scale, tile.rows.stop * scale)
     columns = slice(tile.columns.start * scale, tile.columns.stop * scale)
-    restored[:, rows, columns] = core.to(restored.dtype)
+    restored[:, rows, columns] = from_unit_range(core, restored.dtype)

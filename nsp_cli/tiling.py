@@ -1,8 +1,11 @@
-"""Tiles of a photo: geometry only, knows no network."""
+"""Tiles of a photo and its reflection past the edges: geometry only, knows no network."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -93,3 +96,10 @@ class TileGrid:
 
     def _round_up(self, value: int) -> int:
         return -(-value // self.step) * self.step
+
+
+def reflected_indices(start: int, stop: int, size: int) -> Tensor:
+    """Returns the pixels of 0…size − 1 that stand for start…stop − 1, reflected to and fro at both ends."""
+    period = max(1, 2 * (size - 1))
+    positions = torch.arange(start, stop) % period
+    return torch.minimum(positions, period - positions)

@@ -19,8 +19,10 @@ ROWS = [
     {"commands"},
     {"console"},
     {"api"},
-    {"batch", "evaluate"},
-    {"restore", "training"},
+    {"batch", "evaluate", "noise_aware", "plot"},
+    {"recover"},
+    {"restore", "training", "noise"},
+    {"flat_power", "block_dct"},
     {"weights"},
     {"hub"},
     {"manifest"},
@@ -28,7 +30,7 @@ ROWS = [
     {"network_config"},
     {"photo"},
     {"networks"},
-    {"tiling", "pixel_shuffle", "metrics", "device"},
+    {"tiling", "pixel_shuffle", "pixels", "metrics", "device"},
     {"errors"},
 ]
 OWNERS = {
@@ -41,6 +43,7 @@ OWNERS = {
     "rawpy": {"photo"},
     "huggingface_hub": {"hub"},
     "safetensors": {"weights_file"},
+    "matplotlib": {"plot"},
 }
 SLOW_TO_IMPORT = {"torch", "rawpy", "huggingface_hub", "imagecodecs", "tifffile", "imageio", "PIL", "numpy"}
 

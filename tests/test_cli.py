@@ -209,6 +209,96 @@ class TestEvaluate:
         assert "a.png" in run.err
 
 
+def smooth(path: Path) -> Path:
+    """A picture without noise."""
+    ramp = np.linspace(60, 90, 96).round().astype(np.uint8)
+    Image.fromarray(np.broadcast_to(ramp[None, :, None], (80, 96, 3)).copy()).save(path, quality=90)
+    return path
+
+
+class TestNoiseAware:
+    def test_a_clean_photo_is_copied_byte_for_byte_and_nsp_says_so(self, run_nsp, tmp_path, tiny_weights):
+        photo = smooth(tmp_path / "photo.jpg")
+        run = run_nsp("denoise", photo, "-m", tiny_weights)
+        assert run.code == 0, run.err
+        assert "passed through unchanged" in run.err
+        assert (tmp_path / "photo_denoised.jpg").read_bytes() == photo.read_bytes()
+
+    def test_strength_nought_copies_too_and_another_format_keeps_the_pixels(
+        self, run_nsp, picture, tiny_weights
+    ):
+        assert run_nsp("denoise", picture, "-m", tiny_weights, "--strength", 0).code == 0
+        assert picture.with_name("photo_denoised.png").read_bytes() == picture.read_bytes()
+        run_nsp("denoise", picture, "-m", tiny_weights, "--strength", 0, "--format", "tiff")
+        converted = read_photo(picture.with_name("photo_denoised.tif"))
+        assert (converted.pixels == read_photo(picture).pixels).all()
+
+    def test_a_clean_photo_never_replaces_a_result_unasked(self, run_nsp, tmp_path, tiny_weights):
+        photo = smooth(tmp_path / "photo.jpg")
+        (tmp_path / "photo_denoised.jpg").write_bytes(b"precious")
+        assert run_nsp("denoise", photo, "-m", tiny_weights).code == 1
+        assert (tmp_path / "photo_denoised.jpg").read_bytes() == b"precious"
+
+    def test_says_what_was_measured(self, run_nsp, tiny_weights, tmp_path):
+        run = run_nsp("denoise", SAMPLE, "-m", tiny_weights, "-o", tmp_path)
+        assert "luma" in run.err
+        assert "correlated over" in run.err
+
+    def test_plain_is_the_papers_average_and_differs_from_the_default(self, run_nsp, tiny_weights, tmp_path):
+        for name, flag in (("plain.png", ["--plain"]), ("default.png", [])):
+            run_nsp("denoise", SAMPLE, "-m", tiny_weights, "-o", tmp_path / name, *flag)
+        plain, default = (read_photo(tmp_path / name).pixels for name in ("plain.png", "default.png"))
+        assert (plain != default).mean() > 0.5
+
+    @pytest.mark.parametrize("command", ["denoise", "upscale"])
+    def test_plain_has_no_strength(self, run_nsp, picture, tiny_weights, command):
+        run = run_nsp(command, picture, "-m", tiny_weights, "--plain", "--luma", 0.5)
+        assert run.code == 2
+        assert "--plain" in run.err
+
+    @pytest.mark.parametrize("wrong", [-1, 2.5, "much"])
+    def test_strength_out_of_range_is_wrong_usage(self, run_nsp, picture, wrong):
+        assert run_nsp("denoise", picture, "--strength", wrong).code == 2
+
+    def test_evaluate_takes_the_same_options(self, run_nsp, tiny_weights):
+        clean = SAMPLE.with_name("sample_clean.png")
+        run = run_nsp("evaluate", SAMPLE, clean, "-m", tiny_weights, "--json", "--strength", 0)
+        mean = json.loads(run.out)["mean"]
+        assert mean["denoised"] == mean["noisy"]
+
+
+class TestInspect:
+    def test_table_tells_noise_and_plan(self, run_nsp, tmp_path):
+        run = run_nsp("inspect", SAMPLE, smooth(tmp_path / "smooth.png"))
+        assert run.code == 0, run.err
+        for fact in (SAMPLE.name, "PD average", "smooth.png", "clean"):
+            assert fact in run.out
+
+    def test_json_has_levels_of_255(self, run_nsp):
+        (entry,) = json.loads(run_nsp("inspect", SAMPLE, "--json").out)
+        assert entry["photo"] == str(SAMPLE)
+        assert 10 < entry["luma"] < 40
+        assert len(entry["brightness"]) == len(entry["levels"]["green"])
+        assert (entry["mode"], entry["clean"], entry["pd_factor"]) == ("pd", False, 5)
+
+    def test_plot_is_a_picture(self, run_nsp, tmp_path):
+        assert run_nsp("inspect", SAMPLE, "--plot", tmp_path / "noise.png").code == 0
+        assert opened(tmp_path / "noise.png").width > 500
+
+    def test_a_broken_photo_does_not_stop_the_others(self, run_nsp, tmp_path):
+        (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 no")
+        run = run_nsp("inspect", tmp_path / "broken.jpg", SAMPLE)
+        assert run.code == 1
+        assert SAMPLE.name in run.out
+        assert "broken.jpg" in run.err
+
+    def test_a_plot_never_replaces_a_photo(self, run_nsp, picture):
+        before = picture.read_bytes()
+        assert run_nsp("inspect", picture, "--plot", picture).code == 1
+        assert picture.read_bytes() == before
+        assert run_nsp("inspect", SAMPLE, "--plot", picture.with_name("noise.jpg")).code == 1
+
+
 class TestTrain:
     def test_weights_of_a_folder_denoise_and_tell_their_training(self, run_nsp, tmp_path):
         save(tmp_path / "shots" / "a.png", 130, 140)
@@ -224,6 +314,15 @@ class TestTrain:
         )
         assert "3 steps" in run.err
         assert run_nsp("denoise", tmp_path / "shots" / "a.png", "-m", weights).code == 0
+
+    def test_pd_factor_is_taken_and_checked(self, run_nsp, tmp_path):
+        save(tmp_path / "shots" / "a.png", 130, 140)
+        weights = tmp_path / "mine.safetensors"
+        small = ("--channels", 4, "--modules", 1, "--crop", 120, "--batch", 1, "--steps", 1)
+        run = run_nsp("train", tmp_path / "shots", "-o", weights, *small, "--pd-factor", 4)
+        assert run.code == 0, run.err
+        assert describe_weights(weights).metadata["pd_factor"] == "4"
+        assert run_nsp("train", tmp_path / "shots", "--pd-factor", "2").code == 2
 
     def test_nothing_to_train_on_is_an_error(self, run_nsp, tmp_path):
         (tmp_path / "shots").mkdir()

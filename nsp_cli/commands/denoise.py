@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from nsp_cli.commands import options
+from nsp_cli.commands.methods import chosen_strength, denoising
 from nsp_cli.commands.photos import restore_photos
 
 
 def denoise(
     photos: options.Photos,
     output: options.Output = None,
+    strength: options.StrengthOf = None,
+    luma: options.Luma = None,
+    chroma: options.Chroma = None,
+    plain: options.Plain = False,
     model: options.Model = "auto",
     format: options.Format = None,
     bit_depth: options.BitDepth = None,
@@ -25,7 +30,7 @@ def denoise(
 
     restore_photos(
         photos,
-        restore=lambda restorer, pixels, on_progress: restorer.denoise(pixels, on_progress=on_progress),
+        restore=denoising(chosen_strength(strength, luma, chroma, plain=plain), plain=plain),
         ending="_denoised",
         output=output,
         file_format=format,

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 def evaluate(
     noisy: Annotated[Path, typer.Argument(metavar="NOISY", help="Folder of noisy photos, or one photo.")],
     clean: Annotated[Path, typer.Argument(metavar="CLEAN", help="Folder of clean ones, matched by name.")],
+    strength: options.StrengthOf = None,
+    luma: options.Luma = None,
+    chroma: options.Chroma = None,
+    plain: options.Plain = False,
     model: options.Model = "auto",
     tile: options.TileSide = None,
     device: options.Device = "auto",
@@ -24,14 +28,18 @@ def evaluate(
     json: options.Json = False,
 ) -> None:
     """Denoise photos whose clean versions are known, and score the result."""
+    from nsp_cli.commands.methods import chosen_strength, denoising
     from nsp_cli.commands.photos import load_restorer
     from nsp_cli.evaluate import evaluate as score_pairs
     from nsp_cli.evaluate import find_pairs
 
+    restore = denoising(chosen_strength(strength, luma, chroma, plain=plain), plain=plain)
     pairs = find_pairs(noisy, clean)
     restorer = load_restorer(model, device=device, precision=precision, tile=tile)
     with console.progress("Scoring") as on_progress:
-        scores = score_pairs(pairs, restorer.denoise, on_progress=on_progress)
+        scores = score_pairs(
+            pairs, lambda photo: restore(restorer, photo, None).pixels, on_progress=on_progress
+        )
     if json:
         console.print_json(_as_json(scores))
     else:

@@ -78,3 +78,30 @@ MaxMegapixels = Annotated[
 ]
 Open = Annotated[bool, typer.Option("--open", help="Show the result in the system's viewer.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+StrengthOf = Annotated[
+    float | None,
+    typer.Option(
+        "--strength",
+        min=0.0,
+        max=2.0,
+        metavar="0…2",
+        help="0 keeps the pixels, 1 goes by the measured noise, 2 is smoothest.",
+        show_default="1",
+    ),
+]
+Luma = Annotated[
+    float | None,
+    typer.Option(
+        "--luma", min=0.0, max=2.0, metavar="0…2", help="Strength on grain.", show_default="--strength"
+    ),
+]
+Chroma = Annotated[
+    float | None,
+    typer.Option(
+        "--chroma", min=0.0, max=2.0, metavar="0…2", help="Strength on colour.", show_default="--strength"
+    ),
+]
+Plain = Annotated[
+    bool, typer.Option("--plain", help="The paper's averaging alone: no measuring, no detail handed back.")
+]

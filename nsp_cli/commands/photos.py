@@ -10,21 +10,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from nsp_cli import console
+from nsp_cli.commands.methods import RestoreWith
 from nsp_cli.commands.options import FileFormat
-from nsp_cli.errors import NspError, WeightsError
+from nsp_cli.errors import NspError, PhotosFailedError, WeightsError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from nsp_cli.batch import Job, Report, WriteOptions
     from nsp_cli.restore import Restorer
-
-OnProgress = Callable[[int, int], None]
-RestoreWith = Callable[["Restorer", "Tensor", OnProgress | None], "Tensor"]
-
-
-class PhotosFailedError(NspError):
-    """Some photos of a run failed; the others are done, and each failure has been shown."""
 
 
 def restore_photos(

@@ -28,6 +28,12 @@ def _check_even(channels: int) -> int:
     return channels
 
 
+def _check_pd_factor(factor: str) -> str:
+    if factor != "auto" and factor not in {"3", "4", "5", "6", "7", "8"}:
+        raise typer.BadParameter(f"{factor} is not auto or 3 to 8")
+    return factor
+
+
 def train(
     folders: Annotated[list[Path], typer.Argument(metavar="FOLDER", help="Searched for noisy photos.")],
     output: Annotated[
@@ -57,6 +63,14 @@ def train(
         int | None, typer.Option(min=120, help="Side of a training crop.", show_default="480")
     ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Crops per step.", show_default="4")] = None,
+    pd_factor: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|3…8",
+            callback=_check_pd_factor,
+            help="s, side of the patches that pairs come from; auto is 5, best for noise of any correlation.",
+        ),
+    ] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same run.")] = 0,
     licence: Annotated[str, typer.Option(metavar="TEXT", help="Written into FILE, for others.")] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from FILE's checkpoint.")] = False,
@@ -69,6 +83,8 @@ def train(
     output = output or Path(f"{folders[0].resolve().name}.safetensors")
     _check_output(output, overwrite)
     given: dict[str, Any] = {"learning_rate": learning_rate, "crop": crop, "batch": batch}
+    if pd_factor != "auto":
+        given["pd_factor"] = int(pd_factor)
     recipe = replace(Recipe(), **{name: value for name, value in given.items() if value is not None})
     if minutes is None and steps is None:
         minutes = DEFAULT_MINUTES

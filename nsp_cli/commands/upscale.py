@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from nsp_cli.commands import options
+from nsp_cli.commands.methods import chosen_strength, upscaling
 from nsp_cli.commands.photos import restore_photos
 
 
 class Mode(str, Enum):
-    """The paper's two ways to enlarge (Sec. 4.4)."""
+    """The paper's two ways to enlarge (Sec. 4.4), and the choice by the measured noise."""
 
+    AUTO = "auto"
     DIRECT = "direct"
     PD = "pd"
 
@@ -27,10 +29,14 @@ def upscale(
         Mode,
         typer.Option(
             help="direct: sharper, for mild noise and photos that were scaled down; "
-            "pd: smoother, for strong noise as it comes from the camera."
+            "pd: smoother, for strong noise as it comes from the camera; auto: by the measured noise."
         ),
-    ] = Mode.DIRECT,
+    ] = Mode.AUTO,
     output: options.Output = None,
+    strength: options.StrengthOf = None,
+    luma: options.Luma = None,
+    chroma: options.Chroma = None,
+    plain: options.Plain = False,
     model: options.Model = "auto",
     format: options.Format = None,
     bit_depth: options.BitDepth = None,
@@ -47,9 +53,7 @@ def upscale(
 
     restore_photos(
         photos,
-        restore=lambda restorer, pixels, on_progress: restorer.upscale(
-            pixels, mode=mode.value, on_progress=on_progress
-        ),
+        restore=upscaling(chosen_strength(strength, luma, chroma, plain=plain), mode.value, plain=plain),
         enlarges=True,
         factor=2 if x2 else None,
         ending="_x2",

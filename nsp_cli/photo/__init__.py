@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ __all__ = [
     "Photo",
     "Pixels",
     "check_writable",
+    "copy_photo",
     "format_of",
     "read_photo",
     "to_bit_depth",
@@ -182,3 +184,14 @@ def write_photo(photo: Photo, path: Path, *, quality: int = 95, overwrite: bool 
             _LOSSY_WRITERS[file_format](sized, file, quality)
         else:
             _LOSSLESS_WRITERS[file_format](sized, file)
+
+
+def copy_photo(source: Path, path: Path, *, overwrite: bool = False) -> None:
+    """Copies a photo's file byte for byte, whole or not at all.
+
+    Raises:
+        OutputError: As `write_photo`.
+    """
+    check_target(path, source=source, overwrite=overwrite)
+    with source.open("rb") as original, replacing(path, overwrite=overwrite) as file:
+        shutil.copyfileobj(original, file)

@@ -1,0 +1,56 @@
+"""Three crops at 100 %: noisy, the paper's average (--plain), nsp's default, and the clean picture.
+
+The pictures may be redistributed (scikit-image's data: astronaut, public domain, NASA; coffee, CC0,
+Rachel Michetti; grass, CC0, texturelib.com); their noise is simulated as for the bundled sample.
+
+    .venv/bin/python .github/assets/make_crops.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from skimage import color, data
+from torch import Tensor
+
+from nsp_cli import load_weights, noise_aware
+from nsp_cli.metrics import psnr
+from nsp_cli.training.sensor import SensorNoise, add_sensor_noise
+
+SIDE, GAP = 220, 4
+NOISE = SensorNoise(shot=0.004, read=0.0001, gains=(2.0, 1.7))
+# Name, pixels, and the corner of the crop.
+PICTURES = (
+    ("astronaut", data.astronaut(), (20, 120)),
+    ("coffee", data.coffee(), (130, 150)),
+    ("grass", (color.gray2rgb(data.grass())), (100, 100)),
+)
+
+
+def to_8_bits(image: Tensor) -> Tensor:
+    """Rounds and clips to uint8."""
+    return (image * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+def main() -> None:
+    """Writes crops.png beside this script and prints PSNR of the whole pictures."""
+    restorer = load_weights()
+    sheet = np.full((3 * (SIDE + GAP) - GAP, 4 * (SIDE + GAP) - GAP, 3), 255, np.uint8)
+    for row, (name, pixels, (top, left)) in enumerate(PICTURES):
+        clean = torch.from_numpy(np.array(pixels)[: pixels.shape[0] // 2 * 2, : pixels.shape[1] // 2 * 2])
+        clean = clean.permute(2, 0, 1)
+        noisy = to_8_bits(add_sensor_noise(clean / 255, NOISE, torch.Generator().manual_seed(0)))
+        versions = noisy, restorer.denoise(noisy), noise_aware.denoise(restorer, noisy)[0], clean
+        print(name, *(f"{psnr(version, clean):.2f}" for version in versions[:3]))
+        for column, version in enumerate(versions):
+            y, x = row * (SIDE + GAP), column * (SIDE + GAP)
+            crop = version[:, top : top + SIDE, left : left + SIDE].permute(1, 2, 0)
+            sheet[y : y + SIDE, x : x + SIDE] = crop.numpy()
+    Image.fromarray(sheet).save(Path(__file__).with_name("crops.png"), optimize=True)
+
+
+if __name__ == "__main__":
+    main()

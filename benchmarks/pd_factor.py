@@ -1,0 +1,89 @@
+"""Which PD factor s suits which noise? Trains light networks on simulated noise and scores them.
+
+    python benchmarks/pd_factor.py PHOTOS_FOLDER [--steps 1000]
+
+Photos are halved, which leaves them nearly clean; Gaussian noise of 12 levels and several correlation
+widths is added; every fifth photo is held out. Crops are 96·s pixels, so that every s costs the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter
+from torch import Tensor
+
+from nsp_cli.errors import InputError
+from nsp_cli.metrics import psnr
+from nsp_cli.networks.dbsn import DbsnConfig
+from nsp_cli.photo import Pixels, read_photo
+from nsp_cli.restore import Execution, Restorer, pixels_to_tensor
+from nsp_cli.training.data import PhotoPool, TrainingPhoto, find_photos
+from nsp_cli.training.recipe import Budget, Recipe
+from nsp_cli.training.trainer import Trainer
+
+FACTORS, WIDTHS, LEVEL = (3, 4, 5), (0.0, 0.6, 1.2), 12
+
+
+def halved(folder: Path) -> Iterator[Pixels]:
+    """Yields 8-bit photos averaged over 2×2 pixels, large enough for a crop of every s."""
+    for path in find_photos(folder):
+        try:
+            pixels = read_photo(path).pixels
+        except InputError:
+            continue
+        height, width = pixels.shape[0] // 2, pixels.shape[1] // 2
+        if min(height, width) >= 96 * max(FACTORS) and pixels.dtype == np.uint8:
+            quads = pixels[: 2 * height, : 2 * width].reshape(height, 2, width, 2, 3)
+            yield np.rint(quads.mean((1, 3))).astype(np.uint8)
+
+
+def with_noise(clean: Pixels, width: float, rng: np.random.Generator) -> Pixels:
+    """Adds noise that is correlated over `width` pixels."""
+    noise = gaussian_filter(rng.standard_normal(clean.shape), (width, width, 0), mode="wrap")
+    return np.clip(np.rint(clean + noise * LEVEL / noise.std()), 0, 255).astype(np.uint8)
+
+
+def train(photos: list[Pixels], factor: int, steps: int) -> Restorer:
+    """Returns a light network trained on these photos alone."""
+    pool = PhotoPool(tuple(TrainingPhoto(photo, LEVEL) for photo in photos), (), len(photos))
+    recipe = replace(Recipe(), pd_factor=factor, crop=96 * factor, simulated=0.0)
+    config, cpu = DbsnConfig(32, 9), torch.device("cpu")
+    trainer = Trainer(pool, network_name="dbsn", config=config, recipe=recipe, seed=0, device=cpu)
+    trainer.run(Budget(steps))
+    return Restorer(trainer.averaged_network(), config.spec(), Execution.choose("cpu"))
+
+
+def mean_psnr(restorer: Restorer, pairs: list[tuple[Tensor, Tensor]], mode: str) -> float:
+    """Scores the network's prediction alone."""
+    return fmean(psnr(restorer.denoise(noisy, mode=mode), clean) for noisy, clean in pairs)  # type: ignore[arg-type]
+
+
+def main() -> None:
+    """Prints a line per width and factor."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--steps", type=int, default=1000)
+    arguments = parser.parse_args()
+    clean = list(halved(arguments.folder))
+    for width in WIDTHS:
+        rng = np.random.default_rng(1)
+        noisy = [with_noise(photo, width, rng) for photo in clean]
+        held_out = [
+            (pixels_to_tensor(a), pixels_to_tensor(b)) for a, b in zip(noisy[::5], clean[::5], strict=True)
+        ]
+        training = [photo for index, photo in enumerate(noisy) if index % 5]
+        for factor in FACTORS:
+            restorer = train(training, factor, arguments.steps)
+            averages = (mean_psnr(restorer, held_out, mode) for mode in ("pd", "direct"))
+            print(width, factor, *(f"{value:.2f}" for value in averages), flush=True)
+
+
+if __name__ == "__main__":
+    main()

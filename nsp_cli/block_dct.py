@@ -1,0 +1,116 @@
+"""Overlapping blocks of a picture in a luma/chroma basis, as orthonormal DCT-II coefficients and back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nsp_cli.pixels import to_unit_range
+from nsp_cli.tiling import reflected_indices
+
+
+@dataclass(frozen=True)
+class BlockDct:
+    """Blocks of side² pixels, two strides wide, on a grid that starts one stride before the picture.
+
+    So every pixel lies in exactly four blocks. A block fades out towards its edges, or they would show.
+    Past its own edges the picture is reflected.
+
+    Attributes:
+        side: Of a block in pixels, even.
+    """
+
+    side: int
+
+    @property
+    def stride(self) -> int:
+        return self.side // 2
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Returns (C, side², rows, columns) coefficients of a (C, H, W) picture, row-major, DC first."""
+        height, width = image.shape[-2:]
+        rows = reflected_indices(-self.stride, self._end(height), height)
+        columns = reflected_indices(-self.stride, self._end(width), width)
+        padded = image.index_select(-2, rows).index_select(-1, columns)
+        return functional.conv2d(padded[:, None], dct_kernels(self.side), stride=self.stride)
+
+    def inverse(self, coefficients: Tensor, height: int, width: int) -> Tensor:
+        """Returns (C, height, width), blended of the blocks; unchanged ones give the picture back."""
+        rows, columns = coefficients.shape[-2:]
+        blocks = _windowed_kernels(self.side).T @ coefficients.flatten(2)
+        whole = ((rows + 1) * self.stride, (columns + 1) * self.stride)
+        # Four times faster here than a transposed convolution, which says the same.
+        summed: Tensor = functional.fold(blocks, whole, self.side, stride=self.stride)[:, 0]
+        start = self.stride
+        return summed[:, start : start + height, start : start + width]
+
+    def _end(self, size: int) -> int:
+        return (-(-size // self.stride) + 1) * self.stride
+
+
+@lru_cache(maxsize=4)
+def dct_kernels(side: int) -> Tensor:
+    """Returns the (side², 1, side, side) orthonormal DCT-II basis pictures, row-major, DC first."""
+    frequency = torch.arange(side, dtype=torch.float64)[:, None]
+    position = torch.arange(side, dtype=torch.float64)[None]
+    basis = torch.cos(math.pi * (2 * position + 1) * frequency / (2 * side)) * math.sqrt(2 / side)
+    basis[0] /= math.sqrt(2)
+    return torch.einsum("ai,bj->abij", basis, basis).reshape(side * side, 1, side, side).float()
+
+
+@lru_cache(maxsize=4)
+def _windowed_kernels(side: int) -> Tensor:
+    """Returns the (side², side²) basis under Hann windows, which add up to one at half a side's stride."""
+    window = torch.hann_window(2 * side + 1, periodic=False, dtype=torch.float64)[1::2]
+    windowed: Tensor = dct_kernels(side).view(side**2, -1) * torch.outer(window, window).flatten().float()
+    return windowed
+
+
+def to_luma_chroma(image: Tensor) -> Tensor:
+    """Rotates (3, …) RGB into luma and two chroma planes, orthonormally: noise keeps its power."""
+    return torch.einsum("ij,j...->i...", _luma_chroma(), image)
+
+
+def from_luma_chroma(image: Tensor) -> Tensor:
+    """Undoes `to_luma_chroma`."""
+    return torch.einsum("ij,i...->j...", _luma_chroma(), image)
+
+
+@lru_cache(maxsize=1)
+def _luma_chroma() -> Tensor:
+    rows = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]])
+    return functional.normalize(rows, dim=1)
+
+
+def lattice_coefficients(
+    image: Tensor, side: int, *, clipped_below: float = -1.0, most: int = 20_000
+) -> tuple[Tensor, Tensor]:
+    """Transforms blocks from all over a picture, few enough for statistics of large photos.
+
+    Args:
+        image: (3, H, W) RGB, integers or floats with white at 1; small ones are reflected to a block.
+        side: Of a block.
+        clipped_below: Pixels this near to black or white count as clipped.
+        most: Blocks, about.
+
+    Returns:
+        (3, side², rows, columns) luma/chroma coefficients, and a (rows, columns) mask of the blocks
+        with more than a twentieth of their values clipped.
+    """
+    height, width = image.shape[-2:]
+    if min(height, width) < side:
+        image = image.index_select(1, reflected_indices(0, max(height, side), height))
+        image = image.index_select(2, reflected_indices(0, max(width, side), width))
+    # Odd, so that JPEG's grid of 8×8 is met in all phases.
+    step = max(side // 2 + 1, math.ceil(math.sqrt(height * width / most)) // 2 * 2 + 1)
+    views = image.unfold(1, side, step).unfold(2, side, step)
+    rows, columns = views.shape[1:3]
+    blocks = to_unit_range(views.flatten(3).flatten(1, 2))
+    clipped = ((blocks < clipped_below) | (blocks > 1 - clipped_below)).float().mean((0, 2)) > 0.05
+    coefficients = torch.einsum("cnp,kp->ckn", to_luma_chroma(blocks), dct_kernels(side).view(side**2, -1))
+    return coefficients.view(3, side**2, rows, columns), clipped.view(rows, columns)

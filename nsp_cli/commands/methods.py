@@ -1,0 +1,66 @@
+"""What denoise, upscale and evaluate do to pixels, from their options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nsp_cli.batch import Restored
+    from nsp_cli.recover import Strength
+    from nsp_cli.restore import Restorer
+
+OnProgress = Callable[[int, int], None]
+RestoreWith = Callable[["Restorer", "Tensor", OnProgress | None], "Restored"]
+
+
+def denoising(strength: Strength, *, plain: bool) -> RestoreWith:
+    """Returns the way to denoise that the options ask for."""
+    from nsp_cli import noise_aware
+    from nsp_cli.batch import Restored
+
+    def restore(restorer: Restorer, pixels: Tensor, on_progress: OnProgress | None) -> Restored:
+        if plain:
+            return Restored(restorer.denoise(pixels, on_progress=on_progress))
+        result, treatment = noise_aware.denoise(restorer, pixels, strength=strength, on_progress=on_progress)
+        outcome = "" if treatment.mode else "; passed through unchanged"
+        return Restored(result, (treatment.describe() + outcome,))
+
+    return restore
+
+
+def upscaling(strength: Strength, mode: Literal["auto", "pd", "direct"], *, plain: bool) -> RestoreWith:
+    """Returns the way to enlarge that the options ask for."""
+    from nsp_cli import noise_aware
+    from nsp_cli.batch import Restored
+
+    def restore(restorer: Restorer, pixels: Tensor, on_progress: OnProgress | None) -> Restored:
+        if plain:
+            chosen: Literal["pd", "direct"] = "direct" if mode == "auto" else mode
+            return Restored(restorer.upscale(pixels, mode=chosen, on_progress=on_progress))
+        result, treatment = noise_aware.upscale(
+            restorer, pixels, mode=mode, strength=strength, on_progress=on_progress
+        )
+        return Restored(result, (treatment.describe(),))
+
+    return restore
+
+
+def chosen_strength(
+    strength: float | None, luma: float | None, chroma: float | None, *, plain: bool
+) -> Strength:
+    """Makes a strength of three options.
+
+    Raises:
+        typer.BadParameter: One was given with --plain, which has none.
+    """
+    from nsp_cli.recover import Strength
+
+    if plain and (strength, luma, chroma) != (None, None, None):
+        raise typer.BadParameter("--plain has no strength; leave out one of them")
+    overall = 1.0 if strength is None else strength
+    return Strength(overall if luma is None else luma, overall if chroma is None else chroma)

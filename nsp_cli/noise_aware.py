@@ -1,0 +1,170 @@
+"""The default way to restore a photo: measure its noise, predict, hand detail back, say what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nsp_cli.noise import NoiseProfile, measure_noise
+from nsp_cli.pixels import from_unit_range, to_unit_range
+from nsp_cli.recover import Strength, recover
+from nsp_cli.restore import OnProgress, Restorer, UpscaleMode
+
+# Above this level of fine luma noise the PD average is the better prediction (phones at night), below
+# it the direct pass, which keeps more detail and shows no chessboard.
+STRONG_NOISE = 8 / 255
+# Of the time a photo takes, the network's share; for progress only.
+_NETWORK_SHARE = 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class Treatment:
+    """What was measured on a photo, and what follows from it.
+
+    Attributes:
+        noise: What was measured.
+        mode: The network's pass: "direct" or "pd"; None where the photo is left as it is.
+    """
+
+    noise: NoiseProfile
+    mode: UpscaleMode | None
+
+    def describe(self) -> str:
+        """Says both in a line for people, levels in 8-bit steps."""
+        noise = self.noise
+        if noise.is_clean:
+            return "no noise measured"
+        luma = min(noise.luma, noise.most_luma)
+        levels = f"noise {luma * 255:.1f} luma, {noise.chroma * 255:.1f} chroma (of 255)"
+        return f"{levels}, correlated over {noise.correlation_length():.1f} pixels"
+
+
+def choose_treatment(photo: Tensor) -> Treatment:
+    """Measures a (3, H, W) photo and chooses the network's pass."""
+    noise = measure_noise(photo)
+    if noise.is_clean:
+        return Treatment(noise, None)
+    return Treatment(noise, "pd" if min(noise.fine_luma, noise.most_luma) > STRONG_NOISE else "direct")
+
+
+def denoise(
+    restorer: Restorer,
+    noisy: Tensor,
+    *,
+    strength: Strength | None = None,
+    on_progress: OnProgress | None = None,
+) -> tuple[Tensor, Treatment]:
+    """Denoises a photo as far as its measured noise asks for.
+
+    Args:
+        restorer: Network and device.
+        noisy: (3, H, W) uint8, uint16 or float32 in [0, 1].
+        strength: None for automatic.
+        on_progress: Called with the photo's pixels done and to do.
+
+    Returns:
+        (3, H, W), same type, and what was done. Clean photos and strength 0 give the photo itself.
+
+    Raises:
+        DeviceError: Memory ends at the smallest tile, or the network's result is not finite.
+    """
+    strength, treatment = strength or Strength(), choose_treatment(noisy)
+    if treatment.mode is None or strength.is_zero:
+        return noisy, Treatment(treatment.noise, None)
+    with_network = _first_part(on_progress)
+    prediction = restorer.denoise(
+        noisy, mode=treatment.mode, dtype=_halfway_type(noisy), on_progress=with_network
+    )
+    result = recover(noisy, prediction, treatment.noise, strength)
+    _finish_progress(noisy, on_progress)
+    return result, treatment
+
+
+def upscale(
+    restorer: Restorer,
+    noisy: Tensor,
+    *,
+    mode: Literal["auto", "pd", "direct"] = "auto",
+    strength: Strength | None = None,
+    on_progress: OnProgress | None = None,
+) -> tuple[Tensor, Treatment]:
+    """Enlarges a photo so that, scaled down again, it is what `denoise` makes of it.
+
+    Args:
+        restorer: Network and device.
+        noisy: (3, H, W) uint8, uint16 or float32 in [0, 1].
+        mode: The network's pass; "auto" chooses by the measured noise.
+        strength: None for automatic; 0 enlarges with the noise.
+        on_progress: Called with the photo's pixels done and to do.
+
+    Returns:
+        (3, t·H, t·W), same type, and what was done. The mean of every t×t pixels is the denoised
+        photo's, up to rounding and clipping.
+
+    Raises:
+        DeviceError: As for `denoise`.
+    """
+    strength, measured = strength or Strength(), choose_treatment(noisy)
+    chosen: UpscaleMode = (measured.mode or "direct") if mode == "auto" else mode
+    enlarged = restorer.upscale(
+        noisy, mode=chosen, dtype=_halfway_type(noisy), on_progress=_first_part(on_progress)
+    )
+    prediction = _scaled_down(enlarged, restorer.spec.scale)
+    target = noisy
+    if measured.mode is not None and not strength.is_zero:
+        target = recover(noisy, prediction, measured.noise, strength)
+    result = _agreeing(enlarged, target, restorer.spec.scale)
+    _finish_progress(noisy, on_progress)
+    return result, Treatment(measured.noise, chosen)
+
+
+def _halfway_type(photo: Tensor) -> torch.dtype:
+    # An eighth of an 8-bit level, at half the memory.
+    return torch.float16 if photo.dtype == torch.uint8 else torch.float32
+
+
+def _scaled_down(image: Tensor, scale: int) -> Tensor:
+    return functional.avg_pool2d(image.float(), scale).to(image.dtype)
+
+
+def _agreeing(enlarged: Tensor, target: Tensor, scale: int) -> Tensor:
+    """Moves an enlargement's t×t means to the target's (back projection), in strips of rows."""
+    height, width = target.shape[-2:]
+    result = torch.empty((height * scale, width * scale, 3), dtype=target.dtype).permute(2, 0, 1)
+    for start in range(0, height, _STRIP):
+        top, bottom = max(0, start - _CONTEXT), min(height, start + _STRIP + _CONTEXT)
+        part = enlarged[:, top * scale : bottom * scale].float()
+        part = _back_project(part, to_unit_range(target[:, top:bottom]), scale)
+        stop = min(height, start + _STRIP)
+        core = part[:, (start - top) * scale : (stop - top) * scale]
+        result[:, start * scale : stop * scale] = from_unit_range(core, target.dtype)
+    return result
+
+
+# Rows of the photo; bicubic interpolation of the difference sees two rows around, in each of two rounds.
+_STRIP, _CONTEXT = 256, 8
+
+
+def _back_project(enlarged: Tensor, target: Tensor, scale: int) -> Tensor:
+    for mode in ("bicubic", "bicubic", "nearest"):
+        # Smooth first, so that no blocks show; what is left after that is invisible and made exact.
+        difference = target - functional.avg_pool2d(enlarged, scale)
+        enlarged = enlarged + functional.interpolate(difference[None], scale_factor=scale, mode=mode)[0]
+    return enlarged
+
+
+def _first_part(on_progress: OnProgress | None) -> Callable[[int, int], None] | None:
+    if on_progress is None:
+        return None
+    return lambda done, total: on_progress(int(done * _NETWORK_SHARE), total)
+
+
+def _finish_progress(photo: Tensor, on_progress: OnProgress | None) -> None:
+    if on_progress:
+        pixels = photo.shape[1] * photo.shape[2]
+        on_progress(pixels, pixels)

@@ -1,0 +1,44 @@
+"""Draws what was measured on photos (matplotlib, imported by nothing else)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nsp_cli.errors import OutputError
+from nsp_cli.noise import SIDE, NoiseProfile
+
+_COLOURS = ("tab:red", "tab:green", "tab:blue")
+
+
+def plot_noise(profiles: Sequence[tuple[str, NoiseProfile]], target: Path) -> None:
+    """Draws a row per photo: level by brightness, and correlation by distance.
+
+    Args:
+        profiles: Names and measurements.
+        target: A PNG, replaced if it exists.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.2 * len(profiles)), layout="constrained")
+    rows = figure.subplots(len(profiles), 2, squeeze=False)
+    for (name, profile), (left, right) in zip(profiles, rows, strict=True):
+        left.set(title=name, xlabel="brightness (0–255)", ylabel="noise level (0–255)")
+        for channel, colour in enumerate(_COLOURS):
+            left.plot(profile.brightness * 255, profile.levels[channel] * 255, "o-", color=colour)
+        left.set_ylim(bottom=0)
+        right.set(title="autocorrelation", xlabel="distance (pixels)", ylim=(-0.2, 1.05))
+        right.axhline(0, color="0.8")
+        for plane, label in enumerate(("luma", "chroma R−B", "chroma G")):
+            lags = profile.autocorrelation(plane)
+            right.plot(range(SIDE), (lags[0] + lags[:, 0]) / 2, "o-", label=label)
+        right.legend()
+    try:
+        figure.savefig(target, dpi=110, format="png")
+    except OSError as error:
+        raise OutputError(
+            f"{target} cannot be written: {error.strerror}.", "Choose another place."
+        ) from error

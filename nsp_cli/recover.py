@@ -1,0 +1,190 @@
+"""Hands a photo's detail back to a prediction of it, and takes leftover noise out of the result.
+
+Two empirical Wiener filters in overlapping 16×16 DCT blocks, luma and chroma apart, go beyond the
+paper (shared notes, method.md section 3). The first passes that part of (noisy − prediction) which
+exceeds the noise: texture that a blind-spot network cannot predict. The second removes what is left
+of correlated noise, which blind-spot networks pass on as blotches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nsp_cli.block_dct import BlockDct, from_luma_chroma, lattice_coefficients, to_luma_chroma
+from nsp_cli.flat_power import flat_power, frequencies
+from nsp_cli.noise import NoiseProfile
+from nsp_cli.pixels import from_unit_range, to_unit_range
+from nsp_cli.tiling import Tile, TileGrid
+
+SIDE = 16
+# A pixel lies in blocks that start up to 15 pixels away, whose gain looks at the blocks 8 further.
+_HALO = 24
+_CORE = 512
+_LATTICE = 8_000
+
+# Threshold of the first filter in units of noise power. Far above 1, for it is compared with a local
+# mean of few blocks; chroma detail is rarely worth its blotches.
+_KEEP_ABOVE = (7.0, 28.0, 28.0)
+_REMOVE_BELOW = (1.8, 7.0, 7.0)
+_FLAT_RESIDUAL, _FLAT_RESULT = 0.2, 0.1
+# What the second filter takes for leftover noise is bounded by what the residual shows: in a photo
+# without any flat region, texture would pass for it.
+_LEFT_SHARE, _LEFT_LOW = 0.5, 1.5
+# Luma power is divided by this power of how often its level exceeds what is believable.
+_DISTRUST = 8
+# So much luma grain stays, in 8-bit levels and as a share: skin without any looks like plastic.
+_GRAIN, _MOST_GRAIN = 0.55 / 255, 0.3
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How much is removed: 0 nothing, 1 what the measured noise asks for, 2 clearly more.
+
+    Attributes:
+        luma: Of brightness noise, 0 to 2.
+        chroma: Of colour noise, 0 to 2.
+    """
+
+    luma: float = 1.0
+    chroma: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where a strength is out of range."""
+        if not (0 <= self.luma <= 2 and 0 <= self.chroma <= 2):
+            raise ValueError(f"strength is 0 to 2, not luma {self.luma:g}, chroma {self.chroma:g}")
+
+    @property
+    def is_zero(self) -> bool:
+        return self.luma == 0 and self.chroma == 0
+
+
+def recover(noisy: Tensor, prediction: Tensor, profile: NoiseProfile, strength: Strength) -> Tensor:
+    """Makes the final picture from a photo and a network's prediction of it.
+
+    Statistics are of the whole photo and every block sees all it needs, so tiles leave no trace.
+
+    Args:
+        noisy: (3, H, W) uint8, uint16 or float in [0, 1].
+        prediction: (3, H, W), any of these types.
+        profile: Of the noisy photo.
+        strength: How much to remove.
+
+    Returns:
+        (3, H, W), the type of `noisy`.
+    """
+    # Half a level of 1/1000: coarse for a 16-bit photo, and half the memory for the others.
+    halfway_type = torch.float16 if noisy.dtype == torch.uint8 else torch.float32
+    factors = torch.tensor([strength.luma, strength.chroma, strength.chroma])
+    boost = factors.clamp(min=1).square()[:, None]
+    residual = _believable(_residual_power(noisy, prediction), profile)
+    threshold = _no_less_than_low(residual) * torch.tensor(_KEEP_ABOVE)[:, None] * boost
+    halfway = torch.empty(noisy.shape, dtype=halfway_type)
+    _in_tiles(halfway, lambda part: _hand_back(part(noisy), part(prediction), threshold))
+
+    leftover = torch.minimum(flat_power(_coefficients(halfway), _FLAT_RESULT)[0], _most_leftover(residual))
+    threshold = _no_less_than_low(leftover) * torch.tensor(_REMOVE_BELOW)[:, None] * boost
+    kept = _kept_share(profile, factors)[:, None, None]
+    result = torch.empty_like(noisy)
+    _in_tiles(result, lambda part: _finish(part(noisy), part(halfway), threshold, kept))
+    return result
+
+
+def _coefficients(image: Tensor) -> Tensor:
+    return lattice_coefficients(image, SIDE, most=_LATTICE)[0]
+
+
+def _residual_power(noisy: Tensor, prediction: Tensor) -> Tensor:
+    return flat_power(_coefficients(noisy) - _coefficients(prediction), _FLAT_RESIDUAL)[0]
+
+
+def _believable(residual: Tensor, profile: NoiseProfile) -> Tensor:
+    """Scales luma power down where the photo's chroma noise says that it is texture.
+
+    By more than down to the believable level: flat regions that are none tell nothing of the noise.
+    """
+    excess = residual[0].mean().sqrt() / profile.most_luma
+    residual[0] /= excess.clamp(min=1).pow(_DISTRUST)
+    return residual
+
+
+def _no_less_than_low(power: Tensor) -> Tensor:
+    """Raises (3, K) power to that of its low frequencies.
+
+    JPEG and cameras smooth fine noise away where the photo is flat, and leave it on texture, where it
+    cannot be measured.
+    """
+    frequency = frequencies(SIDE)
+    low = (frequency >= 0.9) & (frequency < 3)
+    return torch.maximum(power, power[:, low].mean(1, keepdim=True))
+
+
+def _most_leftover(residual: Tensor) -> Tensor:
+    frequency = frequencies(SIDE)
+    most = _LEFT_SHARE * residual
+    middle = residual[0, (frequency >= 2.5) & (frequency < 4.5)].mean()
+    most[0] = torch.where(frequency < 2.5, torch.maximum(most[0], _LEFT_LOW * middle), most[0])
+    # Chroma has little texture, but blotches larger than the prediction can tell from the scene.
+    most[1:] = torch.inf
+    return most
+
+
+def _kept_share(profile: NoiseProfile, factors: Tensor) -> Tensor:
+    """Returns how much of what was removed stays in the picture, per plane."""
+    grain = min(_MOST_GRAIN, _GRAIN / max(profile.luma, 1e-6)) * max(0.0, 2 - float(factors[0]))
+    removed = factors.clamp(max=1) * torch.tensor([1 - min(grain, _MOST_GRAIN), 1.0, 1.0])
+    return 1 - removed
+
+
+def _hand_back(noisy: Tensor, prediction: Tensor, threshold: Tensor) -> Tensor:
+    return prediction + from_luma_chroma(_shrink(to_luma_chroma(noisy - prediction), threshold))
+
+
+def _finish(noisy: Tensor, halfway: Tensor, threshold: Tensor, kept: Tensor) -> Tensor:
+    planes = _shrink(to_luma_chroma(halfway), threshold, keep_mean=True)
+    removed = to_luma_chroma(noisy) - planes
+    return from_luma_chroma(planes + kept * removed)
+
+
+def _shrink(planes: Tensor, threshold: Tensor, *, keep_mean: bool = False) -> Tensor:
+    """Empirical Wiener filter: each coefficient loses the share that `threshold` has of its local power.
+
+    Args:
+        planes: (3, H, W).
+        threshold: (3, 256) power.
+        keep_mean: Leave the blocks' means as they are.
+    """
+    blocks = BlockDct(SIDE)
+    coefficients = blocks.forward(planes)
+    local = _mean_of_nine(coefficients.square())
+    gain = (1 - threshold[..., None, None] / local.clamp_(min=1e-12)).clamp_(min=0)
+    if keep_mean:
+        gain[:, 0] = 1
+    return blocks.inverse(coefficients.mul_(gain), *planes.shape[-2:])
+
+
+def _mean_of_nine(power: Tensor) -> Tensor:
+    """Averages every block with its neighbours; sums of slices are faster here than a pooling."""
+    power = functional.pad(power, (1, 1, 1, 1), mode="replicate")
+    power = power[..., :-2, :] + power[..., 1:-1, :] + power[..., 2:, :]
+    return (power[..., :-2] + power[..., 1:-1] + power[..., 2:]).div_(9)
+
+
+def _in_tiles(result: Tensor, process: Callable[[Callable[[Tensor], Tensor]], Tensor]) -> None:
+    """Fills `result` tile by tile; `process` gets a function that cuts its tile out of a picture."""
+    height, width = result.shape[-2:]
+    for tile in TileGrid(height, width, _HALO, step=SIDE // 2).plan(_CORE):
+        done = process(partial(_read, tile))
+        core = done[:, tile.rows.core_in_read(1), tile.columns.core_in_read(1)]
+        rows = slice(tile.rows.start, tile.rows.stop)
+        result[:, rows, tile.columns.start : tile.columns.stop] = from_unit_range(core, result.dtype)
+
+
+def _read(tile: Tile, image: Tensor) -> Tensor:
+    rows = slice(tile.rows.read_start, tile.rows.read_stop)
+    return to_unit_range(image[:, rows, tile.columns.read_start : tile.columns.read_stop])

@@ -1,0 +1,101 @@
+"""Measure, predict, recover: what a caller is promised."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional
+
+from nsp_cli import Strength, load_weights, noise_aware
+from nsp_cli.evaluate import evaluate, find_pairs, mean_score
+from nsp_cli.metrics import psnr
+from tests.conftest import SHARED
+from tests.scenes import correlated_noise, scene, to_8_bits, white_noise
+
+
+@pytest.fixture(scope="module")
+def restorer():
+    return load_weights(device="cpu")
+
+
+@pytest.fixture
+def noisy():
+    return to_8_bits(scene(160, 184) + white_noise((3, 160, 184), 8))
+
+
+def test_a_clean_photo_is_passed_through(restorer):
+    photo = to_8_bits(scene(200, 200)[:, :90, :])
+    result, treatment = noise_aware.denoise(restorer, photo)
+    assert result is photo
+    assert treatment.mode is None
+    assert "no noise" in treatment.describe()
+
+
+def test_strength_nought_gives_the_photo_itself(restorer, noisy):
+    assert noise_aware.denoise(restorer, noisy, strength=Strength(0, 0))[0] is noisy
+
+
+@pytest.mark.parametrize(("level", "mode"), [(4, "direct"), (30, "pd")])
+def test_strong_noise_gets_the_average_and_mild_noise_the_direct_pass(level, mode):
+    photo = to_8_bits(scene() + white_noise(scene().shape, level))
+    assert noise_aware.choose_treatment(photo).mode == mode
+
+
+@pytest.mark.parametrize("level", [2, 5, 12, 30])
+def test_the_result_is_better_than_the_photo_whatever_the_noise(restorer, level):
+    clean = scene(192, 192)
+    for noise in (white_noise(clean.shape, level), correlated_noise(clean.shape, level, 1.0)):
+        photo = to_8_bits(clean + noise)
+        result, _ = noise_aware.denoise(restorer, photo)
+        assert psnr(result, to_8_bits(clean)) > psnr(photo, to_8_bits(clean))
+
+
+@pytest.mark.parametrize("mode", ["auto", "pd", "direct"])
+@pytest.mark.parametrize("level", [8, 30])
+def test_an_enlargement_scaled_down_is_the_denoised_photo(restorer, level, mode):
+    clean = scene(96, 120)
+    photo = (clean + white_noise(clean.shape, level)).clamp(0, 1)
+    denoised, treatment = noise_aware.denoise(restorer, photo)
+    enlarged, enlarged_with = noise_aware.upscale(restorer, photo, mode=mode)
+    scaled_down = functional.avg_pool2d(enlarged, 2)
+    if enlarged_with.mode == treatment.mode:
+        assert torch.allclose(scaled_down, denoised, atol=1e-3)
+    else:
+        assert psnr(to_8_bits(scaled_down), to_8_bits(denoised)) > 30
+
+
+def test_an_enlargement_at_strength_nought_scales_down_to_the_photo(restorer, noisy):
+    enlarged, _ = noise_aware.upscale(restorer, noisy, strength=Strength(0, 0))
+    difference = functional.avg_pool2d(enlarged.float(), 2) - noisy.float()
+    assert enlarged.shape == (3, 320, 368)
+    assert difference.abs().median() < 0.5
+
+
+def test_strips_of_an_enlargement_leave_no_trace(restorer, noisy, monkeypatch):
+    exact = noisy.float() / 255
+    monkeypatch.setattr(noise_aware, "_STRIP", 1 << 20)
+    whole, _ = noise_aware.upscale(restorer, exact)
+    monkeypatch.setattr(noise_aware, "_STRIP", 16)
+    assert torch.allclose(noise_aware.upscale(restorer, exact)[0], whole, atol=1e-6)
+
+
+def test_progress_rises_to_the_photos_pixels(restorer, noisy):
+    for work in (noise_aware.denoise, noise_aware.upscale):
+        seen = []
+        work(restorer, noisy, on_progress=lambda done, total, seen=seen: seen.append((done, total)))
+        assert seen == sorted(seen)
+        assert seen[-1] == (160 * 184, 160 * 184)
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "least"), [("phone", 12.0), ("dslr", 1.2)])
+def test_real_pictures_gain(restorer, name, least):
+    folder = SHARED / "data" / "dev" / name
+    pairs = find_pairs(folder / "noisy", folder / "clean")[::7]
+    scores = evaluate(pairs, lambda photo: noise_aware.denoise(restorer, photo)[0])
+    noisy, denoised = (
+        mean_score([getattr(score, side) for score in scores]) for side in ("noisy", "denoised")
+    )
+    assert denoised.psnr > noisy.psnr + least
+    assert denoised.ssim > noisy.ssim
