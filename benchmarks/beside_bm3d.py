@@ -1,7 +1,7 @@
 """nsp beside BM3D (PyPI `bm3d`, no dependency of nsp) with each picture's best of several sigmas.
 
     pip install bm3d
-    python benchmarks/bm3d.py NOISY CLEAN --sigmas 35 50 65 80 [--every N]
+    python benchmarks/beside_bm3d.py NOISY CLEAN --sigmas 35 50 65 80 [--every N]
 
 BM3D takes about half a minute for 512×512 pixels and sigma.
 """
