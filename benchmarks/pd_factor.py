@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -22,9 +23,11 @@ from torch import Tensor
 from nsp_cli.errors import InputError
 from nsp_cli.metrics import psnr
 from nsp_cli.networks.dbsn import DbsnConfig
-from nsp_cli.photo import Pixels, read_photo
+from nsp_cli.photo import Photo, Pixels, read_photo, write_photo
 from nsp_cli.restore import Execution, Restorer, pixels_to_tensor
-from nsp_cli.training.data import PhotoPool, TrainingPhoto, find_photos
+from nsp_cli.training.loop import run
+from nsp_cli.training.photo_cache import PhotoCache
+from nsp_cli.training.pool import PhotoPool, find_photos, load_pool
 from nsp_cli.training.recipe import Budget, Recipe
 from nsp_cli.training.trainer import Trainer
 
@@ -50,13 +53,19 @@ def with_noise(clean: Pixels, width: float, rng: np.random.Generator) -> Pixels:
     return np.clip(np.rint(clean + noise * LEVEL / noise.std()), 0, 255).astype(np.uint8)
 
 
-def train(photos: list[Pixels], factor: int, steps: int) -> Restorer:
+def pool_of(photos: list[Pixels], folder: Path) -> PhotoPool:
+    """Writes photos for the trainer to read."""
+    for index, photo in enumerate(photos):
+        write_photo(Photo(photo, format="png"), folder / f"{index}.png")
+    return load_pool([folder], PhotoCache(folder, root=folder / "cache"), crop=96 * max(FACTORS), seed=0)
+
+
+def train(pool: PhotoPool, factor: int, steps: int) -> Restorer:
     """Returns a light network trained on these photos alone."""
-    pool = PhotoPool(tuple(TrainingPhoto(photo, LEVEL) for photo in photos), (), len(photos))
     recipe = replace(Recipe(), pd_factor=factor, crop=96 * factor, simulated=0.0)
     config, cpu = DbsnConfig(32, 9), torch.device("cpu")
     trainer = Trainer(pool, network_name="dbsn", config=config, recipe=recipe, seed=0, device=cpu)
-    trainer.run(Budget(steps))
+    run(trainer, Budget(steps))
     return Restorer(trainer.averaged_network(), config.spec(), Execution.choose("cpu"))
 
 
@@ -79,10 +88,12 @@ def main() -> None:
             (pixels_to_tensor(a), pixels_to_tensor(b)) for a, b in zip(noisy[::5], clean[::5], strict=True)
         ]
         training = [photo for index, photo in enumerate(noisy) if index % 5]
-        for factor in FACTORS:
-            restorer = train(training, factor, arguments.steps)
-            averages = (mean_psnr(restorer, held_out, mode) for mode in ("pd", "direct"))
-            print(width, factor, *(f"{value:.2f}" for value in averages), flush=True)
+        with TemporaryDirectory() as folder:
+            pool = pool_of(training, Path(folder))
+            for factor in FACTORS:
+                restorer = train(pool, factor, arguments.steps)
+                averages = (mean_psnr(restorer, held_out, mode) for mode in ("pd", "direct"))
+                print(width, factor, *(f"{value:.2f}" for value in averages), flush=True)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,17 @@ def set_quiet(quiet: bool) -> None:
     err.quiet = quiet
 
 
+@contextmanager
+def silent() -> Iterator[None]:
+    """Says and shows nothing but errors meanwhile, results neither."""
+    before = err.quiet, out.quiet
+    err.quiet = out.quiet = True
+    try:
+        yield
+    finally:
+        err.quiet, out.quiet = before
+
+
 def say(text: str) -> None:
     """Tells what is happening; not part of the result."""
     err.print(text)

@@ -81,14 +81,24 @@ def evaluate(
     """
     scores = []
     for done, (noisy_path, clean_path) in enumerate(pairs):
-        noisy, clean = _read(noisy_path), _read(clean_path)
-        if noisy.shape != clean.shape:
-            raise InputError(f"{noisy_path} and {clean_path} differ in size")
+        noisy, clean = read_pair(noisy_path, clean_path)
         denoised = denoise(noisy)
         scores.append(PairScore(noisy_path.name, _score(noisy, clean), _score(denoised, clean)))
         if on_progress:
             on_progress(done + 1, len(pairs))
     return scores
+
+
+def read_pair(noisy_path: Path, clean_path: Path) -> tuple[Tensor, Tensor]:
+    """Reads two pictures as (3, H, W) uint8.
+
+    Raises:
+        InputError: One cannot be read, or their sizes differ.
+    """
+    noisy, clean = _read(noisy_path), _read(clean_path)
+    if noisy.shape != clean.shape:
+        raise InputError(f"{noisy_path} and {clean_path} differ in size")
+    return noisy, clean
 
 
 def mean_score(scores: Sequence[Score]) -> Score:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,3 +43,17 @@ def plot_noise(profiles: Sequence[tuple[str, NoiseProfile]], target: Path) -> No
         raise OutputError(
             f"{target} cannot be written: {error.strerror}.", "Choose another place."
         ) from error
+
+
+def loss_curve_svg(points: Sequence[tuple[float, float]]) -> str:
+    """Draws steps and losses as an `<svg>` element for a page."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([step for step, _ in points], [loss * 255 for _, loss in points], lw=0.8)
+    axes.set(xlabel="step", ylabel="mean absolute error (0–255)", yscale="log")
+    file = io.StringIO()
+    figure.savefig(file, format="svg", metadata={"Date": None})
+    text = file.getvalue()
+    return text[text.index("<svg") :]

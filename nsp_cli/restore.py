@@ -67,7 +67,7 @@ class Restorer:
     """
 
     def __init__(self, network: nn.Module, spec: NetworkSpec, execution: Execution) -> None:
-        self._network = network.eval().to(execution.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network.eval().to(execution.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.spec = spec
         self.execution = execution
 
@@ -125,7 +125,7 @@ class Restorer:
             DeviceError: As for `denoise`.
         """
         stride, scale = self._check_mode(mode), self.spec.scale
-        process = self._interleave if mode == "pd" else self._network
+        process = self._interleave if mode == "pd" else self.network
         result = _empty(noisy.shape[1] * scale, noisy.shape[2] * scale, dtype or noisy.dtype)
         return self._run(noisy, process, result, stride=stride, on_progress=on_progress)
 
@@ -136,14 +136,14 @@ class Restorer:
         return self.spec.scale if mode == "pd" else 1
 
     def _reduce(self, tile: Tensor) -> Tensor:
-        return functional.avg_pool2d(self._network(tile).float(), self.spec.scale)
+        return functional.avg_pool2d(self.network(tile).float(), self.spec.scale)
 
     def _average(self, tile: Tensor) -> Tensor:
-        answers: Tensor = self._network(pd_downsample(tile, self.spec.scale))
+        answers: Tensor = self.network(pd_downsample(tile, self.spec.scale))
         return answers.float().view(-1, *tile.shape).mean(dim=0)
 
     def _interleave(self, tile: Tensor) -> Tensor:
-        return pd_upsample(self._network(pd_downsample(tile, self.spec.scale)), self.spec.scale)
+        return pd_upsample(self.network(pd_downsample(tile, self.spec.scale)), self.spec.scale)
 
     def _run(
         self,

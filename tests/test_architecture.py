@@ -18,9 +18,11 @@ ROWS = [
     {"cli"},
     {"commands"},
     {"console"},
-    {"api"},
-    {"batch", "evaluate", "noise_aware", "plot"},
-    {"recover"},
+    {"api", "publish"},
+    {"report"},
+    {"judge", "batch", "evaluate", "plot"},
+    {"noise_aware"},
+    {"recover", "noise_model"},
     {"restore", "training", "noise"},
     {"flat_power", "block_dct"},
     {"weights"},
@@ -44,6 +46,8 @@ OWNERS = {
     "huggingface_hub": {"hub"},
     "safetensors": {"weights_file"},
     "matplotlib": {"plot"},
+    "jinja2": {"report"},
+    "platformdirs": {"training"},
 }
 SLOW_TO_IMPORT = {"torch", "rawpy", "huggingface_hub", "imagecodecs", "tifffile", "imageio", "PIL", "numpy"}
 

@@ -12,7 +12,6 @@ from PIL import Image
 
 from nsp_cli import __version__, console
 from nsp_cli.photo import read_photo
-from nsp_cli.weights_file import describe_weights
 
 SAMPLE = Path(__file__).parent / "data" / "sample_noisy.jpg"
 
@@ -297,46 +296,6 @@ class TestInspect:
         assert run_nsp("inspect", picture, "--plot", picture).code == 1
         assert picture.read_bytes() == before
         assert run_nsp("inspect", SAMPLE, "--plot", picture.with_name("noise.jpg")).code == 1
-
-
-class TestTrain:
-    def test_weights_of_a_folder_denoise_and_tell_their_training(self, run_nsp, tmp_path):
-        save(tmp_path / "shots" / "a.png", 130, 140)
-        weights = tmp_path / "mine.safetensors"
-        small = ("--channels", 4, "--modules", 1, "--crop", 120, "--batch", 1)
-        run = run_nsp("train", tmp_path / "shots", "-o", weights, "--steps", 2, *small)
-        assert run.code == 0, run.err
-        metadata = describe_weights(weights).metadata
-        assert (metadata["steps"], metadata["pd_factor"]) == ("2", "5")
-        assert metadata["data"].startswith("1 noisy photos")
-        run = run_nsp(
-            "train", tmp_path / "shots", "-o", weights, "--steps", 3, *small, "--resume", "--overwrite"
-        )
-        assert "3 steps" in run.err
-        assert run_nsp("denoise", tmp_path / "shots" / "a.png", "-m", weights).code == 0
-
-    def test_pd_factor_is_taken_and_checked(self, run_nsp, tmp_path):
-        save(tmp_path / "shots" / "a.png", 130, 140)
-        weights = tmp_path / "mine.safetensors"
-        small = ("--channels", 4, "--modules", 1, "--crop", 120, "--batch", 1, "--steps", 1)
-        run = run_nsp("train", tmp_path / "shots", "-o", weights, *small, "--pd-factor", 4)
-        assert run.code == 0, run.err
-        assert describe_weights(weights).metadata["pd_factor"] == "4"
-        assert run_nsp("train", tmp_path / "shots", "--pd-factor", "2").code == 2
-
-    def test_nothing_to_train_on_is_an_error(self, run_nsp, tmp_path):
-        (tmp_path / "shots").mkdir()
-        run = run_nsp("train", tmp_path / "shots", "-o", tmp_path / "w.safetensors", "--steps", 1)
-        assert run.code == 1
-        assert "nothing to train on" in run.err
-
-    def test_an_odd_number_of_channels_is_wrong_usage(self, run_nsp, tmp_path):
-        assert run_nsp("train", tmp_path, "--channels", 5).code == 2
-
-    def test_existing_weights_are_kept(self, run_nsp, tmp_path, tiny_weights):
-        before = tiny_weights.read_bytes()
-        assert run_nsp("train", tmp_path, "-o", tiny_weights, "--steps", 1).code == 1
-        assert tiny_weights.read_bytes() == before
 
 
 def test_version(run_nsp):

@@ -20,7 +20,7 @@ def help_texts(run_nsp, monkeypatch) -> dict[str, str]:
 
 
 def test_every_option_named_exists(help_texts):
-    own = re.sub(r"^.*(?:pip|make|python) .*$", "", README, flags=re.MULTILINE)
+    own = re.sub(r"^.*(?:pip|make|python|torchrun) .*$", "", README, flags=re.MULTILINE)
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", own)):
         assert any(option in text for text in help_texts.values()), option
 

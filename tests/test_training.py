@@ -1,176 +1,127 @@
-"""Training: what is drawn, that it learns, and that a resumed run is the unbroken one."""
+"""Training: that it learns, and that a broken run goes on as the unbroken one."""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import random
+import signal
 from dataclasses import replace
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from torch import nn
+from torch._dynamo.exc import BackendCompilerFailed
 
-from nsp_cli.errors import InputError, TrainingError
+from nsp_cli.device import choose_precision
+from nsp_cli.errors import DeviceError, TrainingError
 from nsp_cli.networks.dbsn import DbsnConfig
-from nsp_cli.training.data import CropSampler, PhotoPool, TrainingPhoto, find_photos, load_pool, noise_level
-from nsp_cli.training.recipe import Budget, Recipe
-from nsp_cli.training.sensor import SensorNoise, add_sensor_noise, linear_to_srgb, srgb_to_linear
+from nsp_cli.training import memory, trainer
+from nsp_cli.training.compilation import compiled
+from nsp_cli.training.loop import run
+from nsp_cli.training.loss_curve import LossCurve
+from nsp_cli.training.memory import choose_chunk, fit_crop, saved_bytes
+from nsp_cli.training.pool import PhotoPool
+from nsp_cli.training.recipe import PAPER, PAPER_STEPS, Budget, Recipe
 from nsp_cli.training.trainer import Trainer
+from tests.training_photos import small_pool
 
 RECIPE = Recipe(crop=120, batch=2)
-
-
-def noisy_pixels(height: int, width: int, sigma: float = 20.0, seed: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    scene = np.linspace(40, 200, width)[None, :, None] + np.zeros((height, 1, 3))
-    return (scene + rng.normal(0, sigma, scene.shape)).clip(0, 255).astype(np.uint8)
+CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def pool() -> PhotoPool:
-    photos = [TrainingPhoto(noisy_pixels(150, 140, seed=seed), 20.0) for seed in range(2)]
-    return PhotoPool(tuple(photos), (), 2)
+def pool(tmp_path: Path) -> PhotoPool:
+    return small_pool(tmp_path)
 
 
 def make_trainer(pool: PhotoPool, config: DbsnConfig, **changes: object) -> Trainer:
     recipe = replace(RECIPE, **changes)  # type: ignore[arg-type]
-    return Trainer(
-        pool, network_name="dbsn", config=config, recipe=recipe, seed=3, device=torch.device("cpu")
-    )
+    return Trainer(pool, network_name="dbsn", config=config, recipe=recipe, seed=3, device=CPU)
 
 
 def weights(trainer: Trainer) -> torch.Tensor:
     return torch.cat([value.flatten() for value in trainer.averaged_network().state_dict().values()])
 
 
-class TestFolder:
-    @pytest.fixture
-    def folder(self, tmp_path: Path) -> Path:
-        (tmp_path / "trip" / ".hidden").mkdir(parents=True)
-        Image.fromarray(noisy_pixels(130, 150)).save(tmp_path / "a.png")
-        Image.fromarray(noisy_pixels(700, 600)).save(tmp_path / "trip" / "b.JPG", quality=98)
-        Image.fromarray(noisy_pixels(60, 600)).save(tmp_path / "trip" / "narrow.png")
-        Image.fromarray(noisy_pixels(130, 150)).save(tmp_path / "trip" / ".hidden" / "c.png")
-        (tmp_path / "trip" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
-        (tmp_path / "notes.txt").write_text("no photo")
-        return tmp_path
-
-    def test_photos_are_found_recursively_without_hidden_ones(self, folder):
-        names = [path.name for path in find_photos(folder)]
-        assert names == ["a.png", "b.JPG", "broken.jpg", "narrow.png"]
-
-    def test_unusable_photos_are_named_and_skipped(self, folder):
-        pool = load_pool([folder], crop=120, seed=0)
-        assert [photo.pixels.shape for photo in pool.photos] == [(130, 150, 3), (700, 600, 3)]
-        assert {path.name for path, _ in pool.skipped} == {"broken.jpg", "narrow.png"}
-
-    def test_memory_is_bounded_by_windows_of_large_photos(self, folder):
-        pool = load_pool([folder], crop=120, seed=0, max_megapixels=0.1)
-        assert pool.megapixels <= 0.1
-
-    def test_a_folder_without_photos_is_an_error(self, tmp_path):
-        with pytest.raises(TrainingError, match="nothing to train on"):
-            load_pool([tmp_path], crop=120, seed=0)
-        with pytest.raises(InputError, match="not a folder"):
-            load_pool([tmp_path / "absent"], crop=120, seed=0)
+def at_step(step: int, do):
+    return lambda now: do() if now.step == step else None
 
 
-class TestSampler:
-    def sampler(self, pool: PhotoPool, crop: int = 120, simulated: float = 0.0) -> CropSampler:
-        return CropSampler(pool, crop=crop, batch=3, multiple=5, simulated=simulated)
-
-    def test_same_seed_and_step_give_the_same_batch_and_others_differ(self, pool):
-        sampler = self.sampler(pool)
-        first = sampler.draw(1, 5)
-        assert torch.equal(first, sampler.draw(1, 5))
-        assert not torch.equal(first, sampler.draw(1, 6))
-        assert not torch.equal(first, sampler.draw(2, 5))
-
-    def test_crops_are_parts_of_the_photos(self):
-        pixels = np.arange(130 * 130 * 3, dtype=np.uint16).reshape(130, 130, 3)
-        pool = PhotoPool((TrainingPhoto(pixels, 20.0),), (), 1)
-        crop = (self.sampler(pool).draw(0, 0)[0] * 65535).round().long()
-        assert crop.shape == (3, 120, 120)
-        assert set(crop.flatten().tolist()) <= set(pixels.flatten().tolist())
-
-    def test_crops_reach_the_photos_last_row_and_column(self):
-        pixels = np.zeros((122, 122, 3), np.uint8)
-        pixels[-1, -1] = 255
-        sampler = self.sampler(PhotoPool((TrainingPhoto(pixels, 20.0),), (), 1))
-        assert any(sampler.draw(0, step).max() == 1 for step in range(30))
-
-    def test_photos_smaller_than_a_crop_get_smaller_and_more_crops(self):
-        pool = PhotoPool((TrainingPhoto(noisy_pixels(124, 200), 20.0),), (), 1)
-        assert self.sampler(pool, crop=240).draw(0, 0).shape == (12, 3, 120, 120)
-
-    def test_photos_too_small_for_the_network_are_left_out(self, pool):
-        assert CropSampler(pool, crop=480, batch=1, multiple=140, simulated=0).draw(0, 0).shape[2] == 140
-        with pytest.raises(TrainingError, match="160 pixels a side"):
-            CropSampler(pool, crop=480, batch=1, multiple=160, simulated=0)
-
-    def test_noisier_photos_are_drawn_more_often_than_their_area(self):
-        mild, strong = (TrainingPhoto(noisy_pixels(200, 200), noise) for noise in (2.0, 20.0))
-        assert strong.weight > 5 * mild.weight
-
-    def test_only_mild_photos_get_simulated_noise(self):
-        flat = np.full((130, 130, 3), 100, np.uint8)
-        for noise, is_changed in ((1.0, True), (20.0, False)):
-            pool = PhotoPool((TrainingPhoto(flat, noise),), (), 1)
-            crops = self.sampler(pool, simulated=1.0).draw(0, 0)
-            assert bool(crops.std() > 1e-4) is is_changed
+def interrupt_at(step: int):
+    return at_step(step, lambda: signal.raise_signal(signal.SIGINT))
 
 
-def test_noise_level_follows_the_noise_and_not_the_edges():
-    quiet, loud = noise_level(noisy_pixels(200, 200, sigma=4)), noise_level(noisy_pixels(200, 200, sigma=20))
-    assert loud == pytest.approx(5 * quiet, rel=0.1)
-    bars = np.zeros((200, 200, 3), np.uint8)
-    bars[:, 96:104] = 255
-    assert noise_level(bars) < 0.5
+def test_the_papers_recipe_is_the_papers():
+    expected = {"pd_factor": 5, "targets": 1, "strategy": "consecutive", "pairs": None, "crop": 160}
+    expected |= {"batch": 16, "learning_rate": 1e-4, "schedule": "fixed", "weight_decay": 0.0}
+    expected |= {"ema_decay": 0.0, "clip": None, "simulated": 0.0, "noise_emphasis": 0.0}
+    assert {name: getattr(PAPER, name) for name in expected} == expected
+    assert PAPER_STEPS == 300_000
+    assert {PAPER.rate_factor(share) for share in (0.0, 0.01, 0.5, 1.0)} == {1.0}
 
 
-class TestSensor:
-    def test_srgb_curve_and_its_inverse_agree(self):
-        values = torch.linspace(0, 1, 1000)
-        torch.testing.assert_close(linear_to_srgb(srgb_to_linear(values)), values, atol=1e-5, rtol=0)
-
-    def test_noise_has_the_variance_asked_for_and_reaches_neighbours(self):
-        grey = linear_to_srgb(torch.full((3, 400, 400), 0.3))
-        noise = SensorNoise(shot=0.001, read=0.0002, gains=(1.0, 1.0))
-        noisy = srgb_to_linear(add_sensor_noise(grey, noise, torch.Generator().manual_seed(0))) - 0.3
-        green = noisy[1]
-        # Measured pixels keep the full variance, interpolated ones are the mean of four.
-        variance = 0.001 * 0.3 + 0.0002
-        assert green.var() == pytest.approx((variance + variance / 4) / 2, rel=0.05)
-        neighbours = (green[:, 1:] * green[:, :-1]).mean() / green.var()
-        assert neighbours == pytest.approx(0.4, abs=0.05)
-        assert abs(noisy.mean()) < 1e-3
+def test_loss_falls(pool, tiny_config):
+    trainer = make_trainer(pool, tiny_config, learning_rate=2e-2)
+    run(trainer, Budget(steps=80))
+    losses = [loss for _, loss in trainer.curve.points()]
+    assert sum(losses[-10:]) < 0.7 * sum(losses[:10])
 
 
-class TestTrainer:
-    def test_loss_falls(self, pool, tiny_config):
-        losses = []
-        trainer = make_trainer(pool, tiny_config, learning_rate=2e-2)
-        trainer.run(Budget(steps=80), on_progress=lambda now: losses.append(now.loss))
-        assert losses[-1] < 0.7 * losses[0]
+def test_without_a_running_mean_the_last_weights_are_published(pool, tiny_config):
+    trainer = make_trainer(pool, tiny_config, ema_decay=0.0)
+    run(trainer, Budget(steps=3))
+    last = torch.cat([value.flatten() for value in trainer.network.state_dict().values()])
+    assert torch.equal(weights(trainer), last)
 
+
+class TestResume:
     def test_a_resumed_run_equals_the_unbroken_one_bit_for_bit(self, pool, tiny_config, tmp_path):
         unbroken = make_trainer(pool, tiny_config)
-        unbroken.run(Budget(steps=6))
+        run(unbroken, Budget(steps=6))
         broken = make_trainer(pool, tiny_config)
         with pytest.raises(KeyboardInterrupt):
-            broken.run(Budget(steps=6), checkpoint=tmp_path / "c", on_progress=interrupt_at(3))
+            run(broken, Budget(steps=6), checkpoint=tmp_path / "c", on_progress=interrupt_at(3))
+        assert broken.step == 3
         resumed = make_trainer(pool, tiny_config)
         resumed.resume(tmp_path / "c")
-        resumed.run(Budget(steps=6))
+        run(resumed, Budget(steps=6))
         assert torch.equal(weights(resumed), weights(unbroken))
+        assert resumed.curve.points() == unbroken.curve.points()
+
+    @pytest.mark.slow
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a fork server")
+    def test_a_run_killed_at_any_moment_goes_on_to_the_same_weights(self, pool, tiny_config, tmp_path):
+        unbroken = make_trainer(pool, tiny_config)
+        run(unbroken, Budget(steps=KILLED_STEPS))
+        checkpoint, delays, kills = tmp_path / "killed.checkpoint", random.Random(0), 0
+        while (process := start_run(tmp_path, checkpoint)).exitcode is None:
+            process.join(delays.uniform(0, 0.1))
+            kills += process.is_alive()
+            process.kill()
+            process.join()
+            if process.exitcode == 0:
+                break
+        assert kills >= 3
+        finished = make_trainer(pool, tiny_config)
+        finished.resume(checkpoint)
+        assert finished.step == KILLED_STEPS
+        assert torch.equal(weights(finished), weights(unbroken))
 
     def test_a_checkpoint_of_another_run_is_refused(self, pool, tiny_config, tmp_path):
         make_trainer(pool, tiny_config).save(tmp_path / "c")
         with pytest.raises(TrainingError, match="other settings: recipe"):
-            make_trainer(pool, tiny_config, clip=9.0).resume(tmp_path / "c")
+            make_trainer(pool, tiny_config, simulated=0.1).resume(tmp_path / "c")
         others = PhotoPool(pool.photos[:1], (), 1)
         with pytest.raises(TrainingError, match="other settings: photos"):
             make_trainer(others, tiny_config).resume(tmp_path / "c")
+
+    def test_the_rate_may_be_lowered_to_get_past_a_divergence(self, pool, tiny_config, tmp_path):
+        make_trainer(pool, tiny_config).save(tmp_path / "c")
+        make_trainer(pool, tiny_config, learning_rate=1e-5, clip=0.1).resume(tmp_path / "c")
 
     def test_missing_and_damaged_checkpoints_are_refused(self, pool, tiny_config, tmp_path):
         trainer = make_trainer(pool, tiny_config)
@@ -181,25 +132,135 @@ class TestTrainer:
         with pytest.raises(TrainingError, match="no readable checkpoint"):
             trainer.resume(tmp_path / "c")
 
-    def test_a_loss_that_is_not_finite_stops_the_run(self, pool, tiny_config):
+
+KILLED_STEPS = 40
+
+
+def start_run(folder: Path, checkpoint: Path) -> BaseProcess:
+    """Starts a process that trains on the photos that the `pool` fixture left, and waits until it does."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.test_training"])
+    has_started = context.Event()
+    process = context.Process(target=train_and_save_every_step, args=(folder, checkpoint, has_started))
+    process.start()
+    assert has_started.wait(60)
+    return process
+
+
+def train_and_save_every_step(folder: Path, checkpoint: Path, has_started: Event) -> None:
+    torch.set_num_threads(1)
+    trainer = make_trainer(small_pool(folder), DbsnConfig(base_channels=4, num_modules=1))
+    if checkpoint.exists():
+        trainer.resume(checkpoint)
+    has_started.set()
+    run(trainer, Budget(steps=KILLED_STEPS), checkpoint=checkpoint, checkpoint_every=0)
+
+
+class TestStopping:
+    def test_ctrl_c_finishes_the_step_and_saves(self, pool, tiny_config, tmp_path):
         trainer = make_trainer(pool, tiny_config)
-        with torch.no_grad():
-            trainer.network.tail[-1].bias.fill_(torch.nan)
-        with pytest.raises(TrainingError, match="the loss is nan at step 0"):
-            trainer.run(Budget(steps=2))
+        before = signal.getsignal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            run(trainer, Budget(steps=50), checkpoint=tmp_path / "c", on_progress=interrupt_at(2))
+        assert trainer.step == 2
+        assert (tmp_path / "c").exists()
+        assert signal.getsignal(signal.SIGINT) is before
+
+    def test_a_second_ctrl_c_stops_at_once(self, pool, tiny_config, tmp_path):
+        def press_twice() -> None:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+        with pytest.raises(KeyboardInterrupt):
+            run(
+                make_trainer(pool, tiny_config),
+                Budget(steps=50),
+                checkpoint=tmp_path / "c",
+                on_progress=at_step(2, press_twice),
+            )
+        assert not (tmp_path / "c").exists()
 
     def test_minutes_bound_a_run_too(self, pool, tiny_config):
         trainer = make_trainer(pool, tiny_config)
-        trainer.run(Budget(minutes=1 / 600, steps=10**6))
+        run(trainer, Budget(minutes=1 / 600, steps=10**6))
         assert 0 < trainer.step < 1000
 
+    def test_a_loss_that_is_not_finite_goes_back_to_the_last_good_step(self, pool, tiny_config, tmp_path):
+        good = make_trainer(pool, tiny_config)
+        with pytest.raises(KeyboardInterrupt):
+            run(good, Budget(steps=9), on_progress=interrupt_at(3))
+        failing = make_trainer(pool, tiny_config)
 
-def interrupt_at(step: int):
-    def on_progress(now) -> None:
-        if now.step == step:
-            raise KeyboardInterrupt
+        def spoil() -> None:
+            with torch.no_grad():
+                failing.network.tail[-1].bias.fill_(torch.nan)
 
-    return on_progress
+        with pytest.raises(TrainingError, match="no longer finite at step 4; back to step 3") as error:
+            run(failing, Budget(steps=9), checkpoint=tmp_path / "c", on_progress=at_step(3, spoil))
+        assert "--learning-rate" in error.value.hint
+        assert torch.equal(weights(failing), weights(good))
+        resumed = make_trainer(pool, tiny_config)
+        resumed.resume(tmp_path / "c")
+        assert resumed.step == 3
+
+
+class TestMemory:
+    def test_a_batch_in_parts_gives_the_gradient_of_the_whole(self, pool, tiny_config, monkeypatch):
+        whole = make_trainer(pool, tiny_config)
+        run(whole, Budget(steps=3))
+        monkeypatch.setattr(trainer, "choose_chunk", lambda *_arguments: 1)
+        parts = make_trainer(pool, tiny_config)
+        run(parts, Budget(steps=3))
+        torch.testing.assert_close(weights(parts), weights(whole), atol=1e-5, rtol=1e-3)
+
+    def test_out_of_memory_halves_the_parts_and_ends_with_a_clear_error(self, pool, tiny_config):
+        tried = []
+
+        def fail(inputs: torch.Tensor) -> torch.Tensor:
+            tried.append(len(inputs))
+            raise torch.OutOfMemoryError("injected")
+
+        failing = make_trainer(pool, tiny_config, batch=4)
+        failing._forward = fail
+        with pytest.raises(DeviceError, match="out of memory with 1 crops"):
+            run(failing, Budget(steps=1))
+        assert tried == [4, 2, 1]
+
+    def test_the_part_is_what_fits(self, tiny_config, monkeypatch):
+        network, inputs = tiny_config.build(), torch.rand(8, 3, 48, 48)
+        one = saved_bytes(network, inputs[:1], CPU, torch.float32)
+        for free, expected in ((one * 7, 3), (one, 1), (one * 1000, 8)):
+            monkeypatch.setattr(memory, "free_memory", lambda _device, free=free: free)
+            assert choose_chunk(network, inputs, CPU, torch.float32) == expected
+
+    def test_the_crop_is_halved_until_a_single_pair_fits(self, tiny_config, monkeypatch):
+        recipe = Recipe(crop=480)
+        one = saved_bytes(tiny_config.build(), torch.rand(1, 3, 96, 96), CPU, choose_precision("auto", CPU))
+        for free, expected in ((one * 3, 480), (one, 240), (one / 3, 120), (1, 120)):
+            monkeypatch.setattr(memory, "free_memory", lambda _device, free=free: free)
+            assert fit_crop(recipe, tiny_config, CPU).crop == expected
+
+    def test_saved_bytes_counts_activations_and_not_weights(self):
+        network = nn.Sequential(nn.Conv2d(3, 16, 1), nn.GELU(), nn.Conv2d(16, 16, 1))
+        # The first convolution keeps its input, GELU its own, the second convolution its own.
+        expected = 4 * 32 * 32 * (3 + 16 + 16)
+        assert saved_bytes(network, torch.rand(1, 3, 32, 32), CPU, torch.float32) == expected
+        assert saved_bytes(network, torch.rand(1, 3, 128, 64), CPU, torch.float32) == 8 * expected
+
+
+def test_where_compiling_fails_training_goes_on_without(monkeypatch):
+    tried = []
+
+    def fail(inputs: torch.Tensor) -> torch.Tensor:
+        tried.append(len(inputs))
+        raise BackendCompilerFailed(fail, RuntimeError("no C++ compiler"), None)
+
+    monkeypatch.setattr(torch, "compile", lambda _network, **_settings: fail)
+    network = nn.Conv2d(3, 3, 1)
+    forward, inputs = compiled(network), torch.rand(2, 3, 4, 4)
+    for _ in range(2):
+        assert torch.equal(forward(inputs), network(inputs))
+    assert tried == [2]
 
 
 def test_schedule_warms_up_and_falls_to_nothing():
@@ -207,3 +268,20 @@ def test_schedule_warms_up_and_falls_to_nothing():
     assert recipe.rate_factor(0.05) == pytest.approx(0.5)
     assert recipe.rate_factor(0.1) == pytest.approx(1)
     assert recipe.rate_factor(1.0) == pytest.approx(0, abs=1e-9)
+
+
+class TestLossCurve:
+    def test_it_keeps_the_mean_in_a_bounded_number_of_points(self):
+        curve = LossCurve()
+        for step in range(5000):
+            curve.add(float(step), 1)
+        points = curve.points()
+        assert 200 < len(points) <= 512
+        assert all(loss == pytest.approx(step, abs=1) for step, loss in points)
+
+    def test_recent_is_the_last_tenth(self):
+        curve = LossCurve()
+        assert curve.recent != curve.recent
+        for step in range(100):
+            curve.add(float(step), 1)
+        assert curve.recent == pytest.approx(94.5)

@@ -13,9 +13,10 @@ from nsp_cli.photo import jpeg, webp
 from nsp_cli.photo.colour import srgb_profile
 from nsp_cli.photo.data import FORMAT_SUFFIXES, Photo, Pixels, to_bit_depth
 from nsp_cli.photo.disk import check_readable, check_target, replacing, sniff_format, unsupported
+from nsp_cli.photo.facts import CameraFacts, camera_facts
 from nsp_cli.photo.jpeg import read_jpeg, write_jpeg
 from nsp_cli.photo.metadata import clean_exif, exif_dpi, orientation_of, set_orientation, set_size
-from nsp_cli.photo.png import read_png, write_png
+from nsp_cli.photo.png import png_bytes, read_png, write_png
 from nsp_cli.photo.raw import RAW_SUFFIXES, is_raw, read_raw
 from nsp_cli.photo.tiff import read_tiff, write_tiff
 from nsp_cli.photo.webp import read_webp, write_webp
@@ -26,11 +27,14 @@ __all__ = [
     "PHOTO_SUFFIXES",
     "RAW_SUFFIXES",
     "WRITABLE_SUFFIXES",
+    "CameraFacts",
     "Photo",
     "Pixels",
+    "camera_facts",
     "check_writable",
     "copy_photo",
     "format_of",
+    "png_bytes",
     "read_photo",
     "to_bit_depth",
     "write_photo",

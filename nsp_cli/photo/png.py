@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from dataclasses import dataclass, field
@@ -160,6 +161,13 @@ def write_png(photo: Photo, file: BinaryIO) -> None:
     file.write(encoded[:_HEADER_END])
     file.write(_packed_facts(photo))
     file.write(memoryview(encoded)[_HEADER_END:])
+
+
+def png_bytes(pixels: Pixels) -> bytes:
+    """Returns (H, W, 3) 8- or 16-bit pixels as a PNG file's content, without facts."""
+    file = io.BytesIO()
+    write_png(Photo(pixels), file)
+    return file.getvalue()
 
 
 def _packed_facts(photo: Photo) -> bytes:

@@ -1,16 +1,17 @@
-"""How and how long to train; the defaults are ours, the paper's stand in brackets."""
+"""How and how long to train: the paper's recipe, and ours."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from nsp_cli.training.pairs import Strategy
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train; the paper's settings stand in brackets (Sec. 4.1).
+    """How to train. The defaults are ours; `PAPER` holds the paper's (Sec. 4.1).
 
     Attributes:
         pd_factor: s, the side of the patches that pairs are drawn from.
@@ -18,14 +19,17 @@ class Recipe:
         strategy: How target pixels are chosen.
         pairs: Random pairs used per crop; None for all (paper). One pair costs a 21st of the
             arithmetic and teaches nearly as much, so far more crops are seen.
-        crop: Side of a crop in photo pixels (160).
-        batch: Crops per step (16).
-        learning_rate: Peak of a cosine schedule with warm-up (1e-4, fixed).
-        warm_up: Share of the run in which the rate rises.
-        weight_decay: AdamW's (0, plain Adam).
-        ema_decay: Of the running mean of the weights that is published (none).
-        clip: Largest gradient norm (none).
-        simulated: Share of the mild photos' crops that get simulated sensor noise (none).
+        crop: Side of a crop in photo pixels.
+        batch: Crops per step and process.
+        learning_rate: Peak of the schedule.
+        schedule: "cosine", after a warm-up, or "fixed".
+        warm_up: Share of the run in which a cosine schedule rises.
+        weight_decay: AdamW's; 0 makes it plain Adam.
+        ema_decay: Of the running mean of the weights that is published; 0 publishes the last ones.
+        clip: Largest gradient norm; None for any.
+        simulated: Share of the mild photos' crops that get simulated sensor noise.
+        noise_emphasis: Power of a photo's noise level that its share of the crops grows with;
+            0 draws them uniformly over all pixels.
     """
 
     pd_factor: int = 5
@@ -35,17 +39,39 @@ class Recipe:
     crop: int = 480
     batch: int = 4
     learning_rate: float = 2e-3
+    schedule: Literal["cosine", "fixed"] = "cosine"
     warm_up: float = 0.02
     weight_decay: float = 1e-4
     ema_decay: float = 0.999
-    clip: float = 1.0
+    clip: float | None = 1.0
     simulated: float = 0.6
+    noise_emphasis: float = 1.0
 
     def rate_factor(self, share: float) -> float:
-        """Returns the learning rate at a share of the run, relative to its peak: warm-up, then cosine."""
+        """Returns the learning rate at a share of the run, relative to its peak."""
+        if self.schedule == "fixed":
+            return 1.0
         if share < self.warm_up:
             return share / self.warm_up
         return 0.5 * (1 + math.cos(math.pi * (share - self.warm_up) / (1 - self.warm_up)))
+
+
+PAPER = Recipe(
+    pairs=None,
+    crop=160,
+    batch=16,
+    learning_rate=1e-4,
+    schedule="fixed",
+    weight_decay=0.0,
+    ema_decay=0.0,
+    clip=None,
+    simulated=0.0,
+    noise_emphasis=0.0,
+)
+PAPER_STEPS = 750 * 400
+# Weights that have learnt already move gently, and learn this camera's noise, not a simulated one's.
+FINE_TUNE = Recipe(learning_rate=5e-4, simulated=0.0)
+RECIPES = {"default": Recipe(), "fine-tune": FINE_TUNE, "paper": PAPER}
 
 
 @dataclass(frozen=True)

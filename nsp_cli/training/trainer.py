@@ -1,44 +1,47 @@
-"""Trains a blind-spot network on noisy photos alone (paper Sec. 3.3)."""
+"""A training run: network, optimiser, running mean, and the step that moves them (paper Sec. 3.3)."""
 
 from __future__ import annotations
 
+import copy
 import json
 import math
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._dynamo.exc import BackendCompilerFailed
 
-from nsp_cli.errors import TrainingError
+from nsp_cli.device import choose_precision, release_memory
+from nsp_cli.errors import DeviceError, TrainingError
 from nsp_cli.networks import NetworkConfig
+from nsp_cli.training.batches import make_batch
 from nsp_cli.training.checkpoint import load_checkpoint, save_checkpoint
-from nsp_cli.training.data import CropSampler, PhotoPool, generator_for
-from nsp_cli.training.pairs import make_pairs
-from nsp_cli.training.recipe import Budget, Recipe
+from nsp_cli.training.compilation import compiled
+from nsp_cli.training.loss_curve import LossCurve
+from nsp_cli.training.memory import choose_chunk
+from nsp_cli.training.pool import PhotoPool
+from nsp_cli.training.recipe import Recipe
+from nsp_cli.training.sampler import Crop, CropSampler
+from nsp_cli.training.world import World
 
-CHECKPOINT_EVERY_SECONDS = 120.0
-
-
-@dataclass(frozen=True)
-class TrainingProgress:
-    """A moment of a run: `share` of the budget in [0, 1], `loss` a running mean absolute error."""
-
-    step: int
-    share: float
-    loss: float
-    seconds: float
+# Reading the loss makes the processor wait for a GPU; on the CPU it costs nothing.
+_CHECK_EVERY = {"cpu": 1}
+_CHECK_ELSEWHERE = 20
 
 
 class Trainer:
-    """A run: network, optimiser, running mean, and where it stands.
+    """A run and where it stands.
 
-    All randomness of a step comes from the seed and the step's number, so a resumed run draws the
-    same crops and pairs as an unbroken one.
+    All randomness of a step comes from the seed, the step's number and the crop's, so a resumed run
+    draws the same crops and pairs as an unbroken one, and several processes the same as one.
+
+    Attributes:
+        step: Steps done.
+        seconds: Time that they took.
+        curve: The loss so far.
     """
 
     def __init__(
@@ -51,11 +54,11 @@ class Trainer:
         seed: int,
         device: torch.device,
         initial: dict[str, Tensor] | None = None,
+        world: World | None = None,
     ) -> None:
         torch.manual_seed(seed)
-        self.network_name, self.config, self.recipe, self.seed, self.device = (
-            network_name, config, recipe, seed, device,
-        )  # fmt: skip
+        self.network_name, self.config, self.recipe, self.seed = network_name, config, recipe, seed
+        self.world, self.device = world or World(), device
         self.network = config.build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if initial:
             self.network.load_state_dict(initial)
@@ -64,101 +67,92 @@ class Trainer:
             self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
         self.sampler = CropSampler(
-            pool,
+            pool.photos,
             crop=recipe.crop,
             batch=recipe.batch,
             multiple=recipe.pd_factor * config.spec().input_multiple,
             simulated=recipe.simulated,
+            noise_emphasis=recipe.noise_emphasis,
+            rank=self.world.rank,
+            world_size=self.world.size,
         )
-        self.step, self.seconds, self.loss = 0, 0.0, math.nan
-        self._is_updating = False
+        self.step, self.seconds, self.curve = 0, 0.0, LossCurve()
+        self._wrapped = self.world.wrap(self.network)
+        self._forward: Callable[[Tensor], Tensor] = self._wrapped
+        self._precision = choose_precision("auto", device)
+        self._chunk: int | None = None
+        self._check_every = _CHECK_EVERY.get(device.type, _CHECK_ELSEWHERE)
+        self._unchecked, self._steps_unchecked = torch.zeros(2, device=device), 0
+        self._good = copy.deepcopy(self._state())
         self._photos = pool.checksum
         self._data = f"{len(pool.photos)} noisy photos, {pool.megapixels:.1f} MP"
 
-    def run(
-        self,
-        budget: Budget,
-        *,
-        checkpoint: Path | None = None,
-        on_progress: Callable[[TrainingProgress], None] | None = None,
-    ) -> None:
-        """Trains until the budget is used up.
+    def compile(self) -> None:
+        """Compiles the network, which pays after some hundred steps; where that fails, goes on without."""
+        self._forward = compiled(self._wrapped)
+
+    def train_step(self, crops: Sequence[Crop], share: float) -> None:
+        """Does one step.
 
         Args:
-            budget: Counted from the very first step, also when resumed.
-            checkpoint: Written every two minutes, at the end and on Ctrl-C.
-            on_progress: Called after every step.
+            crops: What the sampler drew for it.
+            share: Of the run that is done, for the schedule.
 
         Raises:
-            TrainingError: The loss is no longer finite; the last checkpoint is kept.
+            TrainingError: Loss or gradient is no longer finite; the last good state is back in place.
+            DeviceError: Memory ends at a single crop.
         """
-        forward = _compiled(self.network) if budget.pays_compilation else self.network
-        try:
-            self._run(forward, budget, checkpoint, on_progress)
-        except KeyboardInterrupt:
-            # In the middle of an update the weights are of no step; the last checkpoint stays then.
-            if checkpoint and not self._is_updating:
-                self.save(checkpoint)
-            raise
-        if checkpoint:
-            self.save(checkpoint)
-
-    def _run(
-        self,
-        forward: Callable[[Tensor], Tensor],
-        budget: Budget,
-        checkpoint: Path | None,
-        on_progress: Callable[[TrainingProgress], None] | None,
-    ) -> None:
-        saved = time.monotonic()
-        while (share := budget.progress(self.step, self.seconds)) < 1:
-            begin = time.monotonic()
-            self._train_step(forward, share)
-            self.seconds += time.monotonic() - begin
-            if on_progress:
-                share = min(1.0, budget.progress(self.step, self.seconds))
-                on_progress(TrainingProgress(self.step, share, self.loss, self.seconds))
-            if checkpoint and time.monotonic() - saved > CHECKPOINT_EVERY_SECONDS:
-                self.save(checkpoint)
-                saved = time.monotonic()
-
-    def _train_step(self, forward: Callable[[Tensor], Tensor], share: float) -> None:
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate * self.recipe.rate_factor(share)
-        loss = self._loss(forward)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"the loss is {value} at step {self.step}",
-                "Resume from the last checkpoint with a lower rate.",
-            )
-        self._is_updating = True
+        inputs, targets = make_batch(
+            crops,
+            self.recipe,
+            self.config.spec().scale,
+            seed=self.seed,
+            step=self.step,
+            device=self.device,
+        )
+        loss = self._backward(inputs, targets)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip or math.inf)
         self.optimiser.step()
         self.step += 1
         self._update_ema()
-        self._is_updating = False
-        self.loss = value if math.isnan(self.loss) else 0.98 * self.loss + 0.02 * value
+        self._unchecked += torch.stack([loss, norm])
+        self._steps_unchecked += 1
+        if self._steps_unchecked == self._check_every:
+            self.check()
 
-    def _loss(self, forward: Callable[[Tensor], Tensor]) -> Tensor:
-        recipe, scale = self.recipe, self.config.spec().scale
-        crops = self.sampler.draw(self.seed, self.step).to(self.device)
-        generator = generator_for(self.seed, self.step, stream=1, device=self.device)
-        inputs, targets = make_pairs(
-            crops,
-            s=recipe.pd_factor,
-            t=scale,
-            n=recipe.targets,
-            strategy=recipe.strategy,
-            pairs=recipe.pairs,
-            generator=generator,
-        )
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type in ("cpu", "cuda")):
-            predicted = forward(inputs)
-        return (predicted.float() - targets).abs().mean()
+    def _backward(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        if self._chunk is None:
+            self._chunk = choose_chunk(self.network, inputs, self.device, self._precision)
+        while True:
+            try:
+                return self._accumulate(inputs, targets, self._chunk)
+            except torch.OutOfMemoryError as error:
+                # With several processes the others already wait for this one's gradients.
+                if self._chunk == 1 or self.world.size > 1:
+                    raise DeviceError(
+                        f"out of memory with {self._chunk} crops of {self.recipe.crop} pixels",
+                        "Give a smaller --crop or --batch.",
+                    ) from error
+                self._chunk = (self._chunk + 1) // 2
+                release_memory(self.device)
+
+    def _accumulate(self, inputs: Tensor, targets: Tensor, chunk: int) -> Tensor:
+        self.optimiser.zero_grad(set_to_none=True)
+        total = torch.zeros((), device=self.device)
+        parts = list(zip(torch.split(inputs, chunk), torch.split(targets, chunk), strict=True))
+        for number, (part, target) in enumerate(parts):
+            is_last = number == len(parts) - 1
+            no_exchange = nullcontext if is_last else getattr(self._wrapped, "no_sync", nullcontext)
+            with no_exchange():
+                is_mixed = self._precision != torch.float32
+                with torch.autocast(self.device.type, self._precision, enabled=is_mixed):
+                    predicted = self._forward(part)
+                loss = (predicted.float() - target).abs().sum() / targets.numel()
+                loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        return total
 
     @torch.no_grad()
     def _update_ema(self) -> None:
@@ -167,9 +161,36 @@ class Trainer:
         for name, value in self.network.state_dict().items():
             self.ema[name].lerp_(value, 1 - decay)
 
+    def check(self) -> None:
+        """Reads the loss of the steps since the last reading, and keeps the state if it is sound.
+
+        Raises:
+            TrainingError: As `train_step`.
+        """
+        if not self._steps_unchecked:
+            return
+        steps, self._steps_unchecked = self._steps_unchecked, 0
+        loss, norm = (self.world.mean(self._unchecked) / steps).tolist()
+        self._unchecked.zero_()
+        if not math.isfinite(loss + norm):
+            failed = self.step
+            self._restore(self._good)
+            raise TrainingError(
+                f"the loss was no longer finite at step {failed}; back to step {self.step}",
+                "Go on with --resume and a lower --learning-rate.",
+            )
+        self.curve.add(loss, steps)
+        self._good = copy.deepcopy(self._state())
+
     def save(self, path: Path) -> None:
-        """Writes everything that is needed to go on exactly."""
-        save_checkpoint(path, self._identity(), self._state())
+        """Writes everything that is needed to go on exactly; only the main process does.
+
+        Raises:
+            TrainingError: As `train_step`; nothing was written.
+        """
+        self.check()
+        if self.world.is_main:
+            save_checkpoint(path, self._identity(), self._state())
 
     def resume(self, path: Path) -> None:
         """Goes back to where a checkpoint was written.
@@ -177,20 +198,29 @@ class Trainer:
         Raises:
             TrainingError: There is none, it is damaged, or it belongs to another run.
         """
-        state = load_checkpoint(path, self._identity())
+        state = load_checkpoint(path, self._identity()) if self.world.is_main else None
+        self._restore(self.world.share(state))
+
+    def _restore(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimiser.load_state_dict(copy.deepcopy(state["optimiser"]))
         for name, value in state["ema"].items():
             self.ema[name].copy_(value)
-        self.step, self.seconds, self.loss = state["step"], state["seconds"], state["loss"]
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.curve = LossCurve(**state["curve"])
+        self._good = copy.deepcopy(self._state())
 
     def _identity(self) -> dict[str, Any]:
+        """Returns what makes the run what it is; the rate may change, to get past a divergence."""
+        recipe = asdict(self.recipe)
+        del recipe["learning_rate"], recipe["clip"]
         return {
             "network": self.network_name,
             "config": asdict(self.config),  # type: ignore[call-overload]
-            "recipe": asdict(self.recipe),
+            "recipe": recipe,
             "seed": self.seed,
             "photos": self._photos,
+            "processes": self.world.size,
         }
 
     def _state(self) -> dict[str, Any]:
@@ -200,7 +230,7 @@ class Trainer:
             "ema": self.ema,
             "step": self.step,
             "seconds": self.seconds,
-            "loss": self.loss,
+            "curve": asdict(self.curve),
         }
 
     def metadata(self) -> dict[str, str]:
@@ -211,6 +241,7 @@ class Trainer:
             "steps": str(self.step),
             "minutes": f"{self.seconds / 60:.1f}",
             "seed": str(self.seed),
+            "processes": str(self.world.size),
             "data": self._data,
         }
 
@@ -219,20 +250,3 @@ class Trainer:
         network = self.config.build().to(self.device)
         network.load_state_dict(self.ema)
         return network.eval()
-
-
-def _compiled(network: nn.Module) -> Callable[[Tensor], Tensor]:
-    """Compiles where a compiler is at hand, which doubles the speed here, and goes on without elsewhere."""
-    compiled = torch.compile(network, dynamic=False)
-    usable = True
-
-    def forward(x: Tensor) -> Tensor:
-        nonlocal usable
-        if usable:
-            try:
-                return compiled(x)  # type: ignore[no-any-return]
-            except BackendCompilerFailed:
-                usable = False
-        return network(x)  # type: ignore[no-any-return]
-
-    return forward

@@ -1,0 +1,68 @@
+"""Do the measures that need no clean picture rank weights as PSNR does? Prints Spearman's correlation.
+
+    python benchmarks/judging.py NOISY CLEAN WEIGHTS.safetensors… [--every 4]
+
+The population should be broad: runs at several stages, fine-tuned ones, several recipes
+(`benchmarks/recipes.py` leaves 24). PSNR is that of the default way to denoise. Pictures of more than
+384 pixels a side are cut to their middle.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from statistics import fmean
+
+from scipy.stats import spearmanr
+from torch import Tensor
+
+from nsp_cli import noise_aware
+from nsp_cli.evaluate import find_pairs, read_pair
+from nsp_cli.judge import blind_spot_loss, recorrupted_error
+from nsp_cli.metrics import psnr
+from nsp_cli.restore import Execution, Restorer
+from nsp_cli.weights_file import load_network
+
+SIDE = 384
+
+
+def middle(picture: Tensor) -> Tensor:
+    """Cuts the middle out of a large picture."""
+    top, left = (max(0, side - SIDE) // 2 for side in picture.shape[1:])
+    return picture[:, top : top + SIDE, left : left + SIDE]
+
+
+def measure(path: Path, pictures: list[tuple[Tensor, Tensor]]) -> tuple[float, float, float]:
+    """Returns mean PSNR, recorrupted error and blind-spot loss of some weights."""
+    network, info = load_network(path)
+    restorer = Restorer(network, info.config.spec(), Execution.choose())
+    numbered = list(enumerate(pictures))
+    return (
+        fmean(psnr(noise_aware.denoise(restorer, noisy)[0], clean) for _, (noisy, clean) in numbered),
+        fmean(recorrupted_error(restorer, noisy, seed=index) for index, (noisy, _) in numbered),
+        fmean(blind_spot_loss(restorer, noisy, info.pd_factor, seed=index) for index, (noisy, _) in numbered),
+    )
+
+
+def main() -> None:
+    """Prints a line per weights, and the correlations."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("noisy", type=Path)
+    parser.add_argument("clean", type=Path)
+    parser.add_argument("weights", type=Path, nargs="+")
+    parser.add_argument("--every", type=int, default=4)
+    given = parser.parse_args()
+    pairs = [read_pair(*pair) for pair in find_pairs(given.noisy, given.clean)[:: given.every]]
+    pictures = [(middle(noisy), middle(clean)) for noisy, clean in pairs]
+    rows = []
+    for path in given.weights:
+        rows.append(measure(path, pictures))
+        print(path.stem, *(f"{value:.3f}" for value in rows[-1]), flush=True)
+    true, errors, losses = zip(*rows, strict=True)
+    for name, values in (("recorrupted error", errors), ("blind-spot loss", losses)):
+        correlation = spearmanr([-value for value in values], true).statistic
+        print(f"{name}: rank correlation with PSNR {correlation:.3f} over {len(rows)} weights")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""What nsp train does once its options are read: load, train, publish, and tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nsp_cli import console
+from nsp_cli.device import describe_device
+from nsp_cli.evaluate import find_pairs, read_pair
+from nsp_cli.publish import Material, Stock, publish
+from nsp_cli.training.groups import GroupBy, group
+from nsp_cli.training.hold_out import hold_out
+from nsp_cli.training.loop import TrainingProgress, run
+from nsp_cli.training.memory import fit_crop
+from nsp_cli.training.photo_cache import PhotoCache
+from nsp_cli.training.pool import PhotoPool, load_pool
+from nsp_cli.training.recipe import Budget, Recipe
+from nsp_cli.training.start import Start
+from nsp_cli.training.trainer import Trainer
+from nsp_cli.training.world import World, joined_world
+
+if TYPE_CHECKING:
+    import torch
+
+NOTHING_HELD_OUT = "the photos are too small to hold some out; the result will not be judged"
+
+
+@dataclass(frozen=True, eq=False)
+class TrainRequest:
+    """What was asked for."""
+
+    folders: Sequence[Path]
+    output: Path
+    budget: Budget
+    start: Start
+    stock: Stock
+    recipe: Recipe
+    group_by: GroupBy | None
+    validate: tuple[Path, Path] | None
+    seed: int
+    licence: str
+    resume: bool
+
+    @property
+    def checkpoint(self) -> Path:
+        """Lies beside the weights."""
+        return self.output.with_name(self.output.name + ".checkpoint")
+
+
+def run_training(request: TrainRequest, device: torch.device) -> None:
+    """Trains, alone or as one of the processes that torchrun started.
+
+    Raises:
+        NspError: As its parts do.
+        KeyboardInterrupt: The user stopped the run; it is saved.
+    """
+    with joined_world(device) as world, nullcontext() if world.is_main else console.silent():
+        device = world.device(device)
+        recipe = _fitting_recipe(request, device)
+        with world.first_on_machine():
+            cache = PhotoCache(request.output)
+            pool = _load(request.folders, cache, recipe, request.seed)
+        rest, held_out = hold_out(pool)
+        material = Material(
+            pool,
+            held_out,
+            [read_pair(*pair) for pair in find_pairs(*request.validate)] if request.validate else [],
+            group(pool.photos, request.group_by) if request.group_by else [],
+            request.start.origin,
+            request.licence,
+        )
+        _show_material(material)
+        trainer = _make_trainer(request, recipe, rest, world, device)
+        _train(trainer, request)
+        if world.is_main:
+            _publish(trainer, request, material)
+            cache.discard()
+
+
+def _fitting_recipe(request: TrainRequest, device: torch.device) -> Recipe:
+    recipe = fit_crop(request.recipe, request.start.config, device)
+    if recipe.crop != request.recipe.crop:
+        console.warn(f"crops of {recipe.crop} pixels, for larger ones do not fit free memory")
+    return recipe
+
+
+def _load(folders: Sequence[Path], cache: PhotoCache, recipe: Recipe, seed: int) -> PhotoPool:
+    with console.progress("Reading photos") as on_progress:
+        pool = load_pool(folders, cache, crop=recipe.crop, seed=seed, on_progress=on_progress)
+    for _, reason in pool.skipped:
+        console.warn(f"skipped: {reason}")
+    console.say(f"{len(pool.photos)} of {pool.found} photos, {pool.megapixels:.1f} MP")
+    return pool
+
+
+def _show_material(material: Material) -> None:
+    for found in material.groups:
+        photos = "1 photo" if found.photos == 1 else f"{found.photos} photos"
+        console.say(f"  {found.name}: {photos}, {found.megapixels:.1f} MP, noise {found.noise:.1f} of 255")
+    regions = len(material.held_out)
+    console.say(f"{regions} regions are held out to judge the result on" if regions else NOTHING_HELD_OUT)
+
+
+def _make_trainer(
+    request: TrainRequest, recipe: Recipe, pool: PhotoPool, world: World, device: torch.device
+) -> Trainer:
+    trainer = Trainer(
+        pool,
+        network_name=request.start.network_name,
+        config=request.start.config,
+        recipe=recipe,
+        seed=request.seed,
+        device=device,
+        initial=request.start.weights,
+        world=world,
+    )
+    if request.resume:
+        trainer.resume(request.checkpoint)
+    return trainer
+
+
+def _train(trainer: Trainer, request: TrainRequest) -> None:
+    many = f" in {trainer.world.size} processes" if trainer.world.size > 1 else ""
+    console.say(
+        f"Training from {request.start.origin} on {describe_device(trainer.device)}{many}; "
+        f"checkpoints go to {request.checkpoint}"
+    )
+    with _telling_how_to_go_on(request.checkpoint), console.live_progress("Training") as show:
+        run(
+            trainer,
+            request.budget,
+            checkpoint=request.checkpoint,
+            on_progress=lambda now: show(now.share, _describe(now)),
+        )
+
+
+@contextmanager
+def _telling_how_to_go_on(checkpoint: Path) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        if checkpoint.exists():
+            console.say(f"To go on from {checkpoint}, give the same command with --resume.")
+        raise
+
+
+def _describe(now: TrainingProgress) -> str:
+    minutes_left = now.seconds * (1 - now.share) / max(now.share, 1e-9) / 60
+    return f"step {now.step} · loss {now.loss:.4f} · {minutes_left:.0f} min left"
+
+
+def _publish(trainer: Trainer, request: TrainRequest, material: Material) -> None:
+    console.say(f"{trainer.step} steps in {trainer.seconds / 60:.1f} minutes")
+    with console.progress(f"Comparing with {request.stock.name}") as on_progress:
+        published = publish(trainer, request.output, request.stock, material, on_progress)
+    for measure in published.judgement.measures if published.judgement else ():
+        console.say(f"  {measure.title}: {measure.show(measure.before)} → {measure.show(measure.after)}")
+    console.say(published.verdict)
+    console.say(f"Look at {published.page}")
+    console.out.print(str(published.weights))

@@ -1,0 +1,194 @@
+"""Which of two sets of weights suits some photos better, told without clean ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+import torch
+from torch import Tensor
+
+from nsp_cli import noise_aware
+from nsp_cli.metrics import psnr
+from nsp_cli.noise import measure_noise
+from nsp_cli.noise_model import sample_noise
+from nsp_cli.pixels import to_unit_range
+from nsp_cli.restore import OnProgress, Restorer
+from nsp_cli.training.pairs import make_pairs
+
+# A gain must be this many times its standard error: one chance in forty that there is none.
+SURE = 2.0
+
+VALIDATION = "PSNR of the pairs given (dB)"
+ERROR = "error estimated by recorruption (levels²)"
+LOSS = "blind-spot loss (levels)"
+
+_PAIRS = 6
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure of two candidates on the same pictures.
+
+    Attributes:
+        title: With its unit.
+        before, after: Of each picture.
+        digits: Worth showing.
+        falls: Whether less is better.
+    """
+
+    title: str
+    before: tuple[float, ...]
+    after: tuple[float, ...]
+    digits: int
+    falls: bool = True
+
+    @property
+    def gain(self) -> float:
+        """The mean improvement; above 0 is better, whichever way the measure goes."""
+        return fmean(self._gains())
+
+    @property
+    def uncertainty(self) -> float:
+        """The standard error of the gain over the pictures; infinite of a single one."""
+        gains = self._gains()
+        return stdev(gains) / math.sqrt(len(gains)) if len(gains) > 1 else math.inf
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the gain is more than chance."""
+        return self.gain > SURE * self.uncertainty
+
+    def _gains(self) -> list[float]:
+        sign = -1 if self.falls else 1
+        return [sign * (after - before) for before, after in zip(self.before, self.after, strict=True)]
+
+    def show(self, values: Sequence[float]) -> str:
+        """Writes the mean of one candidate's values."""
+        return f"{fmean(values):.{self.digits}f}"
+
+    def show_gain(self) -> str:
+        """Writes the gain and its uncertainty."""
+        return f"{self.gain:+.{self.digits}f} ± {self.uncertainty:.{self.digits}f}"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How new weights compare with the ones before.
+
+    Attributes:
+        measures: The first decides.
+        regions: Number of pictures that were held out.
+    """
+
+    measures: tuple[Measure, ...]
+    regions: int
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the new weights are to be recommended."""
+        return self.measures[0].is_better
+
+
+def judge(
+    before: Restorer,
+    after: Restorer,
+    pictures: Sequence[Tensor],
+    *,
+    pd_factor: int,
+    validation: Sequence[tuple[Tensor, Tensor]] = (),
+    on_progress: OnProgress | None = None,
+) -> Judgement | None:
+    """Compares two networks with the default way to denoise.
+
+    Args:
+        before: What is there already.
+        after: What was trained.
+        pictures: (3, H, W) noisy ones that neither was trained on, at least 64 pixels a side.
+        pd_factor: s, that blind-spot loss is measured with.
+        validation: Noisy and clean uint8 pictures, where there are some; then their PSNR decides.
+        on_progress: Called with the comparisons done and to do.
+
+    Returns:
+        None where there is nothing to compare on.
+    """
+    total, done = 2 * len(pictures) + len(validation), 0
+
+    def compare(
+        title: str, digits: int, measure: Callable[[Restorer, int], float], count: int, *, falls: bool = True
+    ) -> Measure:
+        nonlocal done
+        found = []
+        for index in range(count):
+            found.append((measure(before, index), measure(after, index)))
+            done += 1
+            if on_progress:
+                on_progress(done, total)
+        return Measure(title, tuple(v for v, _ in found), tuple(v for _, v in found), digits, falls)
+
+    def error(restorer: Restorer, index: int) -> float:
+        return recorrupted_error(restorer, pictures[index], seed=index)
+
+    def loss(restorer: Restorer, index: int) -> float:
+        return blind_spot_loss(restorer, pictures[index], pd_factor, seed=index)
+
+    def true_psnr(restorer: Restorer, index: int) -> float:
+        noisy, clean = validation[index]
+        return psnr(noise_aware.denoise(restorer, noisy)[0], clean)
+
+    measures = []
+    if validation:
+        measures.append(compare(VALIDATION, 2, true_psnr, len(validation), falls=False))
+    if pictures:
+        measures.append(compare(ERROR, 2, error, len(pictures)))
+        measures.append(compare(LOSS, 3, loss, len(pictures)))
+    return Judgement(tuple(measures), len(pictures)) if measures else None
+
+
+def recorrupted_error(restorer: Restorer, noisy: Tensor, *, seed: int) -> float:
+    """Estimates the squared error of denoising a picture, without the clean one.
+
+    Noise n like the measured one is added for the input and subtracted for the target: the noise in
+    y + n and y − n is then independent of each other, so the mean of (f(y + n) − (y − n))² is the
+    error against the clean picture plus the target's noise, which is subtracted (Pang et al.,
+    Recorrupted-to-Recorrupted, CVPR 2021). It is the error on √2 times as strong noise, and as right
+    as the measurement of the noise.
+
+    Args:
+        restorer: Network and device.
+        noisy: (3, H, W), at least 64 pixels a side.
+        seed: Of the noise; the same for candidates that are compared.
+
+    Returns:
+        Mean squared error in 8-bit levels²; differences mean more than the value.
+    """
+    picture, profile = to_unit_range(noisy), measure_noise(noisy)
+    noise = sample_noise(profile, picture, torch.Generator().manual_seed(seed))
+    denoised, _ = noise_aware.denoise(restorer, picture + noise)
+    error = (denoised - (picture - noise)).square().mean()
+    in_target = 2 * noise.square().mean()
+    return float(error - in_target) * 255**2
+
+
+@torch.inference_mode()
+def blind_spot_loss(restorer: Restorer, noisy: Tensor, pd_factor: int, *, seed: int) -> float:
+    """Measures how well the network predicts the next finer scale: what training makes small (Sec. 3.3).
+
+    Returns:
+        Mean absolute error in 8-bit levels, over six random pairs.
+    """
+    multiple = pd_factor * restorer.spec.input_multiple
+    height, width = (side // multiple * multiple for side in noisy.shape[-2:])
+    inputs, targets = make_pairs(
+        to_unit_range(noisy)[None, :, :height, :width],
+        s=pd_factor,
+        t=restorer.spec.scale,
+        pairs=_PAIRS,
+        generator=torch.Generator().manual_seed(seed),
+    )
+    device, precision = restorer.execution.device, restorer.execution.precision
+    with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+        predicted = restorer.network(inputs.to(device))
+    return float((predicted.float().cpu() - targets).abs().mean()) * 255

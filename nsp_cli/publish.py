@@ -1,0 +1,205 @@
+"""The end of a training run: weights, verdict, page and card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nsp_cli import noise_aware
+from nsp_cli.device import describe_device
+from nsp_cli.errors import OutputError
+from nsp_cli.judge import Judgement, judge
+from nsp_cli.pixels import from_unit_range, to_unit_range
+from nsp_cli.report import Crop, TrainingReport, write_card, write_page
+from nsp_cli.restore import Execution, OnProgress, Restorer, pixels_to_tensor, tensor_to_pixels
+from nsp_cli.training.groups import Group
+from nsp_cli.training.pool import PhotoPool, TrainingPhoto
+from nsp_cli.training.trainer import Trainer
+from nsp_cli.weights_file import load_network, save_weights
+
+_CROPS, _CROP_SIDE = 4, 320
+
+
+@dataclass(frozen=True)
+class Stock:
+    """The weights that new ones are compared with."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What a run was given, for its end.
+
+    Attributes:
+        pool: All photos, those held out too.
+        held_out: Regions to judge on.
+        validation: Noisy and clean uint8 pictures of those who have them.
+        groups: Photos by kind.
+        origin: What the run started from.
+        licence: Of the weights; may be empty.
+    """
+
+    pool: PhotoPool
+    held_out: Sequence[TrainingPhoto]
+    validation: Sequence[tuple[Tensor, Tensor]]
+    groups: Sequence[Group]
+    origin: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """What lies there now.
+
+    Attributes:
+        weights, page, card: Files.
+        judgement: None where there was nothing to judge on.
+        verdict: A sentence.
+    """
+
+    weights: Path
+    page: Path
+    card: Path
+    judgement: Judgement | None
+    verdict: str
+
+
+def files_beside(output: Path) -> tuple[Path, Path]:
+    """Names page and card of a weights file."""
+    return output.with_suffix(".html"), output.with_suffix(".md")
+
+
+def check_free(output: Path) -> None:
+    """Passes only if none of a run's results exists.
+
+    Raises:
+        OutputError: One does.
+    """
+    for path in (output, *files_beside(output)):
+        if path.exists():
+            raise OutputError(f"{path}: exists already", "Give another name, or --overwrite.")
+
+
+def publish(
+    trainer: Trainer, output: Path, stock: Stock, material: Material, on_progress: OnProgress | None = None
+) -> Published:
+    """Writes weights, judges them, and writes page and card.
+
+    Raises:
+        WeightsError: A weight is not finite.
+        OutputError: A file cannot be written.
+    """
+    metadata = trainer.metadata() | {"start": material.origin}
+    metadata |= {"licence": material.licence} if material.licence else {}
+    _save(trainer, output, metadata)
+    execution = Execution.choose(str(trainer.device))
+    before = _load(stock.path, execution)
+    after = Restorer(trainer.averaged_network(), trainer.config.spec(), execution)
+    pictures = [pixels_to_tensor(photo.read(0, 0, photo.height, photo.width)) for photo in material.held_out]
+    judgement = judge(
+        before,
+        after,
+        pictures,
+        pd_factor=trainer.recipe.pd_factor,
+        validation=material.validation,
+        on_progress=on_progress,
+    )
+    verdict = describe_verdict(judgement, output, stock)
+    _save(trainer, output, metadata | {"recommended": _recommended(judgement), "compared_with": stock.name})
+    page, card = files_beside(output)
+    restorers = {stock.name: before, output.stem: after}
+    report = TrainingReport(
+        name=output.stem,
+        facts=_facts(trainer, material),
+        curve=trainer.curve.points(),
+        stock=stock.name,
+        judgement=judgement,
+        verdict=verdict,
+        groups=material.groups,
+        crops=_crops(restorers, material.held_out),
+        skipped=[reason for _, reason in material.pool.skipped],
+        licence=material.licence,
+    )
+    write_page(page, report)
+    write_card(card, report)
+    return Published(output, page, card, judgement, verdict)
+
+
+def describe_verdict(judgement: Judgement | None, output: Path, stock: Stock) -> str:
+    """Says which weights to use, and why."""
+    if judgement is None:
+        return (
+            f"Not judged: the photos are too few or too small to hold some out. Compare {output.name} "
+            f"with {stock.name} by eye."
+        )
+    measure = judgement.measures[0]
+    if judgement.is_better:
+        return f"Better than {stock.name} on held-out pictures: {measure.title} {measure.show_gain()}."
+    return (
+        f"{stock.name} is already as good; keep using it. ({measure.title}: gain {measure.show_gain()}, "
+        "and less than twice the number after ± is chance.)"
+    )
+
+
+def _recommended(judgement: Judgement | None) -> str:
+    if judgement is None:
+        return "unknown"
+    return "yes" if judgement.is_better else "no"
+
+
+def _save(trainer: Trainer, output: Path, metadata: Mapping[str, str]) -> None:
+    save_weights(
+        output,
+        trainer.averaged_network(),
+        network_name=trainer.network_name,
+        config=trainer.config,
+        metadata=dict(metadata),
+    )
+
+
+def _load(path: Path, execution: Execution) -> Restorer:
+    network, info = load_network(path)
+    return Restorer(network, info.config.spec(), execution)
+
+
+def _facts(trainer: Trainer, material: Material) -> dict[str, str]:
+    pool, recipe = material.pool, trainer.recipe
+    return {
+        "started from": material.origin,
+        "network": f"{trainer.network_name}, {_parameters(trainer):,} parameters",
+        "photos": f"{len(pool.photos)} of {pool.found}, {pool.megapixels:.1f} MP",
+        "held out": f"{len(material.held_out)} regions",
+        "recipe": f"{recipe.crop}² crops in batches of {recipe.batch}, s = {recipe.pd_factor}, "
+        f"learning rate {recipe.learning_rate:g}, seed {trainer.seed}",
+        "run": f"{trainer.step:,} steps in {trainer.seconds / 60:.1f} minutes on "
+        f"{describe_device(trainer.device)}",
+        "loss at the end": f"{trainer.curve.recent * 255:.2f} levels, mean absolute error",
+    }
+
+
+def _parameters(trainer: Trainer) -> int:
+    return sum(parameter.numel() for parameter in trainer.network.parameters())
+
+
+def _crops(restorers: Mapping[str, Restorer], held_out: Sequence[TrainingPhoto]) -> list[Crop]:
+    """Cuts the middle out of some regions, from the least to the most noisy."""
+    ordered, last = sorted(held_out, key=lambda photo: photo.noise), len(held_out) - 1
+    places = dict.fromkeys(last * index // (_CROPS - 1) for index in range(_CROPS)) if held_out else ()
+    return [_crop(restorers, ordered[place]) for place in places]
+
+
+def _crop(restorers: Mapping[str, Restorer], photo: TrainingPhoto) -> Crop:
+    region = pixels_to_tensor(photo.read(0, 0, photo.height, photo.width))
+    top = max(0, (photo.height - _CROP_SIDE) // 2)
+    left = max(0, (photo.width - _CROP_SIDE) // 2)
+    versions = {"noisy": region}
+    versions |= {name: noise_aware.denoise(restorer, region)[0] for name, restorer in restorers.items()}
+    cut = {name: v[:, top : top + _CROP_SIDE, left : left + _CROP_SIDE] for name, v in versions.items()}
+    pixels = {name: from_unit_range(to_unit_range(v), torch.uint8) for name, v in cut.items()}
+    return Crop(photo.source.name, {name: tensor_to_pixels(v) for name, v in pixels.items()})

@@ -1,0 +1,106 @@
+"""From drawn crops to the network's inputs and targets, on the device; and drawing ahead of it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from nsp_cli.pixels import to_unit_range
+from nsp_cli.training.pairs import make_pairs
+from nsp_cli.training.recipe import Recipe
+from nsp_cli.training.sampler import Crop, generator_for
+from nsp_cli.training.sensor import add_sensor_noise
+
+Drawn = TypeVar("Drawn")
+
+# Keeps the randomness of pairs apart from that of the crop they are made of.
+_PAIRS = 1
+
+
+def make_batch(
+    crops: Sequence[Crop], recipe: Recipe, scale: int, *, seed: int, step: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Makes the pairs of a step.
+
+    A crop's randomness depends on its number in the step alone, so two processes with half of the
+    crops each make the same pairs as one process with all.
+
+    Returns:
+        Inputs (P·B, 3, S/s, S/s), channels last, and targets (P·B, 3, S/s·t, S/s·t), in [0, 1].
+    """
+    pairs = [_pairs_of(crop, recipe, scale, seed, step, device) for crop in crops]
+    inputs = torch.cat([inputs for inputs, _ in pairs])
+    targets = torch.cat([targets for _, targets in pairs])
+    return inputs.contiguous(memory_format=torch.channels_last), targets
+
+
+def _pairs_of(
+    crop: Crop, recipe: Recipe, scale: int, seed: int, step: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    generator = generator_for(seed, step, crop.number, _PAIRS, device=device)
+    picture = to_unit_range(crop.pixels.to(device, non_blocking=True))
+    if crop.noise is not None:
+        picture = add_sensor_noise(picture, crop.noise, generator)
+    return make_pairs(
+        picture[None],
+        s=recipe.pd_factor,
+        t=scale,
+        n=recipe.targets,
+        strategy=recipe.strategy,
+        pairs=recipe.pairs,
+        generator=generator,
+    )
+
+
+class Prefetcher(Generic[Drawn]):
+    """Draws the next steps' crops in the background while the device works on this one's.
+
+    Attributes:
+        waited: Seconds that the device's work had to wait for a draw.
+    """
+
+    def __init__(self, draw: Callable[[int], Drawn], first: int, *, ahead: int = 4, threads: int = 2) -> None:
+        """Starts drawing the steps from `first` on.
+
+        Args:
+            draw: Maps a step's number to what is drawn; called from other threads.
+            first: The first step.
+            ahead: Steps drawn and not yet taken.
+            threads: Draws at a time.
+        """
+        self._draw, self._next = draw, first
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="draw")
+        self._drawn: deque[Future[Drawn]] = deque()
+        self.waited = 0.0
+        for _ in range(ahead):
+            self._submit()
+
+    def _submit(self) -> None:
+        self._drawn.append(self._threads.submit(self._draw, self._next))
+        self._next += 1
+
+    def take(self) -> Drawn:
+        """Returns the next step's draw; errors of the draw are raised here."""
+        begin = time.monotonic()
+        drawn = self._drawn.popleft().result()
+        self.waited += time.monotonic() - begin
+        self._submit()
+        return drawn
+
+    def __enter__(self) -> Prefetcher[Drawn]:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._threads.shutdown(cancel_futures=True)

@@ -1,0 +1,42 @@
+"""Ctrl-C and SIGTERM as a wish that is granted after the step."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+
+@dataclass
+class StopWish:
+    """Whether the user has asked to stop."""
+
+    is_set: bool = False
+
+
+@contextmanager
+def deferred_interrupts() -> Iterator[StopWish]:
+    """Notes the first Ctrl-C or SIGTERM instead of raising; the second raises at once.
+
+    Outside the main thread, where Python delivers no signals, nothing is changed.
+    """
+    wish = StopWish()
+    if threading.current_thread() is not threading.main_thread():
+        yield wish
+        return
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        if wish.is_set:
+            raise KeyboardInterrupt
+        wish.is_set = True
+
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(kind, on_signal) for kind in kinds]
+    try:
+        yield wish
+    finally:
+        for kind, handler in zip(kinds, before, strict=True):
+            signal.signal(kind, handler)

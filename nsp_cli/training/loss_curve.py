@@ -1,0 +1,45 @@
+"""The loss over a run, in a bounded number of points however long it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+_MOST_POINTS = 512
+
+
+@dataclass
+class LossCurve:
+    """Means of the loss over equally many steps each.
+
+    Attributes:
+        means: One per finished stretch.
+        width: Steps per stretch; doubles when there are too many.
+    """
+
+    means: list[float] = field(default_factory=list)
+    width: int = 1
+    _sum: float = 0.0
+    _count: int = 0
+
+    def add(self, loss: float, steps: int) -> None:
+        """Notes the mean loss of the last `steps` steps."""
+        self._sum += loss * steps
+        self._count += steps
+        if self._count < self.width:
+            return
+        self.means.append(self._sum / self._count)
+        self._sum, self._count = 0.0, 0
+        if len(self.means) == _MOST_POINTS:
+            pairs = zip(self.means[0::2], self.means[1::2], strict=True)
+            self.means = [(first + second) / 2 for first, second in pairs]
+            self.width *= 2
+
+    @property
+    def recent(self) -> float:
+        """Is the mean over the last tenth of the run, at least one stretch; NaN at first."""
+        last = self.means[-max(1, len(self.means) // 10) :]
+        return sum(last) / len(last) if last else float("nan")
+
+    def points(self) -> list[tuple[float, float]]:
+        """Returns the middle step of each stretch and its loss."""
+        return [((index + 0.5) * self.width, mean) for index, mean in enumerate(self.means)]

@@ -1,0 +1,110 @@
+"""Decodes a run's photos once into plain arrays on disk, which are mapped and never read whole.
+
+So a run takes the same memory with one photo and with ten thousand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+
+from nsp_cli.errors import TrainingError
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+
+# Most that decoded photos may take on disk; of larger folders each photo gives a window.
+MOST_BYTES = 20 * 10**9
+_STALE_SECONDS = 7 * 24 * 3600
+
+
+class PhotoCache:
+    """A folder of decoded photos that belongs to one run and is found again when the run is resumed.
+
+    Attributes:
+        folder: Where the arrays lie.
+        limit: Bytes that they may take together: 20 GB, or half of what is free on the disk.
+    """
+
+    def __init__(self, run: Path, *, root: Path | None = None) -> None:
+        """Opens the cache of the run that writes the weights file `run`, and removes forgotten ones.
+
+        Args:
+            run: Tells runs apart.
+            root: Holds the caches of all runs; None for the place that the system provides.
+
+        Raises:
+            TrainingError: The folder cannot be made.
+        """
+        root = root or _default_root()
+        self.folder = root / hashlib.sha256(os.fsencode(run.resolve())).hexdigest()[:16]
+        _remove_stale(root)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            os.utime(self.folder)
+            self.limit = min(MOST_BYTES, (shutil.disk_usage(self.folder).free + _size(self.folder)) // 2)
+        except OSError as error:
+            raise _unusable(self.folder, error) from error
+
+    def store(self, name: str, pixels: Pixels) -> Path:
+        """Writes an array and returns its file.
+
+        Raises:
+            TrainingError: The disk is full or not writable.
+        """
+        path = self.folder / f"{name}.npy"
+        try:
+            np.save(path, pixels)
+        except OSError as error:
+            raise _unusable(path, error) from error
+        return path
+
+    def discard(self) -> None:
+        """Gives the disk space back; to be called when the run is finished."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def read_window(path: Path, top: int, left: int, height: int, width: int) -> Pixels:
+    """Copies a window (height, width, 3) out of a stored array; nothing else is read from disk.
+
+    Raises:
+        TrainingError: The cache was removed while the run used it.
+    """
+    try:
+        mapped = np.load(path, mmap_mode="r")
+    except OSError as error:
+        raise TrainingError(
+            f"{path}: a decoded photo is gone from the cache ({error.strerror})",
+            "Run the same command with --resume: it decodes the photos again.",
+        ) from error
+    return np.array(mapped[top : top + height, left : left + width])
+
+
+def _default_root() -> Path:
+    given = os.environ.get("NSP_CACHE_DIR")
+    return (Path(given) if given else platformdirs.user_cache_path("nsp", appauthor=False)) / "decoded"
+
+
+def _remove_stale(root: Path) -> None:
+    if not root.is_dir():
+        return
+    for folder in root.iterdir():
+        if folder.is_dir() and time.time() - folder.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def _unusable(path: Path, error: OSError) -> TrainingError:
+    return TrainingError(
+        f"{path}: decoded photos cannot be kept there ({error.strerror})",
+        "Free some space, or set NSP_CACHE_DIR to a folder on another disk.",
+    )

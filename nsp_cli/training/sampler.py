@@ -1,0 +1,139 @@
+"""Draws batches of crops: the same seed and step always give the same crops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nsp_cli.errors import TrainingError
+from nsp_cli.training.pool import TrainingPhoto
+from nsp_cli.training.sensor import SensorNoise, draw_sensor_noise
+
+# Photos below this noise level (8-bit grey levels after 2×2 averaging) count as mild: their own
+# noise leaves room for simulated noise. The phone night shots we train on start at about 4.
+MILD_NOISE = 4.0
+# Even a photo without noise is drawn now and then.
+_LEAST_NOISE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """A crop as it was drawn.
+
+    Attributes:
+        pixels: (3, side, side) float32 in [0, 1], or uint8, which travels to a device four times faster.
+        noise: The simulated sensor noise to add; None for none.
+        number: Its place in the step's batch over all processes; decides its randomness.
+    """
+
+    pixels: Tensor
+    noise: SensorNoise | None
+    number: int
+
+
+class CropSampler:
+    """Draws crops with a photo's chance proportional to its area, times its noise where asked for.
+
+    Photos smaller than a crop get batches of their own, with smaller and proportionally more crops,
+    so that there are just two batch shapes (each is compiled once).
+    """
+
+    def __init__(
+        self,
+        photos: Sequence[TrainingPhoto],
+        *,
+        crop: int,
+        batch: int,
+        multiple: int,
+        simulated: float,
+        noise_emphasis: float = 0.0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        """Sorts the photos.
+
+        Args:
+            photos: What to draw from.
+            crop: Side of a crop; rounded down to `multiple`.
+            batch: Crops per step and process.
+            multiple: Sides of crops are multiples of this.
+            simulated: Share of the mild photos' crops that get simulated sensor noise.
+            noise_emphasis: Power of the noise level in a photo's chance.
+            rank: This process draws the crops `rank`·B to `rank`·B + B − 1 of a step.
+            world_size: Number of processes.
+
+        Raises:
+            TrainingError: No photo is as large as `multiple`.
+        """
+        usable = [photo for photo in photos if photo.side >= multiple]
+        if not usable:
+            raise TrainingError(
+                f"no photo has the {multiple} pixels a side that this network needs.",
+                "Add larger photos.",
+            )
+        crop = max(1, crop // multiple) * multiple
+        self._simulated, self._rank, self._world_size = simulated, rank, world_size
+        large = [photo for photo in usable if photo.side >= crop]
+        small = [photo for photo in usable if photo.side < crop]
+        small_side = min((photo.side for photo in small), default=crop) // multiple * multiple
+        small_count = max(1, round(batch * (crop / small_side) ** 2))
+        self._large = _Deck(large, noise_emphasis, batch, crop)
+        self._small = _Deck(small, noise_emphasis, small_count, small_side)
+        self._small_chance = self._small.weight / (self._small.weight + self._large.weight)
+
+    def draw(self, seed: int, step: int) -> list[Crop]:
+        """Returns this process's crops of a step, flipped and rotated at random."""
+        # All processes draw the same shape, or the slowest would set the pace.
+        is_small = float(torch.rand((), generator=generator_for(seed, step))) < self._small_chance
+        deck = self._small if is_small else self._large
+        first = self._rank * deck.count
+        return [self._draw_crop(deck, seed, step, first + index) for index in range(deck.count)]
+
+    def _draw_crop(self, deck: _Deck, seed: int, step: int, number: int) -> Crop:
+        generator = generator_for(seed, step, number)
+        photo, side = deck.draw(generator), deck.side
+        top, left = _below(photo.height - side + 1, generator), _below(photo.width - side + 1, generator)
+        pixels = np.rot90(photo.read(top, left, side, side), _below(4, generator))
+        pixels = pixels[:, ::-1] if _below(2, generator) else pixels
+        is_noised = photo.noise < MILD_NOISE and float(torch.rand((), generator=generator)) < self._simulated
+        return Crop(_as_tensor(pixels), draw_sensor_noise(generator) if is_noised else None, number)
+
+
+class _Deck:
+    """Photos that give crops of one size, with their chances."""
+
+    def __init__(self, photos: Sequence[TrainingPhoto], noise_emphasis: float, count: int, side: int) -> None:
+        self._photos, self.count, self.side = photos, count, side
+        areas = np.array([photo.height * photo.width for photo in photos], np.float64)
+        noise = np.array([max(photo.noise, _LEAST_NOISE) for photo in photos])
+        self._cumulative = np.cumsum(areas * noise**noise_emphasis)
+
+    @property
+    def weight(self) -> float:
+        return float(self._cumulative[-1]) if len(self._photos) else 0.0
+
+    def draw(self, generator: torch.Generator) -> TrainingPhoto:
+        place = float(torch.rand((), generator=generator, dtype=torch.float64)) * self.weight
+        return self._photos[int(np.searchsorted(self._cumulative, place, side="right"))]
+
+
+def _as_tensor(pixels: np.ndarray) -> Tensor:
+    """Returns (3, H, W): uint8 as it is, 16 bits as float32 in [0, 1]."""
+    if pixels.dtype == np.uint16:
+        pixels = pixels.astype(np.float32) / 65535
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+
+
+def _below(stop: int, generator: torch.Generator) -> int:
+    return int(torch.randint(stop, (), generator=generator))
+
+
+def generator_for(*numbers: int, device: torch.device | None = None) -> torch.Generator:
+    """Returns the generator that belongs to some numbers; different numbers give independent ones."""
+    # The length goes in too: SeedSequence pads with zeros, and (1, 0) is not (1,).
+    state = np.random.SeedSequence([len(numbers), *numbers]).generate_state(1, np.uint64)
+    return torch.Generator(device or "cpu").manual_seed(int(state[0] >> np.uint64(1)))

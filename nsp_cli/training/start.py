@@ -1,0 +1,53 @@
+"""Where a training run starts: at weights that have learnt already, or at random ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from nsp_cli.networks import NetworkConfig
+from nsp_cli.networks.dbsn import DbsnConfig
+from nsp_cli.networks.tbsn import TbsnConfig
+from nsp_cli.weights_file import load_network
+
+# What can be trained from nothing; light is the bundled nsp-light's, the others are the paper's.
+ANEW: dict[str, tuple[str, NetworkConfig]] = {
+    "light": ("dbsn", DbsnConfig(base_channels=32, num_modules=9)),
+    "dbsn": ("dbsn", DbsnConfig()),
+    "tbsn": ("tbsn", TbsnConfig()),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A network and its first weights.
+
+    Attributes:
+        network_name: As weights files call it.
+        config: Of the network.
+        weights: None for random ones.
+        origin: For people.
+    """
+
+    network_name: str
+    config: NetworkConfig
+    weights: dict[str, Tensor] | None
+    origin: str
+
+
+def start_from(path: Path, name: str) -> Start:
+    """Starts at a weights file.
+
+    Raises:
+        WeightsError: As for `load_network`.
+    """
+    network, info = load_network(path)
+    return Start(info.network, info.config, network.state_dict(), name)
+
+
+def start_anew(network: str) -> Start:
+    """Starts one of the networks of `ANEW` at random weights."""
+    name, config = ANEW[network]
+    return Start(name, config, None, f"random weights ({network})")

@@ -1,0 +1,92 @@
+"""The processes of a run: one, or as many as `torchrun` started, on one machine or several."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import distributed, nn
+
+
+@dataclass(frozen=True)
+class World:
+    """A process's place among those of its run."""
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes files and speaks."""
+        return self.rank == 0
+
+    def device(self, device: torch.device) -> torch.device:
+        """Gives each process of a machine a GPU of its own."""
+        if self.size > 1 and device.type == "cuda":
+            return torch.device("cuda", self.local_rank)
+        return device
+
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """Makes the gradients of all processes one mean, where there are several."""
+        if self.size == 1:
+            return network
+        return nn.parallel.DistributedDataParallel(network)
+
+    def agree(self, *values: float) -> tuple[float, ...]:
+        """Returns the largest of all processes' values, one by one."""
+        if self.size == 1:
+            return values
+        numbers = torch.tensor(values, dtype=torch.float64, device=self._messenger())
+        distributed.all_reduce(numbers, distributed.ReduceOp.MAX)
+        return tuple(numbers.tolist())
+
+    def mean(self, numbers: torch.Tensor) -> torch.Tensor:
+        """Returns the mean of all processes' numbers, element by element."""
+        if self.size > 1:
+            distributed.all_reduce(numbers)
+            numbers /= self.size
+        return numbers
+
+    def share(self, value: Any) -> Any:
+        """Returns the main process's value to all."""
+        if self.size == 1:
+            return value
+        box = [value]
+        distributed.broadcast_object_list(box, device=self._messenger())
+        return box[0]
+
+    @contextmanager
+    def first_on_machine(self) -> Iterator[None]:
+        """Lets one process of each machine go first, so that what it leaves on disk is found."""
+        if self.local_rank and self.size > 1:
+            distributed.barrier()
+        yield
+        if not self.local_rank and self.size > 1:
+            distributed.barrier()
+
+    def _messenger(self) -> torch.device:
+        if distributed.get_backend() == "nccl":
+            return torch.device("cuda", self.local_rank)
+        return torch.device("cpu")
+
+
+@contextmanager
+def joined_world(device: torch.device) -> Iterator[World]:
+    """Joins the run that `torchrun` started, if it did; reads nothing but its environment."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1 or "RANK" not in os.environ:
+        yield World()
+        return
+    world = World(int(os.environ["RANK"]), size, int(os.environ.get("LOCAL_RANK", "0")))
+    if device.type == "cuda":
+        torch.cuda.set_device(world.local_rank)
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield world
+    finally:
+        distributed.destroy_process_group()

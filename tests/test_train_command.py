@@ -1,0 +1,197 @@
+"""nsp train as a photographer meets it, on small photos and with a tiny network to start from."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nsp_cli import console
+from nsp_cli.training import loop
+from nsp_cli.weights_file import describe_weights
+from tests.training_photos import noisy_pixels
+
+SMALL = ("--crop", 120, "--batch", 1)
+
+
+@pytest.fixture(autouse=True)
+def _loud() -> None:
+    console.set_quiet(False)
+
+
+@pytest.fixture
+def shots(tmp_path: Path) -> Path:
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    for number in range(2):
+        exif = Image.Exif()
+        exif[272] = f"Camera {number}"
+        exif.get_ifd(0x8769)[34855] = 3200
+        Image.fromarray(noisy_pixels(200, 420, seed=number)).save(folder / f"{number}.png", exif=exif)
+    return folder
+
+
+@pytest.fixture
+def train(run_nsp, shots, tiny_weights, tmp_path):
+    def run(*arguments: object, folder: Path = shots):
+        output = tmp_path / "mine.safetensors"
+        return run_nsp("train", folder, "-o", output, "--from", tiny_weights, *SMALL, *arguments), output
+
+    return run
+
+
+class _Addresses(HTMLParser):
+    """Collects what a page would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, _tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attrs if name in {"src", "href", "action", "srcset"}]
+
+
+def test_weights_of_a_folder_denoise_and_tell_their_training(run_nsp, train, shots):
+    run, weights = train("--steps", 2)
+    assert run.code == 0, run.err
+    assert run.out.strip() == str(weights)
+    metadata = describe_weights(weights).metadata
+    assert (metadata["steps"], metadata["pd_factor"], metadata["start"]) == ("2", "5", "tiny")
+    assert metadata["data"].startswith("2 noisy photos")
+    assert metadata["recommended"] in {"yes", "no"}
+    assert metadata["compared_with"] == "tiny"
+    assert run_nsp("denoise", shots / "0.png", "-m", weights).code == 0
+
+
+def test_a_finished_run_can_be_prolonged(train):
+    train("--steps", 2)
+    run, weights = train("--steps", 3, "--resume", "--overwrite")
+    assert run.code == 0, run.err
+    assert describe_weights(weights).metadata["steps"] == "3"
+
+
+def test_page_shows_held_out_photos_and_needs_nothing_else(train):
+    run, weights = train("--steps", 1, "--group-by", "camera-iso")
+    assert "Camera 1, ISO 3200: 1 photo" in run.err
+    page = weights.with_suffix(".html").read_text(encoding="utf-8")
+    addresses = _Addresses()
+    addresses.feed(page)
+    pictures = [address for address in addresses.found if address.startswith("data:image/png;base64,")]
+    assert len(pictures) == 6  # noisy, before and after, of both photos
+    assert set(pictures) == set(addresses.found)
+    assert not re.search(r"url\((?!#)", page)
+    assert "fetch(" not in page
+    for text in ("tiny", "mine", "recorruption", "Camera 1, ISO 3200", "<svg", "1 steps"):
+        assert text in page, text
+
+
+def test_card_states_facts_and_verdict(train):
+    _, weights = train("--steps", 1, "--licence", "CC0-1.0")
+    card = weights.with_suffix(".md").read_text(encoding="utf-8")
+    for text in ("# mine", "CC0-1.0", "2 of 2", "tiny", "mine.safetensors"):
+        assert text in card, text
+
+
+def test_pairs_decide_where_there_are_some(train, tmp_path):
+    for name, sigma in (("noisy", 20.0), ("clean", 0.0)):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            pixels = noisy_pixels(96, 96, sigma, seed=number)
+            Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
+    run, weights = train("--steps", 1, "--validate", tmp_path / "noisy", tmp_path / "clean")
+    assert run.code == 0, run.err
+    assert re.search(r"PSNR of the pairs given \(dB\): \d+\.\d\d → \d+\.\d\d", run.err)
+    assert "PSNR of the pairs given" in weights.with_suffix(".md").read_text(encoding="utf-8").split("\n")[2]
+
+
+def test_photos_too_small_to_hold_out_are_trained_on_unjudged(train, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    Image.fromarray(noisy_pixels(130, 140)).save(small / "a.png")
+    run, weights = train("--steps", 1, folder=small)
+    assert run.code == 0, run.err
+    assert "Not judged" in run.err
+    assert describe_weights(weights).metadata["recommended"] == "unknown"
+
+
+def test_broken_photos_are_named_and_skipped(train, shots):
+    (shots / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
+    run, weights = train("--steps", 1)
+    assert run.code == 0, run.err
+    assert "broken.jpg" in run.err
+    assert "2 of 3 photos" in run.err
+    assert "broken.jpg" in weights.with_suffix(".html").read_text(encoding="utf-8")
+
+
+def test_decoded_photos_are_removed_at_the_end(train, tmp_path):
+    train("--steps", 1)
+    assert not list((tmp_path / "cache").rglob("*.npy"))
+
+
+def test_interruption_says_how_to_go_on(train, monkeypatch, tmp_path):
+    def stop(*_settings: object) -> None:
+        raise KeyboardInterrupt
+
+    train("--steps", 1)
+    monkeypatch.setattr(loop, "Prefetcher", stop)
+    run, weights = train("--steps", 2, "--resume", "--overwrite")
+    assert run.code == 130
+    assert "--resume" in run.err
+    assert weights.exists()
+
+
+def test_settings_reach_the_run_and_are_checked(train, run_nsp, shots):
+    run, weights = train("--steps", 1, "--pd-factor", 4, "--learning-rate", 0.25, "--seed", 7)
+    assert run.code == 0, run.err
+    metadata = describe_weights(weights).metadata
+    assert (metadata["pd_factor"], metadata["seed"]) == ("4", "7")
+    assert '"learning_rate": 0.25' in metadata["recipe"]
+    assert run_nsp("train", shots, "--pd-factor", "2").code == 2
+    assert run_nsp("train", shots, "--network", "tbsn").code == 2
+
+
+def test_recipe_goes_by_the_start_and_can_be_the_papers(train):
+    _, weights = train("--steps", 1)
+    assert '"simulated": 0.0' in describe_weights(weights).metadata["recipe"]
+    run, weights = train("--steps", 1, "--recipe", "paper", "--overwrite")
+    assert run.code == 0, run.err
+    assert '"schedule": "fixed"' in describe_weights(weights).metadata["recipe"]
+
+
+def test_from_nothing_starts_at_random_weights(run_nsp, shots, tmp_path):
+    output = tmp_path / "new.safetensors"
+    run = run_nsp("train", shots, "-o", output, "--from", "nothing", "--steps", 1, *SMALL)
+    assert run.code == 0, run.err
+    info = describe_weights(output)
+    assert info.parameters == 235_731
+    assert info.metadata["start"] == "random weights (light)"
+    assert info.metadata["compared_with"] == "nsp-light"
+
+
+def test_nothing_to_train_on_is_an_error(train, tmp_path):
+    (tmp_path / "empty").mkdir()
+    run, _ = train("--steps", 1, folder=tmp_path / "empty")
+    assert run.code == 1
+    assert "nothing to train on" in run.err
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".html", ".md"])
+def test_what_is_there_already_is_kept(train, tmp_path, ending):
+    taken = tmp_path / f"mine{ending}"
+    taken.write_bytes(b"mine")
+    run, _ = train("--steps", 1)
+    assert run.code == 1
+    assert f"mine{ending}: exists already" in run.err
+    assert taken.read_bytes() == b"mine"
+
+
+def test_a_grey_wall_without_noise_is_no_obstacle(train, tmp_path):
+    clean = tmp_path / "clean"
+    clean.mkdir()
+    Image.fromarray(np.full((200, 420, 3), 128, np.uint8)).save(clean / "wall.png")
+    run, _ = train("--steps", 1, folder=clean)
+    assert run.code == 0, run.err
