@@ -116,6 +116,9 @@ def draw(scores: dict[tuple[str, float], dict[int, tuple[float, float]]], target
             spread = [stdev(values[way] for values in by) if len(by) > 1 else 0.0 for _, by in points]
             axes.errorbar([pixels for pixels, _ in points], means, spread, fmt="o-", capsize=3, label=name)
         axes.set(title=title, xlabel="megapixels through the network", ylabel="mean PSNR (dB)", xscale="log")
+        ticks = sorted({round(pixels) for _, pixels in scores})[::2]
+        axes.set_xticks(ticks, [str(tick) for tick in ticks], minor=False)
+        axes.set_xticks([], minor=True)
         axes.legend()
     figure.savefig(target, dpi=110)
 
