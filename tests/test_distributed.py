@@ -5,12 +5,18 @@ from __future__ import annotations
 import multiprocessing
 import os
 import socket
+import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from nsp_cli.errors import TrainingError
 from nsp_cli.networks.dbsn import DbsnConfig
+from nsp_cli.training import loop
+from nsp_cli.training import trainer as trainer_module
 from nsp_cli.training.loop import run
 from nsp_cli.training.recipe import Budget, Recipe
 from nsp_cli.training.trainer import Trainer
@@ -18,9 +24,14 @@ from nsp_cli.training.world import World, joined_world
 from tests.training_photos import small_pool
 
 CPU, STEPS = torch.device("cpu"), 6
+needs_distributed = pytest.mark.skipif(
+    not torch.distributed.is_available(), reason="torch without distributed"
+)
 
 
-def train(folder: Path, world: World, batch: int, checkpoint: Path) -> Trainer:
+def train(
+    folder: Path, world: World, batch: int, checkpoint: Path, on_step: Callable[[int], None] = lambda _: None
+) -> Trainer:
     recipe = Recipe(crop=120, batch=batch, simulated=0.5)
     config = DbsnConfig(base_channels=4, num_modules=1)
     trainer = Trainer(
@@ -32,12 +43,18 @@ def train(folder: Path, world: World, batch: int, checkpoint: Path) -> Trainer:
         device=CPU,
         world=world,
     )
-    run(trainer, Budget(steps=STEPS), checkpoint=checkpoint)
+    run(
+        trainer,
+        Budget(steps=STEPS),
+        checkpoint=checkpoint,
+        checkpoint_every=5,
+        on_progress=lambda now: on_step(now.step),
+    )
     return trainer
 
 
-def train_as(rank: int, size: int, port: int, folder: Path) -> None:
-    """Is one of torchrun's processes; its own folder shows what it wrote."""
+def join_as(rank: int, size: int, port: int) -> None:
+    """Makes this one of torchrun's processes."""
     os.environ |= {
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
@@ -46,6 +63,11 @@ def train_as(rank: int, size: int, port: int, folder: Path) -> None:
         "MASTER_PORT": str(port),
     }
     torch.set_num_threads(1)
+
+
+def train_as(rank: int, size: int, port: int, folder: Path) -> None:
+    """Trains in a folder of its own, which shows what it wrote."""
+    join_as(rank, size, port)
     own = folder / f"rank{rank}"
     own.mkdir()
     with joined_world(CPU) as world:
@@ -53,19 +75,72 @@ def train_as(rank: int, size: int, port: int, folder: Path) -> None:
     torch.save({"curve": trainer.curve.points(), "weights": trainer.ema}, folder / f"{rank}.pt")
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without distributed")
-def test_two_processes_have_the_loss_curve_of_one_with_the_doubled_batch(tmp_path):
+def read_seldom() -> None:
+    """Reads the loss as seldom as on a GPU, so that saving has some to read."""
+    trainer_module._CHECK_EVERY["cpu"] = 4
+
+
+def train_by_two_clocks(rank: int, size: int, port: int, folder: Path) -> None:
+    """Trains where the first process's clock says that every step is time for a checkpoint."""
+    read_seldom()
+    speed = 1 if rank else 10_000
+    loop.time = SimpleNamespace(monotonic=lambda: speed * time.monotonic())
+    train_as(rank, size, port, folder)
+
+
+def train_until_a_photo_is_gone(rank: int, size: int, port: int, folder: Path) -> None:
+    """Trains until the second process meets an error that the first knows nothing of."""
+    read_seldom()
+    join_as(rank, size, port)
+    own = folder / f"rank{rank}"
+    own.mkdir()
+
+    def fail(step: int) -> None:
+        if rank and step == 3:
+            raise TrainingError("injected")
+
+    with joined_world(CPU) as world:
+        train(own, world, 2, own / "checkpoint", fail)
+
+
+def in_two_processes(target: Callable[[int, int, int, Path], None], folder: Path) -> list[int | None]:
+    """Returns the exit codes; None of a process that had to be killed."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=train_as, args=(rank, 2, port, tmp_path)) for rank in range(2)]
+    processes = [context.Process(target=target, args=(rank, 2, port, folder)) for rank in range(2)]
     for process in processes:
         process.start()
     for process in processes:
-        process.join(120)
-    assert [process.exitcode for process in processes] == [0, 0]
+        process.join(60)
+    codes = [process.exitcode for process in processes]
+    for process in processes:
+        process.kill()
+    return codes
+
+
+@pytest.mark.slow
+@needs_distributed
+def test_processes_whose_clocks_differ_save_together(tmp_path):
+    assert in_two_processes(train_by_two_clocks, tmp_path) == [0, 0]
+    found = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
+    assert found[0]["curve"] == found[1]["curve"]
+    assert len(found[0]["curve"]) == STEPS
+
+
+@pytest.mark.slow
+@needs_distributed
+def test_a_process_alone_with_an_error_ends(tmp_path):
+    codes = in_two_processes(train_until_a_photo_is_gone, tmp_path)
+    assert codes[1] == 1
+    assert codes[0] not in (0, None)
+
+
+@pytest.mark.slow
+@needs_distributed
+def test_two_processes_have_the_loss_curve_of_one_with_the_doubled_batch(tmp_path):
+    assert in_two_processes(train_as, tmp_path) == [0, 0]
     found = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
     (tmp_path / "one").mkdir()
     one = train(tmp_path / "one", World(), 4, tmp_path / "one" / "checkpoint")

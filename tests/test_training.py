@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import signal
+import time
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
@@ -204,6 +205,22 @@ class TestStopping:
         assert resumed.step == 3
 
 
+def test_the_time_without_crops_is_counted_and_kept_in_checkpoints(pool, tiny_config, tmp_path):
+    slow = make_trainer(pool, tiny_config)
+    draw = slow.sampler.draw
+
+    def draw_late(seed: int, step: int):
+        time.sleep(0.3)
+        return draw(seed, step)
+
+    slow.sampler.draw = draw_late
+    run(slow, Budget(steps=4), checkpoint=tmp_path / "c")
+    assert 0.2 < slow.waited < slow.seconds
+    resumed = make_trainer(pool, tiny_config)
+    resumed.resume(tmp_path / "c")
+    assert resumed.waited_share == slow.waited_share > 0.1
+
+
 class TestMemory:
     def test_a_batch_in_parts_gives_the_gradient_of_the_whole(self, pool, tiny_config, monkeypatch):
         whole = make_trainer(pool, tiny_config)
@@ -278,6 +295,15 @@ class TestLossCurve:
         points = curve.points()
         assert 200 < len(points) <= 512
         assert all(loss == pytest.approx(step, abs=1) for step, loss in points)
+
+    def test_steps_count_however_many_are_read_at_a_time(self):
+        curve, step = LossCurve(), 0
+        for read in (20, 7, 20, 1, 12) * 200:
+            step += read
+            curve.add(step - read / 2, read)
+        points = curve.points()
+        assert points[-1][0] == pytest.approx(step, abs=2 * curve.width)
+        assert all(loss == pytest.approx(middle, abs=20) for middle, loss in points)
 
     def test_recent_is_the_last_tenth(self):
         curve = LossCurve()

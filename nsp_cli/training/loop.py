@@ -52,7 +52,7 @@ def run(
         budget: Counted from the very first step, also when resumed.
         checkpoint: Written every two minutes, at the end, on Ctrl-C and SIGTERM, and when the loss
             is no longer finite.
-        checkpoint_every: Seconds between checkpoints.
+        checkpoint_every: Seconds of training between checkpoints.
         on_progress: Called after every step.
 
     Raises:
@@ -66,7 +66,10 @@ def run(
         try:
             loop.run(wish)
         except TrainingError:
-            loop.save()
+            # All read that a loss is not finite; with any other error this process may be alone, and
+            # would wait for ever for what the others read.
+            if trainer.is_read or trainer.world.size == 1:
+                loop.save()
             raise
         loop.save()
     if wish.is_set:
@@ -84,21 +87,23 @@ class _Loop:
     ) -> None:
         self._trainer, self._budget, self._on_progress = trainer, budget, on_progress
         self._checkpoint, self._checkpoint_every = checkpoint, checkpoint_every
-        self._saved = time.monotonic()
+        self._saved = trainer.seconds
 
     def run(self, wish: StopWish) -> None:
         trainer = self._trainer
         share = self._agree_on_share(wish)
         with Prefetcher(self._draw, trainer.step) as crops:
-            started = trainer.seconds
             while share < 1:
-                begin = time.monotonic()
+                begin, waited = time.monotonic(), crops.waited
                 trainer.train_step(crops.take(), share)
                 trainer.seconds += time.monotonic() - begin
+                trainer.waited += crops.waited - waited
                 if self._on_progress:
-                    self._on_progress(self._describe(crops.waited / (trainer.seconds - started)))
+                    self._on_progress(self._describe())
                 share = self._agree_on_share(wish)
-                if time.monotonic() - self._saved > self._checkpoint_every:
+                # The seconds that all agreed on: saving reads the loss of all processes, and by clocks
+                # of their own some would read it while others are already at the next step.
+                if trainer.seconds - self._saved > self._checkpoint_every:
                     self.save()
 
     def _draw(self, step: int) -> list[Crop]:
@@ -110,12 +115,14 @@ class _Loop:
         trainer.seconds, stop = trainer.world.agree(trainer.seconds, float(wish.is_set))
         return math.inf if stop else self._budget.progress(trainer.step, trainer.seconds)
 
-    def _describe(self, waited: float) -> TrainingProgress:
+    def _describe(self) -> TrainingProgress:
         trainer = self._trainer
         share = min(1.0, self._budget.progress(trainer.step, trainer.seconds))
-        return TrainingProgress(trainer.step, share, trainer.curve.recent, trainer.seconds, waited)
+        return TrainingProgress(
+            trainer.step, share, trainer.curve.recent, trainer.seconds, trainer.waited_share
+        )
 
     def save(self) -> None:
         if self._checkpoint:
             self._trainer.save(self._checkpoint)
-        self._saved = time.monotonic()
+        self._saved = self._trainer.seconds

@@ -23,8 +23,13 @@ class LossCurve:
 
     def add(self, loss: float, steps: int) -> None:
         """Notes the mean loss of the last `steps` steps."""
-        self._sum += loss * steps
-        self._count += steps
+        # Step by step, for a reading may cover more steps than a stretch, or a part of the next one.
+        for _ in range(steps):
+            self._add_one(loss)
+
+    def _add_one(self, loss: float) -> None:
+        self._sum += loss
+        self._count += 1
         if self._count < self.width:
             return
         self.means.append(self._sum / self._count)

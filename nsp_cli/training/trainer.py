@@ -41,6 +41,7 @@ class Trainer:
     Attributes:
         step: Steps done.
         seconds: Time that they took.
+        waited: The part of it in which this process had no crops yet.
         curve: The loss so far.
     """
 
@@ -76,7 +77,7 @@ class Trainer:
             rank=self.world.rank,
             world_size=self.world.size,
         )
-        self.step, self.seconds, self.curve = 0, 0.0, LossCurve()
+        self.step, self.seconds, self.waited, self.curve = 0, 0.0, 0.0, LossCurve()
         self._wrapped = self.world.wrap(self.network)
         self._forward: Callable[[Tensor], Tensor] = self._wrapped
         self._precision = choose_precision("auto", device)
@@ -86,6 +87,16 @@ class Trainer:
         self._good = copy.deepcopy(self._state())
         self._photos = pool.checksum
         self._data = f"{len(pool.photos)} noisy photos, {pool.megapixels:.1f} MP"
+
+    @property
+    def waited_share(self) -> float:
+        """Is the share of the time in which the device had to wait for crops."""
+        return self.waited / self.seconds if self.seconds else 0.0
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the loss of every step was read."""
+        return not self._steps_unchecked
 
     def compile(self) -> None:
         """Compiles the network, which pays after some hundred steps; where that fails, goes on without."""
@@ -207,6 +218,7 @@ class Trainer:
         for name, value in state["ema"].items():
             self.ema[name].copy_(value)
         self.step, self.seconds = state["step"], state["seconds"]
+        self.waited = state.get("waited", 0.0)  # which older checkpoints do not tell
         self.curve = LossCurve(**state["curve"])
         self._good = copy.deepcopy(self._state())
 
@@ -230,6 +242,7 @@ class Trainer:
             "ema": self.ema,
             "step": self.step,
             "seconds": self.seconds,
+            "waited": self.waited,
             "curve": asdict(self.curve),
         }
 
