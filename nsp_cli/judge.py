@@ -57,9 +57,19 @@ class Measure:
         return stdev(gains) / math.sqrt(len(gains)) if len(gains) > 1 else math.inf
 
     @property
+    def is_single(self) -> bool:
+        """Whether there is one picture only, which tells no gain from chance."""
+        return len(self.before) == 1
+
+    @property
     def is_better(self) -> bool:
         """Whether the gain is more than chance."""
         return self.gain > SURE * self.uncertainty
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the loss is more than chance."""
+        return self.gain < -SURE * self.uncertainty
 
     def _gains(self) -> list[float]:
         sign = -1 if self.falls else 1
@@ -70,8 +80,9 @@ class Measure:
         return f"{fmean(values):.{self.digits}f}"
 
     def show_gain(self) -> str:
-        """Writes the gain and its uncertainty."""
-        return f"{self.gain:+.{self.digits}f} ± {self.uncertainty:.{self.digits}f}"
+        """Writes the gain, and its uncertainty where it is known."""
+        gain = f"{self.gain:+.{self.digits}f}"
+        return gain if self.is_single else f"{gain} ± {self.uncertainty:.{self.digits}f}"
 
 
 @dataclass(frozen=True)
@@ -87,9 +98,14 @@ class Judgement:
     regions: int
 
     @property
+    def decisive(self) -> Measure:
+        """Is the measure that the verdict goes by."""
+        return self.measures[0]
+
+    @property
     def is_better(self) -> bool:
         """Whether the new weights are to be recommended."""
-        return self.measures[0].is_better
+        return self.decisive.is_better
 
 
 def judge(

@@ -20,6 +20,7 @@ from nsp_cli.training.groups import Group
 from nsp_cli.training.pool import PhotoPool, TrainingPhoto
 from nsp_cli.training.trainer import Trainer
 from nsp_cli.weights_file import load_network, save_weights
+from nsp_cli.wording import counted
 
 _CROPS, _CROP_SIDE = 4, 320
 
@@ -75,13 +76,17 @@ def files_beside(output: Path) -> tuple[Path, Path]:
     return output.with_suffix(".html"), output.with_suffix(".md")
 
 
-def check_free(output: Path) -> None:
+def check_free(output: Path, *, resume: bool = False) -> None:
     """Passes only if none of a run's results exists.
+
+    Args:
+        output: The weights.
+        resume: Page and card may exist: the end of the run was interrupted after writing them.
 
     Raises:
         OutputError: One does.
     """
-    for path in (output, *files_beside(output)):
+    for path in (output,) if resume else (output, *files_beside(output)):
         if path.exists():
             raise OutputError(f"{path}: exists already", "Give another name, or --overwrite.")
 
@@ -89,15 +94,14 @@ def check_free(output: Path) -> None:
 def publish(
     trainer: Trainer, output: Path, stock: Stock, material: Material, on_progress: OnProgress | None = None
 ) -> Published:
-    """Writes weights, judges them, and writes page and card.
+    """Judges the weights, and writes page, card and weights.
+
+    The weights come last: while they are missing, the end of the run can be done again.
 
     Raises:
         WeightsError: A weight is not finite.
         OutputError: A file cannot be written.
     """
-    metadata = trainer.metadata() | {"start": material.origin}
-    metadata |= {"licence": material.licence} if material.licence else {}
-    _save(trainer, output, metadata)
     execution = Execution.choose(str(trainer.device))
     before = _load(stock.path, execution)
     after = Restorer(trainer.averaged_network(), trainer.config.spec(), execution)
@@ -111,14 +115,31 @@ def publish(
         on_progress=on_progress,
     )
     verdict = describe_verdict(judgement, output, stock)
-    _save(trainer, output, metadata | {"recommended": _recommended(judgement), "compared_with": stock.name})
+    # The kind goes before each name: names may be equal, or "noisy".
+    restorers = {f"before: {stock.name}": before, f"after: {output.stem}": after}
+    report = _report(trainer, output.stem, restorers, material, judgement, verdict)
     page, card = files_beside(output)
-    restorers = {stock.name: before, output.stem: after}
-    report = TrainingReport(
-        name=output.stem,
+    write_page(page, report)
+    write_card(card, report)
+    _save(trainer, output, _metadata(trainer, stock, material, judgement))
+    return Published(output, page, card, judgement, verdict)
+
+
+def _report(
+    trainer: Trainer,
+    name: str,
+    restorers: Mapping[str, Restorer],
+    material: Material,
+    judgement: Judgement | None,
+    verdict: str,
+) -> TrainingReport:
+    before, after = restorers
+    return TrainingReport(
+        name=name,
         facts=_facts(trainer, material),
         curve=trainer.curve.points(),
-        stock=stock.name,
+        before=before,
+        after=after,
         judgement=judgement,
         verdict=verdict,
         groups=material.groups,
@@ -126,31 +147,35 @@ def publish(
         skipped=[reason for _, reason in material.pool.skipped],
         licence=material.licence,
     )
-    write_page(page, report)
-    write_card(card, report)
-    return Published(output, page, card, judgement, verdict)
 
 
 def describe_verdict(judgement: Judgement | None, output: Path, stock: Stock) -> str:
     """Says which weights to use, and why."""
+    by_eye = f"Compare {output.name} with {stock.name} by eye."
     if judgement is None:
-        return (
-            f"Not judged: the photos are too few or too small to hold some out. Compare {output.name} "
-            f"with {stock.name} by eye."
-        )
-    measure = judgement.measures[0]
-    if judgement.is_better:
-        return f"Better than {stock.name} on held-out pictures: {measure.title} {measure.show_gain()}."
+        return f"Not judged: the photos are too few or too small to hold some out. {by_eye}"
+    measure = judgement.decisive
+    gain = f"{measure.title}: gain {measure.show_gain()}"
+    if measure.is_single:
+        return f"Not judged: a single picture cannot tell a gain from chance ({gain}). {by_eye}"
+    if measure.is_better:
+        return f"Better than {stock.name} ({gain})."
+    if measure.is_worse:
+        return f"Worse than {stock.name}; keep using that ({gain})."
     return (
-        f"{stock.name} is already as good; keep using it. ({measure.title}: gain {measure.show_gain()}, "
-        "and less than twice the number after ± is chance.)"
+        f"The difference from {stock.name} is within chance; keep using that ({gain}, and less than "
+        "twice the number after ± is chance)."
     )
 
 
-def _recommended(judgement: Judgement | None) -> str:
-    if judgement is None:
-        return "unknown"
-    return "yes" if judgement.is_better else "no"
+def _metadata(
+    trainer: Trainer, stock: Stock, material: Material, judgement: Judgement | None
+) -> dict[str, str]:
+    metadata = trainer.metadata() | {"start": material.origin, "compared_with": stock.name}
+    metadata |= {"licence": material.licence} if material.licence else {}
+    if judgement is None or judgement.decisive.is_single:
+        return metadata | {"recommended": "unknown"}
+    return metadata | {"recommended": "yes" if judgement.is_better else "no"}
 
 
 def _save(trainer: Trainer, output: Path, metadata: Mapping[str, str]) -> None:
@@ -174,11 +199,12 @@ def _facts(trainer: Trainer, material: Material) -> dict[str, str]:
         "started from": material.origin,
         "network": f"{trainer.network_name}, {_parameters(trainer):,} parameters",
         "photos": f"{len(pool.photos)} of {pool.found}, {pool.megapixels:.1f} MP",
-        "held out": f"{len(material.held_out)} regions",
+        "held out": counted(len(material.held_out), "region"),
         "recipe": f"{recipe.crop}² crops in batches of {recipe.batch}, s = {recipe.pd_factor}, "
         f"learning rate {recipe.learning_rate:g}, seed {trainer.seed}",
-        "run": f"{trainer.step:,} steps in {trainer.seconds / 60:.1f} minutes on "
+        "run": f"{counted(trainer.step, 'step')} in {trainer.seconds / 60:.1f} minutes on "
         f"{describe_device(trainer.device)}",
+        "waiting for photos": f"{trainer.waited_share:.1%} of the time",
         "loss at the end": f"{trainer.curve.recent * 255:.2f} levels, mean absolute error",
     }
 

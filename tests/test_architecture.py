@@ -33,7 +33,7 @@ ROWS = [
     {"photo"},
     {"networks"},
     {"tiling", "pixel_shuffle", "pixels", "metrics", "device"},
-    {"errors"},
+    {"errors", "wording"},
 ]
 OWNERS = {
     "typer": {"cli", "commands"},

@@ -102,4 +102,11 @@ class TestMeasure:
         assert not Measure("loss", before, after, 2).is_better
 
     def test_one_picture_is_never_sure(self):
-        assert not Measure("m", (2.0,), (1.0,), 2).is_better
+        single = Measure("m", (2.0,), (1.0,), 2)
+        assert not single.is_better
+        assert not single.is_worse
+        assert single.show_gain() == "+1.00"
+
+    def test_a_loss_counts_as_a_gain_does(self):
+        assert Measure("m", (0.5, 1.6, 2.4), (1.0, 2.0, 3.0), 2).is_worse
+        assert not Measure("m", (0.0, 2.4, 2.9), (1.0, 2.0, 3.0), 2).is_worse

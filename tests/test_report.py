@@ -20,7 +20,8 @@ def report(**changes: object) -> TrainingReport:
         "name": "mine",
         "facts": {"photos": HOSTILE},
         "curve": [(0.5, 0.1), (1.5, 0.05)],
-        "stock": "nsp-light",
+        "before": "before: nsp-light",
+        "after": "after: mine",
         "judgement": Judgement((measure,), 2),
         "verdict": "Better.",
         "groups": [Group(HOSTILE, 2, 3.0, 4.0)],
@@ -51,6 +52,19 @@ def test_without_anything_held_out_there_is_still_a_page(tmp_path):
     write_page(tmp_path / "p.html", report(judgement=None, crops=[], groups=[], skipped=[], curve=[]))
     write_card(tmp_path / "c.md", report(judgement=None, groups=[]))
     assert "held-out" not in (tmp_path / "p.html").read_text(encoding="utf-8")
+
+
+def test_what_was_judged_on_is_counted(tmp_path):
+    pairs = Measure("PSNR", (30.0, 31.0), (31.0, 31.5), 2, falls=False)
+    for regions, expected in (
+        (1, "1 held-out region<"),
+        (2, "2 held-out regions<"),
+        (0, "On the pairs given"),
+    ):
+        write_page(tmp_path / "p.html", report(judgement=Judgement((pairs,), regions)))
+        assert expected in (tmp_path / "p.html").read_text(encoding="utf-8")
+    write_card(tmp_path / "c.md", report(judgement=Judgement((pairs,), 1)))
+    assert "On 1 region that" in (tmp_path / "c.md").read_text(encoding="utf-8")
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):

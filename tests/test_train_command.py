@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nsp_cli import console
+from nsp_cli import console, publish
 from nsp_cli.training import loop
 from nsp_cli.weights_file import describe_weights
 from tests.training_photos import noisy_pixels
@@ -85,14 +85,83 @@ def test_page_shows_held_out_photos_and_needs_nothing_else(train):
     assert set(pictures) == set(addresses.found)
     assert not re.search(r"url\((?!#)", page)
     assert "fetch(" not in page
-    for text in ("tiny", "mine", "recorruption", "Camera 1, ISO 3200", "<svg", "1 steps"):
+    for text in (
+        "tiny",
+        "mine",
+        "recorruption",
+        "Camera 1, ISO 3200",
+        "<svg",
+        "1 step in",
+        "waiting for photos",
+    ):
         assert text in page, text
+
+
+@pytest.mark.parametrize("name", ["noisy", "tiny"])
+def test_versions_are_told_apart_whatever_the_weights_are_called(
+    run_nsp, shots, tiny_weights, tmp_path, name
+):
+    (tmp_path / "new").mkdir()
+    output = tmp_path / "new" / f"{name}.safetensors"
+    run = run_nsp("train", shots, "-o", output, "--from", tiny_weights, *SMALL, "--steps", 1)
+    assert run.code == 0, run.err
+    page = output.with_suffix(".html").read_text(encoding="utf-8")
+    assert page.count('<img src="data:image/png') == 6
+    for version in ("noisy", "before: tiny", f"after: {name}"):
+        assert len(re.findall(rf"<option[^>]*>{version}<", page)) == 4, version
+
+
+def test_the_end_of_a_run_tells_how_long_it_waited_for_photos(train):
+    run, _ = train("--steps", 2)
+    assert re.search(r"2 steps in \d+\.\d minutes, \d+\.\d% of them waiting for photos", run.err)
+
+
+@pytest.mark.parametrize("moment", ["judge", "write_page", "write_card", "save_weights"])
+def test_an_end_that_is_interrupted_can_be_done_again(train, monkeypatch, moment):
+    def stop(*_arguments: object, **_settings: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publish, moment, stop)
+        run, weights = train("--steps", 1)
+    assert run.code == 130
+    assert "--resume" in run.err
+    assert not weights.exists()
+    run, _ = train("--steps", 1, "--resume")
+    assert run.code == 0, run.err
+    assert describe_weights(weights).metadata["recommended"] in {"yes", "no"}
+    assert weights.with_suffix(".html").exists()
+    assert weights.with_suffix(".md").exists()
+
+
+def test_a_resumed_run_replaces_no_finished_weights(train):
+    train("--steps", 1)
+    run, _ = train("--steps", 2, "--resume")
+    assert run.code == 1
+    assert "mine.safetensors: exists already" in run.err
+
+
+def test_a_single_region_is_no_verdict(train, tmp_path):
+    single = tmp_path / "single"
+    single.mkdir()
+    Image.fromarray(noisy_pixels(200, 420)).save(single / "a.png")
+    run, weights = train("--steps", 1, folder=single)
+    assert "Not judged: a single picture" in run.err
+    assert "1 of 1 photo," in run.err
+    assert describe_weights(weights).metadata["recommended"] == "unknown"
+
+
+def test_an_output_folder_that_cannot_be_made_is_an_error(run_nsp, shots, tmp_path):
+    (tmp_path / "afile").write_text("in the way")
+    run = run_nsp("train", shots, "-o", tmp_path / "afile" / "x.safetensors", "--steps", 1)
+    assert run.code == 1
+    assert "afile: this folder cannot be made" in run.err
 
 
 def test_card_states_facts_and_verdict(train):
     _, weights = train("--steps", 1, "--licence", "CC0-1.0")
     card = weights.with_suffix(".md").read_text(encoding="utf-8")
-    for text in ("# mine", "CC0-1.0", "2 of 2", "tiny", "mine.safetensors"):
+    for text in ("# mine", "CC0-1.0", "2 of 2", "tiny", "mine.safetensors", "waiting for photos"):
         assert text in card, text
 
 

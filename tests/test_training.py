@@ -218,7 +218,7 @@ def test_the_time_without_crops_is_counted_and_kept_in_checkpoints(pool, tiny_co
     assert 0.2 < slow.waited < slow.seconds
     resumed = make_trainer(pool, tiny_config)
     resumed.resume(tmp_path / "c")
-    assert resumed.waited_share == slow.waited_share > 0.1
+    assert resumed.waited_share == slow.waited_share > 0
 
 
 class TestMemory:

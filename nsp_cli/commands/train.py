@@ -49,7 +49,7 @@ def train(
     if network is not None and start != NOTHING:
         raise typer.BadParameter("--network is for --from nothing; other weights bring their network")
     output = output or Path(f"{folders[0].resolve().name}.safetensors")
-    _check_output(output, overwrite)
+    _check_output(output, overwrite, resume)
     if minutes is None and steps is None:
         minutes = DEFAULT_MINUTES
     begin, stock = _begin(start, network)
@@ -71,14 +71,19 @@ def train(
     run_training(request, choose_device(device))
 
 
-def _check_output(output: Path, overwrite: bool) -> None:
+def _check_output(output: Path, overwrite: bool, resume: bool) -> None:
     from nsp_cli.publish import check_free
 
     if output.suffix != ".safetensors":
         raise OutputError(f"{output}: weights are written as .safetensors", "Give a name that ends so.")
     if not overwrite:
-        check_free(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
+        check_free(output, resume=resume)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{output.parent}: this folder cannot be made ({error.strerror})", "Choose another place."
+        ) from error
 
 
 def _begin(start: str, network: own.NetworkName | None) -> tuple[Start, Stock]:

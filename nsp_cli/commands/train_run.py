@@ -22,6 +22,7 @@ from nsp_cli.training.recipe import Budget, Recipe
 from nsp_cli.training.start import Start
 from nsp_cli.training.trainer import Trainer
 from nsp_cli.training.world import World, joined_world
+from nsp_cli.wording import counted
 
 if TYPE_CHECKING:
     import torch
@@ -93,16 +94,16 @@ def _load(folders: Sequence[Path], cache: PhotoCache, recipe: Recipe, seed: int)
         pool = load_pool(folders, cache, crop=recipe.crop, seed=seed, on_progress=on_progress)
     for _, reason in pool.skipped:
         console.warn(f"skipped: {reason}")
-    console.say(f"{len(pool.photos)} of {pool.found} photos, {pool.megapixels:.1f} MP")
+    console.say(f"{len(pool.photos)} of {counted(pool.found, 'photo')}, {pool.megapixels:.1f} MP")
     return pool
 
 
 def _show_material(material: Material) -> None:
     for found in material.groups:
-        photos = "1 photo" if found.photos == 1 else f"{found.photos} photos"
+        photos = counted(found.photos, "photo")
         console.say(f"  {found.name}: {photos}, {found.megapixels:.1f} MP, noise {found.noise:.1f} of 255")
-    regions = len(material.held_out)
-    console.say(f"{regions} regions are held out to judge the result on" if regions else NOTHING_HELD_OUT)
+    regions = counted(len(material.held_out), "region")
+    console.say(f"held out to judge the result on: {regions}" if material.held_out else NOTHING_HELD_OUT)
 
 
 def _make_trainer(
@@ -154,8 +155,14 @@ def _describe(now: TrainingProgress) -> str:
 
 
 def _publish(trainer: Trainer, request: TrainRequest, material: Material) -> None:
-    console.say(f"{trainer.step} steps in {trainer.seconds / 60:.1f} minutes")
-    with console.progress(f"Comparing with {request.stock.name}") as on_progress:
+    console.say(
+        f"{counted(trainer.step, 'step')} in {trainer.seconds / 60:.1f} minutes, "
+        f"{trainer.waited_share:.1%} of them waiting for photos"
+    )
+    with (
+        _telling_how_to_go_on(request.checkpoint),
+        console.progress(f"Comparing with {request.stock.name}") as on_progress,
+    ):
         published = publish(trainer, request.output, request.stock, material, on_progress)
     for measure in published.judgement.measures if published.judgement else ():
         console.say(f"  {measure.title}: {measure.show(measure.before)} → {measure.show(measure.after)}")

@@ -16,6 +16,7 @@ from nsp_cli.judge import Judgement
 from nsp_cli.photo import Pixels, png_bytes
 from nsp_cli.plot import loss_curve_svg
 from nsp_cli.training.groups import Group
+from nsp_cli.wording import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,8 @@ class TrainingReport:
         name: Of the weights.
         facts: Label and text, as the page's and card's first table.
         curve: Steps and losses.
-        stock: Name of the weights that it is compared with.
+        before: What to call the weights that it is compared with.
+        after: What to call it beside them.
         judgement: None where nothing could be held out.
         verdict: A sentence.
         groups: Photos by kind; empty where it was not asked for.
@@ -51,7 +53,8 @@ class TrainingReport:
     name: str
     facts: Mapping[str, str]
     curve: Sequence[tuple[float, float]]
-    stock: str
+    before: str
+    after: str
     judgement: Judgement | None
     verdict: str
     groups: Sequence[Group] = ()
@@ -89,7 +92,7 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"data_url": _data_url, "cell": _cell}
+    environment.filters |= {"data_url": _data_url, "cell": _cell, "counted": counted}
     return environment
 
 

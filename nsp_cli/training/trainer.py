@@ -26,6 +26,7 @@ from nsp_cli.training.pool import PhotoPool
 from nsp_cli.training.recipe import Recipe
 from nsp_cli.training.sampler import Crop, CropSampler
 from nsp_cli.training.world import World
+from nsp_cli.wording import counted
 
 # Reading the loss makes the processor wait for a GPU; on the CPU it costs nothing.
 _CHECK_EVERY = {"cpu": 1}
@@ -86,7 +87,7 @@ class Trainer:
         self._unchecked, self._steps_unchecked = torch.zeros(2, device=device), 0
         self._good = copy.deepcopy(self._state())
         self._photos = pool.checksum
-        self._data = f"{len(pool.photos)} noisy photos, {pool.megapixels:.1f} MP"
+        self._data = f"{counted(len(pool.photos), 'noisy photo')}, {pool.megapixels:.1f} MP"
 
     @property
     def waited_share(self) -> float:
