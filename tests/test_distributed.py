@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from PIL import Image
 
+from nsp_cli.cli import main
 from nsp_cli.errors import TrainingError
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.training import loop
@@ -21,7 +24,7 @@ from nsp_cli.training.loop import run
 from nsp_cli.training.recipe import Budget, Recipe
 from nsp_cli.training.trainer import Trainer
 from nsp_cli.training.world import World, joined_world
-from tests.training_photos import small_pool
+from tests.training_photos import noisy_pixels, small_pool
 
 CPU, STEPS = torch.device("cpu"), 6
 needs_distributed = pytest.mark.skipif(
@@ -127,6 +130,27 @@ def test_processes_whose_clocks_differ_save_together(tmp_path):
     found = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
     assert found[0]["curve"] == found[1]["curve"]
     assert len(found[0]["curve"]) == STEPS
+
+
+def run_the_command(rank: int, size: int, port: int, folder: Path) -> None:
+    """Runs nsp train as the only process of one of two machines that share a disk."""
+    join_as(rank, size, port)
+    os.environ |= {"LOCAL_RANK": "0", "GROUP_RANK": str(rank), "NSP_CACHE_DIR": str(folder / "cache")}
+    options = ["--crop", "120", "--batch", "1", "--steps", "2", "--device", "cpu", "--overwrite"]
+    start = ["--from", str(folder / "tiny.safetensors")]
+    code = main(["train", str(folder / "shots"), "-o", str(folder / "mine.safetensors"), *start, *options])
+    sys.exit(code)
+
+
+@pytest.mark.slow
+@needs_distributed
+def test_each_machine_gives_back_its_decoded_photos(tmp_path, tiny_weights):
+    (tmp_path / "shots").mkdir()
+    Image.fromarray(noisy_pixels(300, 600)).save(tmp_path / "shots" / "a.png")
+    assert in_two_processes(run_the_command, tmp_path) == [0, 0]
+    assert tiny_weights.with_name("mine.safetensors").exists()
+    assert (tmp_path / "cache" / "decoded").is_dir()
+    assert not list((tmp_path / "cache" / "decoded").iterdir())
 
 
 @pytest.mark.slow

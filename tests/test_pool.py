@@ -42,6 +42,14 @@ def test_photos_are_found_recursively_without_hidden_ones(folder):
     assert [path.name for path in find_photos(folder)] == ["a.png", "b.JPG", "broken.jpg", "narrow.png"]
 
 
+def test_a_photo_below_two_folders_counts_once(folder, cache):
+    (folder / "link.png").symlink_to(folder / "a.png")
+    once = load_pool([folder], cache, crop=120, seed=0)
+    again = load_pool([folder / "trip", folder, folder], cache, crop=120, seed=0)
+    assert (once.found, again.found) == (4, 4)
+    assert sorted(p.height for p in once.photos) == sorted(p.height for p in again.photos) == [130, 700]
+
+
 def test_unusable_photos_are_named_and_skipped(folder, cache):
     pool = load_pool([folder], cache, crop=120, seed=0)
     assert [(photo.height, photo.width) for photo in pool.photos] == [(130, 150), (700, 600)]
@@ -103,6 +111,21 @@ def test_forgotten_caches_are_removed_and_recent_ones_kept(tmp_path, cache):
     PhotoCache(tmp_path / "other.safetensors", root=cache.folder.parent)
     assert not old.exists()
     assert recent.exists()
+
+
+def test_a_run_in_progress_is_not_forgotten(tmp_path, cache):
+    long_ago = time.time() - 8 * 24 * 3600
+    os.utime(cache.folder, (long_ago, long_ago))
+    cache.touch()
+    PhotoCache(tmp_path / "other.safetensors", root=cache.folder.parent)
+    assert cache.folder.exists()
+    cache.discard()
+    cache.touch()
+
+
+def test_machines_that_share_a_disk_have_folders_of_their_own(tmp_path, cache):
+    second = PhotoCache(tmp_path / "run.safetensors", machine=1, root=cache.folder.parent)
+    assert second.folder != cache.folder
 
 
 def test_runs_with_different_outputs_do_not_share_a_folder(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 from PIL import Image
 
 from nsp_cli import console, publish
-from nsp_cli.training import loop
-from nsp_cli.weights_file import describe_weights
+from nsp_cli.training import loop, memory
+from nsp_cli.weights_file import describe_weights, save_weights
 from tests.training_photos import noisy_pixels
 
 SMALL = ("--crop", 120, "--batch", 1)
@@ -132,6 +133,43 @@ def test_an_end_that_is_interrupted_can_be_done_again(train, monkeypatch, moment
     assert describe_weights(weights).metadata["recommended"] in {"yes", "no"}
     assert weights.with_suffix(".html").exists()
     assert weights.with_suffix(".md").exists()
+
+
+@pytest.mark.parametrize("change", [("--resume",), ("--validate", "absent", "absent")])
+def test_what_cannot_start_decodes_no_photo(train, tmp_path, change):
+    run, _ = train("--steps", 1, *change)
+    assert run.code == 1
+    assert "no checkpoint to resume" in run.err or "absent: not a folder" in run.err
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_resumed_run_keeps_the_crop_that_memory_had_room_for(train, run_nsp, monkeypatch, shots, tmp_path):
+    def go_on(*changes: object):
+        output = tmp_path / "small.safetensors"
+        given = ("-o", output, "--from", tmp_path / "tiny.safetensors", "--batch", 1, "--overwrite")
+        return run_nsp("train", shots, *given, *changes), output
+
+    with monkeypatch.context() as patch:
+        patch.setattr(memory, "free_memory", lambda _device: 1)
+        assert go_on("--steps", 1)[0].code == 0
+    run, weights = go_on("--steps", 2, "--resume")
+    assert run.code == 0, run.err
+    metadata = describe_weights(weights).metadata
+    assert (json.loads(metadata["recipe"])["crop"], metadata["steps"]) == (120, "2")
+    run, _ = go_on("--steps", 3, "--resume", "--crop", 200)
+    assert run.code == 1
+    assert "other settings: recipe" in run.err
+
+
+def test_a_resumed_run_has_the_start_it_had(train, run_nsp, shots, tmp_path, tiny_config):
+    train("--steps", 1)
+    other, output = tmp_path / "other.safetensors", tmp_path / "mine.safetensors"
+    save_weights(other, tiny_config.build(), network_name="dbsn", config=tiny_config, metadata={})
+    run = run_nsp(
+        "train", shots, "-o", output, "--from", other, *SMALL, "--steps", 2, "--resume", "--overwrite"
+    )
+    assert run.code == 1
+    assert "other settings: weights to start from" in run.err
 
 
 def test_a_resumed_run_replaces_no_finished_weights(train):

@@ -21,6 +21,7 @@ from nsp_cli.device import choose_precision
 from nsp_cli.errors import DeviceError, TrainingError
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.training import memory, trainer
+from nsp_cli.training.checkpoint import load_checkpoint
 from nsp_cli.training.compilation import compiled
 from nsp_cli.training.loop import run
 from nsp_cli.training.loss_curve import LossCurve
@@ -42,6 +43,12 @@ def pool(tmp_path: Path) -> PhotoPool:
 def make_trainer(pool: PhotoPool, config: DbsnConfig, **changes: object) -> Trainer:
     recipe = replace(RECIPE, **changes)  # type: ignore[arg-type]
     return Trainer(pool, network_name="dbsn", config=config, recipe=recipe, seed=3, device=CPU)
+
+
+def start_at(initial: dict[str, torch.Tensor] | None, pool: PhotoPool, config: DbsnConfig) -> Trainer:
+    return Trainer(
+        pool, network_name="dbsn", config=config, recipe=RECIPE, seed=3, device=CPU, initial=initial
+    )
 
 
 def weights(trainer: Trainer) -> torch.Tensor:
@@ -120,6 +127,21 @@ class TestResume:
         with pytest.raises(TrainingError, match="other settings: photos"):
             make_trainer(others, tiny_config).resume(tmp_path / "c")
 
+    def test_a_checkpoint_from_another_start_is_refused(self, pool, tiny_config, tmp_path):
+        one, other = tiny_config.build().state_dict(), tiny_config.build().state_dict()
+        start_at(one, pool, tiny_config).save(tmp_path / "c")
+        start_at(one, pool, tiny_config).resume(tmp_path / "c")
+        for others in (other, None):
+            with pytest.raises(TrainingError, match="other settings: weights to start from"):
+                start_at(others, pool, tiny_config).resume(tmp_path / "c")
+
+    def test_checkpoints_from_before_the_start_was_noted_are_resumed(self, pool, tiny_config, tmp_path):
+        make_trainer(pool, tiny_config).save(tmp_path / "c")
+        content = torch.load(tmp_path / "c")
+        del content["identity"]["weights to start from"], content["state"]["waited"]
+        torch.save(content, tmp_path / "c")
+        start_at(tiny_config.build().state_dict(), pool, tiny_config).resume(tmp_path / "c")
+
     def test_the_rate_may_be_lowered_to_get_past_a_divergence(self, pool, tiny_config, tmp_path):
         make_trainer(pool, tiny_config).save(tmp_path / "c")
         make_trainer(pool, tiny_config, learning_rate=1e-5, clip=0.1).resume(tmp_path / "c")
@@ -155,6 +177,18 @@ def train_and_save_every_step(folder: Path, checkpoint: Path, has_started: Event
         trainer.resume(checkpoint)
     has_started.set()
     run(trainer, Budget(steps=KILLED_STEPS), checkpoint=checkpoint, checkpoint_every=0)
+
+
+def test_what_keeps_the_cache_is_called_at_every_checkpoint(pool, tiny_config, tmp_path):
+    saved = []
+    run(
+        make_trainer(pool, tiny_config),
+        Budget(steps=3),
+        checkpoint=tmp_path / "c",
+        checkpoint_every=0,
+        on_save=lambda: saved.append(load_checkpoint(tmp_path / "c", {})["step"]),
+    )
+    assert saved == [1, 2, 3, 3]
 
 
 class TestStopping:

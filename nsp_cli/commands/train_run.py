@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,11 @@ from nsp_cli import console
 from nsp_cli.device import describe_device
 from nsp_cli.evaluate import find_pairs, read_pair
 from nsp_cli.publish import Material, Stock, publish
+from nsp_cli.training.checkpoint import load_identity
 from nsp_cli.training.groups import GroupBy, group
 from nsp_cli.training.hold_out import hold_out
 from nsp_cli.training.loop import TrainingProgress, run
-from nsp_cli.training.memory import fit_crop
+from nsp_cli.training.memory import fit_crop, is_fitted
 from nsp_cli.training.photo_cache import PhotoCache
 from nsp_cli.training.pool import PhotoPool, load_pool
 from nsp_cli.training.recipe import Budget, Recipe
@@ -26,6 +27,7 @@ from nsp_cli.wording import counted
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
 NOTHING_HELD_OUT = "the photos are too small to hold some out; the result will not be judged"
 
@@ -61,32 +63,41 @@ def run_training(request: TrainRequest, device: torch.device) -> None:
     """
     with joined_world(device) as world, nullcontext() if world.is_main else console.silent():
         device = world.device(device)
-        recipe = _fitting_recipe(request, device)
+        # Before any photo is decoded: these may find that there is nothing to start.
+        recipe = _settle_recipe(request, world, device)
+        pairs = _read_pairs(request.validate) if request.validate and world.is_main else []
         with world.first_on_machine():
-            cache = PhotoCache(request.output)
+            cache = PhotoCache(request.output, machine=world.machine)
             pool = _load(request.folders, cache, recipe, request.seed)
         rest, held_out = hold_out(pool)
-        material = Material(
-            pool,
-            held_out,
-            [read_pair(*pair) for pair in find_pairs(*request.validate)] if request.validate else [],
-            group(pool.photos, request.group_by) if request.group_by else [],
-            request.start.origin,
-            request.licence,
-        )
+        groups = group(pool.photos, request.group_by) if request.group_by else []
+        material = Material(pool, held_out, pairs, groups, request.start.origin, request.licence)
         _show_material(material)
         trainer = _make_trainer(request, recipe, rest, world, device)
-        _train(trainer, request)
+        _train(trainer, request, cache)
         if world.is_main:
             _publish(trainer, request, material)
+        if world.is_first_on_machine:
             cache.discard()
 
 
-def _fitting_recipe(request: TrainRequest, device: torch.device) -> Recipe:
-    recipe = fit_crop(request.recipe, request.start.config, device)
-    if recipe.crop != request.recipe.crop:
+def _settle_recipe(request: TrainRequest, world: World, device: torch.device) -> Recipe:
+    """Chooses the crop for all processes, the one of the checkpoint where there is one to resume."""
+    asked = request.recipe
+    if request.resume:
+        found = world.share(load_identity(request.checkpoint) if world.is_main else None)
+        crop = found.get("recipe", {}).get("crop")
+        # Any other was asked for, and is refused when it comes to resuming.
+        return replace(asked, crop=crop) if is_fitted(crop, asked.crop) else asked
+    (largest,) = world.agree(-fit_crop(asked, request.start.config, device).crop)
+    recipe = replace(asked, crop=-int(largest))
+    if recipe.crop != asked.crop:
         console.warn(f"crops of {recipe.crop} pixels, for larger ones do not fit free memory")
     return recipe
+
+
+def _read_pairs(folders: tuple[Path, Path]) -> list[tuple[Tensor, Tensor]]:
+    return [read_pair(*pair) for pair in find_pairs(*folders)]
 
 
 def _load(folders: Sequence[Path], cache: PhotoCache, recipe: Recipe, seed: int) -> PhotoPool:
@@ -124,7 +135,7 @@ def _make_trainer(
     return trainer
 
 
-def _train(trainer: Trainer, request: TrainRequest) -> None:
+def _train(trainer: Trainer, request: TrainRequest, cache: PhotoCache) -> None:
     many = f" in {trainer.world.size} processes" if trainer.world.size > 1 else ""
     console.say(
         f"Training from {request.start.origin} on {describe_device(trainer.device)}{many}; "
@@ -136,6 +147,7 @@ def _train(trainer: Trainer, request: TrainRequest) -> None:
             request.budget,
             checkpoint=request.checkpoint,
             on_progress=lambda now: show(now.share, _describe(now)),
+            on_save=cache.touch,
         )
 
 

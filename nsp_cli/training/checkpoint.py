@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from nsp_cli.errors import TrainingError
 
@@ -32,19 +35,49 @@ def load_checkpoint(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
     Raises:
         TrainingError: It is missing or damaged, or the run was another.
     """
-    if not path.is_file():
-        raise TrainingError(f"{path}: there is no checkpoint to resume", "Start without --resume.")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        found, state = content["identity"], content["state"]
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
-        raise TrainingError(
-            f"{path}: this is no readable checkpoint ({error})", "Start without --resume."
-        ) from error
-    differing = [key for key in identity if found.get(key) != identity[key]]
+    found, state = _read(path)
+    # What an older checkpoint does not tell cannot be compared.
+    differing = [key for key in identity if found.get(key, identity[key]) != identity[key]]
     if differing:
         raise TrainingError(
             f"{path}: the checkpoint was made with other settings: {', '.join(differing)}",
             "Resume with the photos and settings it was started with, or start without --resume.",
         )
-    return dict(state)
+    return state
+
+
+def load_identity(path: Path) -> dict[str, Any]:
+    """Returns what made the run of a checkpoint what it is.
+
+    Raises:
+        TrainingError: It is missing or damaged.
+    """
+    return _read(path)[0]
+
+
+def checksum_of(weights: Mapping[str, Tensor] | None) -> int:
+    """Tells weights to start from apart, by their numbers; 0 stands for random ones."""
+    checksum = 0
+    for _, value in sorted((weights or {}).items()):
+        checksum = zlib.crc32(value.detach().float().cpu().numpy().tobytes(), checksum)
+    return checksum
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    if not path.is_file():
+        raise TrainingError(f"{path}: there is no checkpoint to resume", "Start without --resume.")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        return dict(content["identity"]), dict(content["state"])
+    except (
+        OSError,
+        RuntimeError,
+        pickle.UnpicklingError,
+        EOFError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise TrainingError(
+            f"{path}: this is no readable checkpoint ({error})", "Start without --resume."
+        ) from error

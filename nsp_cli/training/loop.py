@@ -44,6 +44,7 @@ def run(
     checkpoint: Path | None = None,
     checkpoint_every: float = CHECKPOINT_EVERY_SECONDS,
     on_progress: Callable[[TrainingProgress], None] | None = None,
+    on_save: Callable[[], None] | None = None,
 ) -> None:
     """Trains until the budget is used up.
 
@@ -54,6 +55,7 @@ def run(
             is no longer finite.
         checkpoint_every: Seconds of training between checkpoints.
         on_progress: Called after every step.
+        on_save: Called after every checkpoint, in all processes.
 
     Raises:
         KeyboardInterrupt: The user asked to stop; the step was finished and saved.
@@ -62,7 +64,7 @@ def run(
     if budget.pays_compilation:
         trainer.compile()
     with deferred_interrupts() as wish:
-        loop = _Loop(trainer, budget, checkpoint, checkpoint_every, on_progress)
+        loop = _Loop(trainer, budget, checkpoint, checkpoint_every, on_progress, on_save)
         try:
             loop.run(wish)
         except TrainingError:
@@ -84,8 +86,10 @@ class _Loop:
         checkpoint: Path | None,
         checkpoint_every: float,
         on_progress: Callable[[TrainingProgress], None] | None,
+        on_save: Callable[[], None] | None,
     ) -> None:
-        self._trainer, self._budget, self._on_progress = trainer, budget, on_progress
+        self._trainer, self._budget = trainer, budget
+        self._on_progress, self._on_save = on_progress, on_save
         self._checkpoint, self._checkpoint_every = checkpoint, checkpoint_every
         self._saved = trainer.seconds
 
@@ -125,4 +129,6 @@ class _Loop:
     def save(self) -> None:
         if self._checkpoint:
             self._trainer.save(self._checkpoint)
+            if self._on_save:
+                self._on_save()
         self._saved = self._trainer.seconds

@@ -46,6 +46,11 @@ def fit_crop(recipe: Recipe, config: NetworkConfig, device: torch.device) -> Rec
     return recipe
 
 
+def is_fitted(crop: int, asked: int) -> bool:
+    """Whether `fit_crop` may have made one crop of another."""
+    return crop == asked or (asked // 2 >= SMALLEST_SIDE and is_fitted(crop, asked // 2))
+
+
 def saved_bytes(network: nn.Module, inputs: Tensor, device: torch.device, precision: torch.dtype) -> int:
     """Counts what a forward pass keeps for the backward pass, on a part of the inputs at most 64 wide."""
     part = inputs[..., :64, :64].to(device, copy=True).contiguous()

@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -32,18 +33,20 @@ class PhotoCache:
         limit: Bytes that they may take together: 20 GB, or half of what is free on the disk.
     """
 
-    def __init__(self, run: Path, *, root: Path | None = None) -> None:
+    def __init__(self, run: Path, *, machine: int = 0, root: Path | None = None) -> None:
         """Opens the cache of the run that writes the weights file `run`, and removes forgotten ones.
 
         Args:
             run: Tells runs apart.
+            machine: Tells a run's machines apart, which may share a disk.
             root: Holds the caches of all runs; None for the place that the system provides.
 
         Raises:
             TrainingError: The folder cannot be made.
         """
         root = root or _default_root()
-        self.folder = root / hashlib.sha256(os.fsencode(run.resolve())).hexdigest()[:16]
+        key = os.fsencode(run.resolve()) + (b"\0%d" % machine if machine else b"")
+        self.folder = root / hashlib.sha256(key).hexdigest()[:16]
         _remove_stale(root)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -64,6 +67,11 @@ class PhotoCache:
         except OSError as error:
             raise _unusable(path, error) from error
         return path
+
+    def touch(self) -> None:
+        """Keeps other runs from taking this one for forgotten; to be called now and then."""
+        with suppress(OSError):  # where it is gone, the next read says so
+            os.utime(self.folder)
 
     def discard(self) -> None:
         """Gives the disk space back; to be called when the run is finished."""

@@ -117,7 +117,7 @@ def load_pool(
     crop each.
 
     Args:
-        folders: Searched recursively.
+        folders: Searched recursively; a photo that lies below two of them counts once.
         cache: Where the decoded photos go.
         crop: Side of the crops that will be drawn.
         seed: Decides the windows and the choice.
@@ -127,7 +127,7 @@ def load_pool(
         InputError: A folder does not exist.
         TrainingError: No photo could be used, or the disk is full.
     """
-    paths = [path for folder in folders for path in find_photos(folder)]
+    paths = _find_each_once(folders)
     files = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     key = zlib.crc32(repr((files, crop, seed)).encode())
     pool = _read_index(cache, key) or _decode(paths, cache, crop, seed, on_progress)
@@ -139,6 +139,15 @@ def load_pool(
         )
     _write_index(cache, key, pool)
     return pool
+
+
+def _find_each_once(folders: Sequence[Path]) -> list[Path]:
+    """Lists the photos below all folders; one lies below two where they overlap or links lead to it."""
+    found: dict[Path, Path] = {}
+    for folder in folders:
+        for path in find_photos(folder):
+            found.setdefault(path.resolve(), path)
+    return list(found.values())
 
 
 def _decode(

@@ -18,7 +18,7 @@ from nsp_cli.device import choose_precision, release_memory
 from nsp_cli.errors import DeviceError, TrainingError
 from nsp_cli.networks import NetworkConfig
 from nsp_cli.training.batches import make_batch
-from nsp_cli.training.checkpoint import load_checkpoint, save_checkpoint
+from nsp_cli.training.checkpoint import checksum_of, load_checkpoint, save_checkpoint
 from nsp_cli.training.compilation import compiled
 from nsp_cli.training.loss_curve import LossCurve
 from nsp_cli.training.memory import choose_chunk
@@ -86,7 +86,7 @@ class Trainer:
         self._check_every = _CHECK_EVERY.get(device.type, _CHECK_ELSEWHERE)
         self._unchecked, self._steps_unchecked = torch.zeros(2, device=device), 0
         self._good = copy.deepcopy(self._state())
-        self._photos = pool.checksum
+        self._photos, self._start = pool.checksum, checksum_of(initial)
         self._data = f"{counted(len(pool.photos), 'noisy photo')}, {pool.megapixels:.1f} MP"
 
     @property
@@ -233,6 +233,7 @@ class Trainer:
             "recipe": recipe,
             "seed": self.seed,
             "photos": self._photos,
+            "weights to start from": self._start,
             "processes": self.world.size,
         }
 

@@ -14,16 +14,29 @@ from torch import distributed, nn
 
 @dataclass(frozen=True)
 class World:
-    """A process's place among those of its run."""
+    """A process's place among those of its run.
+
+    Attributes:
+        rank: Among all, from 0.
+        size: How many there are.
+        local_rank: Among those of its machine.
+        machine: Its machine's place among all.
+    """
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0
+    machine: int = 0
 
     @property
     def is_main(self) -> bool:
         """Whether this process writes files and speaks."""
         return self.rank == 0
+
+    @property
+    def is_first_on_machine(self) -> bool:
+        """Whether this process looks after what its machine keeps on disk."""
+        return self.local_rank == 0
 
     def device(self, device: torch.device) -> torch.device:
         """Gives each process of a machine a GPU of its own."""
@@ -63,10 +76,10 @@ class World:
     @contextmanager
     def first_on_machine(self) -> Iterator[None]:
         """Lets one process of each machine go first, so that what it leaves on disk is found."""
-        if self.local_rank and self.size > 1:
+        if not self.is_first_on_machine and self.size > 1:
             distributed.barrier()
         yield
-        if not self.local_rank and self.size > 1:
+        if self.is_first_on_machine and self.size > 1:
             distributed.barrier()
 
     def _messenger(self) -> torch.device:
@@ -82,7 +95,8 @@ def joined_world(device: torch.device) -> Iterator[World]:
     if size == 1 or "RANK" not in os.environ:
         yield World()
         return
-    world = World(int(os.environ["RANK"]), size, int(os.environ.get("LOCAL_RANK", "0")))
+    local_rank, machine = (int(os.environ.get(name, "0")) for name in ("LOCAL_RANK", "GROUP_RANK"))
+    world = World(int(os.environ["RANK"]), size, local_rank, machine)
     if device.type == "cuda":
         torch.cuda.set_device(world.local_rank)
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
