@@ -38,7 +38,7 @@ def load_weights(
     """
     execution = Execution.choose(device, precision, tile)
     network, info = load_network(resolve(model, on_progress=on_download).path)
-    return Restorer(network, info.config.spec(), execution)
+    return Restorer(network, info.config.spec(), execution, info.metadata)
 
 
 def denoise(pixels: Pixels, restorer: Restorer, *, strength: Strength | None = None) -> Pixels:

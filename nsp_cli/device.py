@@ -70,6 +70,15 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     return torch.float32
 
 
+def choose_training_precision(device: torch.device) -> torch.dtype:
+    """Returns the number format to train in: as "auto" for `choose_precision`, but never float16.
+
+    Most gradients lie below float16's smallest number, and would be lost.
+    """
+    precision = choose_precision("auto", device)
+    return torch.float32 if precision == torch.float16 else precision
+
+
 def _cpu_has_bfloat16() -> bool:
     # Emulated bfloat16 is slower than float32, so only instructions count. Torch offers these
     # questions without a promise to keep them.

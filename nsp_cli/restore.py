@@ -66,10 +66,25 @@ class Restorer:
     type unless told otherwise. Results are clipped to the type's range, float ones are not.
     """
 
-    def __init__(self, network: nn.Module, spec: NetworkSpec, execution: Execution) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        spec: NetworkSpec,
+        execution: Execution,
+        metadata: dict[str, str] | None = None,
+    ) -> None:
+        """Puts the network on its device.
+
+        Args:
+            network: Predicts.
+            spec: How to feed it.
+            execution: Where and how it runs.
+            metadata: What its weights file says.
+        """
         self.network = network.eval().to(execution.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.spec = spec
         self.execution = execution
+        self.metadata = metadata or {}
 
     def denoise(
         self,

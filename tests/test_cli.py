@@ -12,6 +12,7 @@ from PIL import Image
 
 from nsp_cli import __version__, console
 from nsp_cli.photo import read_photo
+from nsp_cli.weights_file import save_weights
 
 SAMPLE = Path(__file__).parent / "data" / "sample_noisy.jpg"
 
@@ -296,6 +297,19 @@ class TestInspect:
         assert run_nsp("inspect", picture, "--plot", picture).code == 1
         assert picture.read_bytes() == before
         assert run_nsp("inspect", SAMPLE, "--plot", picture.with_name("noise.jpg")).code == 1
+
+
+@pytest.mark.parametrize(("command", "ending"), [("denoise", "_denoised"), ("upscale", "_x2")])
+@pytest.mark.parametrize(("recommended", "notes"), [("no", 1), ("yes", 0), ("unknown", 0)])
+def test_weights_that_were_not_found_better_say_so(
+    run_nsp, picture, tiny_config, tmp_path, command, ending, recommended, notes
+):
+    weights, metadata = tmp_path / "mine.safetensors", {"recommended": recommended}
+    save_weights(weights, tiny_config.build(), network_name="dbsn", config=tiny_config, metadata=metadata)
+    run = run_nsp(command, picture, "-m", weights)
+    assert run.out.strip() == str(picture.with_name(f"photo{ending}.png"))
+    lines = [line for line in run.err.splitlines() if "better than the stock ones" in line]
+    assert len(lines) == notes
 
 
 def test_version(run_nsp):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nsp_cli.device import choose_device, choose_precision, free_memory
+from nsp_cli.device import choose_device, choose_precision, choose_training_precision, free_memory
 from nsp_cli.errors import DeviceError
 
 
@@ -30,6 +30,17 @@ def test_auto_precision_on_cpu_follows_the_hardware(native, expected, monkeypatc
     for question in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
         monkeypatch.setattr(torch.cpu, question, lambda: native, raising=False)
     assert choose_precision("auto", torch.device("cpu")) == expected
+
+
+@pytest.mark.parametrize(
+    ("capability", "inference", "training"),
+    [((7, 5), torch.float16, torch.float32), ((8, 0), torch.bfloat16, torch.bfloat16)],
+)
+def test_older_cards_compute_in_float16_but_do_not_train_in_it(capability, inference, training, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
+    device = torch.device("cuda")
+    assert choose_precision("auto", device) == inference
+    assert choose_training_precision(device) == training
 
 
 def test_unknown_precision_is_refused():

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
@@ -17,6 +18,7 @@ import torch
 from torch import nn
 from torch._dynamo.exc import BackendCompilerFailed
 
+from nsp_cli import device
 from nsp_cli.device import choose_precision
 from nsp_cli.errors import DeviceError, TrainingError
 from nsp_cli.networks.dbsn import DbsnConfig
@@ -253,6 +255,21 @@ def test_the_time_without_crops_is_counted_and_kept_in_checkpoints(pool, tiny_co
     resumed = make_trainer(pool, tiny_config)
     resumed.resume(tmp_path / "c")
     assert resumed.waited_share == slow.waited_share > 0
+
+
+def test_no_gradient_is_lost_to_float16(pool, tiny_config, monkeypatch):
+    chosen = []
+
+    def note(_device: str, *_precision: torch.dtype, enabled: bool):
+        chosen.append(enabled)
+        return nullcontext()
+
+    monkeypatch.setattr(device, "choose_precision", lambda _name, _device: torch.float16)
+    monkeypatch.setattr(torch, "autocast", note)
+    fit_crop(Recipe(crop=240), tiny_config, CPU)
+    run(make_trainer(pool, tiny_config), Budget(steps=1))
+    assert chosen
+    assert not any(chosen)
 
 
 class TestMemory:

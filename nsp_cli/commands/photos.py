@@ -62,6 +62,8 @@ def restore_photos(
 
     jobs = plan_jobs(photos, output=output, ending=ending, file_format=file_format and file_format.value)
     restorer = load_restorer(model, device=device, precision=precision, tile=tile)
+    if restorer.metadata.get("recommended") == "no":
+        console.warn(f"{model}: nsp train did not find these weights better than the stock ones.")
     if factor not in (None, restorer.spec.scale):
         raise WeightsError(
             f"{model}: these weights enlarge {restorer.spec.scale}-fold, not {factor}-fold.",

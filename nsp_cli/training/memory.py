@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from nsp_cli.device import choose_precision, free_memory
+from nsp_cli.device import choose_training_precision, free_memory
 from nsp_cli.networks import NetworkConfig
 from nsp_cli.training.pool import SMALLEST_SIDE
 from nsp_cli.training.recipe import Recipe
@@ -36,7 +36,7 @@ def fit_crop(recipe: Recipe, config: NetworkConfig, device: torch.device) -> Rec
 
     The batch stays: what does not fit at a time is added up by `choose_chunk`.
     """
-    network, precision = config.build().to(device), choose_precision("auto", device)
+    network, precision = config.build().to(device), choose_training_precision(device)
     room, multiple = free_memory(device) * _SHARE, config.spec().input_multiple
     while recipe.crop // 2 >= SMALLEST_SIDE:
         side = max(1, recipe.crop // recipe.pd_factor // multiple) * multiple

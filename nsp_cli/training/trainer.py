@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nsp_cli.device import choose_precision, release_memory
+from nsp_cli.device import choose_training_precision, release_memory
 from nsp_cli.errors import DeviceError, TrainingError
 from nsp_cli.networks import NetworkConfig
 from nsp_cli.training.batches import make_batch
@@ -81,7 +81,7 @@ class Trainer:
         self.step, self.seconds, self.waited, self.curve = 0, 0.0, 0.0, LossCurve()
         self._wrapped = self.world.wrap(self.network)
         self._forward: Callable[[Tensor], Tensor] = self._wrapped
-        self._precision = choose_precision("auto", device)
+        self._precision = choose_training_precision(device)
         self._chunk: int | None = None
         self._check_every = _CHECK_EVERY.get(device.type, _CHECK_ELSEWHERE)
         self._unchecked, self._steps_unchecked = torch.zeros(2, device=device), 0
