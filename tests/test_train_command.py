@@ -13,6 +13,7 @@ from PIL import Image
 
 from nsp_cli import console, publish
 from nsp_cli.training import loop, memory
+from nsp_cli.training.photo_cache import PhotoCache
 from nsp_cli.weights_file import describe_weights, save_weights
 from tests.training_photos import noisy_pixels
 
@@ -237,6 +238,13 @@ def test_broken_photos_are_named_and_skipped(train, shots):
 def test_decoded_photos_are_removed_at_the_end(train, tmp_path):
     train("--steps", 1)
     assert not list((tmp_path / "cache").rglob("*.npy"))
+
+
+def test_checkpoints_keep_decoded_photos_from_being_taken_for_forgotten(train, monkeypatch):
+    touched = []
+    monkeypatch.setattr(PhotoCache, "touch", lambda cache: touched.append(cache.folder.is_dir()))
+    train("--steps", 1)
+    assert touched == [True]
 
 
 def test_interruption_says_how_to_go_on(train, monkeypatch, tmp_path):
