@@ -113,7 +113,7 @@ def judge(
     after: Restorer,
     pictures: Sequence[Tensor],
     *,
-    pd_factor: int,
+    pd_factor: int | None,
     validation: Sequence[tuple[Tensor, Tensor]] = (),
     on_progress: OnProgress | None = None,
 ) -> Judgement | None:
@@ -123,14 +123,14 @@ def judge(
         before: What is there already.
         after: What was trained.
         pictures: (3, H, W) noisy ones that neither was trained on, at least 64 pixels a side.
-        pd_factor: s, that blind-spot loss is measured with.
+        pd_factor: s, that blind-spot loss is measured with; None for students, which have none.
         validation: Noisy and clean uint8 pictures, where there are some; then their PSNR decides.
         on_progress: Called with the comparisons done and to do.
 
     Returns:
         None where there is nothing to compare on.
     """
-    total, done = 2 * len(pictures) + len(validation), 0
+    total, done = (1 + bool(pd_factor)) * len(pictures) + len(validation), 0
 
     def compare(
         title: str, digits: int, measure: Callable[[Restorer, int], float], count: int, *, falls: bool = True
@@ -148,7 +148,7 @@ def judge(
         return recorrupted_error(restorer, pictures[index], seed=index)
 
     def loss(restorer: Restorer, index: int) -> float:
-        return blind_spot_loss(restorer, pictures[index], pd_factor, seed=index)
+        return blind_spot_loss(restorer, pictures[index], pd_factor or 0, seed=index)
 
     def true_psnr(restorer: Restorer, index: int) -> float:
         noisy, clean = validation[index]
@@ -159,6 +159,7 @@ def judge(
         measures.append(compare(VALIDATION, 2, true_psnr, len(validation), falls=False))
     if pictures:
         measures.append(compare(ERROR, 2, error, len(pictures)))
+    if pictures and pd_factor:
         measures.append(compare(LOSS, 3, loss, len(pictures)))
     return Judgement(tuple(measures), len(pictures)) if measures else None
 

@@ -18,6 +18,13 @@ else:
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
+# What stands for weights that nsp chooses, by the key of the manifest that names them.
+AUTOMATIC = {
+    "auto": "default",
+    "auto-upscale": "default_upscale",
+    "auto-blind-spot": "default_blind_spot",
+}
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _FILE = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -58,27 +65,28 @@ class Manifest:
 
     Attributes:
         folder: Where the manifest, the model cards and the bundled files lie.
-        default: A key of `entries`; empty where there is none.
+        defaults: What "auto" and its kinds stand for, each a key of `entries`; kinds may be missing.
         hub_repository: owner/name on the hub; empty where there is none.
         entries: By name.
     """
 
     folder: Path
-    default: str
+    defaults: Mapping[str, str]
     hub_repository: str
     entries: Mapping[str, Entry]
 
     def find(self, name: str) -> Entry:
-        """Returns the entry of a name, or of the default for "auto".
+        """Returns the entry of a name, or of the default for "auto", "auto-upscale", "auto-blind-spot".
 
         Raises:
             WeightsError: There is none.
         """
-        if name == "auto" and not self.default:
+        chosen = self.defaults.get(name, self.defaults.get("auto", "")) if name in AUTOMATIC else name
+        if not chosen:
             raise WeightsError(
                 "this nsp comes without weights", "Give --model FILE.safetensors or hf://owner/repo/file."
             )
-        entry = self.entries.get(self.default if name == "auto" else name)
+        entry = self.entries.get(chosen)
         if entry is None:
             known = ", ".join(self.entries) or "none"
             raise WeightsError(
@@ -117,11 +125,13 @@ def load_manifest(folder: Path | None = None) -> Manifest:
 
 def _parse(folder: Path, content: Mapping[str, Any]) -> Manifest:
     entries = {name: Entry(name=name, **table) for name, table in content.get("weights", {}).items()}
-    manifest = Manifest(folder, content.get("default", ""), content.get("hub_repository", ""), entries)
+    defaults = {name: content[key] for name, key in AUTOMATIC.items() if content.get(key)}
+    manifest = Manifest(folder, defaults, content.get("hub_repository", ""), entries)
     for entry in entries.values():
         _check_entry(entry)
-    if manifest.default and manifest.default not in entries:
-        raise ValueError(f"its default {manifest.default!r} is none of its weights")
+    for default in defaults.values():
+        if default not in entries:
+            raise ValueError(f"its default {default!r} is none of its weights")
     if manifest.hub_repository and not REPOSITORY.fullmatch(manifest.hub_repository):
         raise ValueError(f"hub_repository = {manifest.hub_repository!r}")
     return manifest
@@ -136,5 +146,5 @@ def _check_entry(entry: Entry) -> None:
     for key, pattern in patterns.items():
         if not pattern.fullmatch(getattr(entry, key)):
             raise ValueError(f"{entry.name}: {key} = {getattr(entry, key)!r}")
-    if entry.name == "auto" or (entry.repository and not REPOSITORY.fullmatch(entry.repository)):
+    if entry.name in AUTOMATIC or (entry.repository and not REPOSITORY.fullmatch(entry.repository)):
         raise ValueError(f"{entry.name}: not a name, or not a repository: {entry.repository!r}")

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nsp_cli.noise import NoiseProfile, measure_noise
+from nsp_cli.noise_bands import told_noise
 from nsp_cli.pixels import from_unit_range, to_unit_range
 from nsp_cli.recover import Strength, recover
 from nsp_cli.restore import OnProgress, Restorer, UpscaleMode
@@ -76,9 +77,12 @@ def denoise(
     strength, treatment = strength or Strength(), choose_treatment(noisy)
     if treatment.mode is None or strength.is_zero:
         return noisy, Treatment(treatment.noise, None)
-    with_network = _first_part(on_progress)
     prediction = restorer.denoise(
-        noisy, mode=treatment.mode, dtype=_halfway_type(noisy), on_progress=with_network
+        noisy,
+        mode="direct" if restorer.spec.is_told_noise else treatment.mode,
+        noise=_told(restorer, treatment.noise, strength),
+        dtype=_halfway_type(noisy),
+        on_progress=_first_part(on_progress),
     )
     result = recover(noisy, prediction, treatment.noise, strength)
     _finish_progress(noisy, on_progress)
@@ -98,7 +102,7 @@ def upscale(
     Args:
         restorer: Network and device.
         noisy: (3, H, W) uint8, uint16 or float32 in [0, 1].
-        mode: The network's pass; "auto" chooses by the measured noise.
+        mode: The network's pass; "auto" chooses by the measured noise. Students have only "direct".
         strength: None for automatic; 0 enlarges with the noise.
         on_progress: Called with the photo's pixels done and to do.
 
@@ -107,12 +111,18 @@ def upscale(
         photo's, up to rounding and clipping.
 
     Raises:
+        ValueError: The network is a student, and the mode is "pd".
         DeviceError: As for `denoise`.
     """
     strength, measured = strength or Strength(), choose_treatment(noisy)
-    chosen: UpscaleMode = (measured.mode or "direct") if mode == "auto" else mode
+    automatic = "direct" if restorer.spec.is_told_noise else (measured.mode or "direct")
+    chosen: UpscaleMode = automatic if mode == "auto" else mode
     enlarged = restorer.upscale(
-        noisy, mode=chosen, dtype=_halfway_type(noisy), on_progress=_first_part(on_progress)
+        noisy,
+        mode=chosen,
+        noise=_told(restorer, measured.noise, strength),
+        dtype=_halfway_type(noisy),
+        on_progress=_first_part(on_progress),
     )
     prediction = _scaled_down(enlarged, restorer.spec.scale)
     target = noisy
@@ -121,6 +131,12 @@ def upscale(
     result = _agreeing(enlarged, target, restorer.spec.scale)
     _finish_progress(noisy, on_progress)
     return result, Treatment(measured.noise, chosen)
+
+
+def _told(restorer: Restorer, noise: NoiseProfile, strength: Strength) -> Tensor | None:
+    if not restorer.spec.is_told_noise:
+        return None
+    return told_noise(noise, luma=strength.luma, chroma=strength.chroma)
 
 
 def _halfway_type(photo: Tensor) -> torch.dtype:

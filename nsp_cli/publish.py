@@ -110,7 +110,7 @@ def publish(
         before,
         after,
         pictures,
-        pd_factor=trainer.recipe.pd_factor,
+        pd_factor=trainer.task.pd_factor,
         validation=material.validation,
         on_progress=on_progress,
     )
@@ -200,7 +200,7 @@ def _facts(trainer: Trainer, material: Material) -> dict[str, str]:
         "network": f"{trainer.network_name}, {_parameters(trainer):,} parameters",
         "photos": f"{len(pool.photos)} of {pool.found}, {pool.megapixels:.1f} MP",
         "held out": counted(len(material.held_out), "region"),
-        "recipe": f"{recipe.crop}² crops in batches of {recipe.batch}, s = {recipe.pd_factor}, "
+        "recipe": f"{recipe.crop}² crops in batches of {recipe.batch}, {trainer.task.describe()}, "
         f"learning rate {recipe.learning_rate:g}, seed {trainer.seed}",
         "run": f"{counted(trainer.step, 'step')} in {trainer.seconds / 60:.1f} minutes on "
         f"{describe_device(trainer.device)}",

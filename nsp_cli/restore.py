@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -24,6 +25,7 @@ UpscaleMode = Literal["pd", "direct"]
 UPSCALE_MODES: tuple[str, ...] = get_args(UpscaleMode)
 
 OnProgress = Callable[[int, int], None]
+Network = Callable[[Tensor], Tensor]
 Pixels = NDArray[Any]
 
 # A tile may take this share of the free memory: allocators round up, and others run too.
@@ -91,6 +93,7 @@ class Restorer:
         noisy: Tensor,
         *,
         mode: UpscaleMode = "pd",
+        noise: Tensor | None = None,
         dtype: torch.dtype | None = None,
         on_progress: OnProgress | None = None,
     ) -> Tensor:
@@ -99,7 +102,9 @@ class Restorer:
         Args:
             noisy: (3, H, W).
             mode: "pd" is the paper's way, the average of the answers to the t² sub-images (Eq. 7);
-                "direct" keeps more detail, and noise that correlates between neighbours.
+                "direct" keeps more detail, and noise that correlates between neighbours. Networks
+                that are told the noise are not blind and have only this.
+            noise: What such networks are told: (6,) as from `noise_bands`.
             dtype: Of the result; None for that of `noisy`.
             on_progress: Called with the photo's pixels done and to do.
 
@@ -107,11 +112,11 @@ class Restorer:
             (3, H, W).
 
         Raises:
-            ValueError: The mode is unknown.
+            ValueError: The mode is unknown, or does not go with the network, or `noise` does not.
             DeviceError: Memory ends at the smallest tile, or the result is not finite.
         """
-        stride = self._check_mode(mode)
-        process = self._average if mode == "pd" else self._reduce
+        stride, network = self._check_mode(mode), self._told(noise)
+        process = partial(self._average if mode == "pd" else self._reduce, network)
         result = _empty(noisy.shape[1], noisy.shape[2], dtype or noisy.dtype)
         return self._run(noisy, process, result, stride=stride, on_progress=on_progress)
 
@@ -120,6 +125,7 @@ class Restorer:
         noisy: Tensor,
         *,
         mode: UpscaleMode = "direct",
+        noise: Tensor | None = None,
         dtype: torch.dtype | None = None,
         on_progress: OnProgress | None = None,
     ) -> Tensor:
@@ -129,6 +135,7 @@ class Restorer:
             noisy: (3, H, W).
             mode: "pd" interleaves the answers to the sub-images; "direct" gives the photo itself to
                 the network, for noise that hardly correlates between neighbours.
+            noise: As for `denoise`.
             dtype: Of the result; None for that of `noisy`.
             on_progress: Called with the photo's pixels done and to do.
 
@@ -136,11 +143,10 @@ class Restorer:
             (3, t·H, t·W).
 
         Raises:
-            ValueError: The mode is unknown.
-            DeviceError: As for `denoise`.
+            ValueError, DeviceError: As for `denoise`.
         """
-        stride, scale = self._check_mode(mode), self.spec.scale
-        process = self._interleave if mode == "pd" else self.network
+        stride, scale, network = self._check_mode(mode), self.spec.scale, self._told(noise)
+        process = partial(self._interleave, network) if mode == "pd" else network
         result = _empty(noisy.shape[1] * scale, noisy.shape[2] * scale, dtype or noisy.dtype)
         return self._run(noisy, process, result, stride=stride, on_progress=on_progress)
 
@@ -148,22 +154,34 @@ class Restorer:
         """Returns how far apart the pixels are that the network takes for neighbours."""
         if mode not in UPSCALE_MODES:
             raise ValueError(f"unknown mode {mode!r}; known are {', '.join(UPSCALE_MODES)}")
+        if mode == "pd" and self.spec.is_told_noise:
+            raise ValueError("mode 'pd' is for blind-spot networks")
         return self.spec.scale if mode == "pd" else 1
 
-    def _reduce(self, tile: Tensor) -> Tensor:
-        return functional.avg_pool2d(self.network(tile).float(), self.spec.scale)
+    def _told(self, noise: Tensor | None) -> Network:
+        """Returns the network as a function of the picture alone."""
+        if self.spec.is_told_noise != (noise is not None):
+            raise ValueError("noise is for networks that are told it, and for all of them")
+        network: Callable[..., Tensor] = self.network
+        if noise is None:
+            return network
+        given = noise.to(self.execution.device)[None]
+        return lambda tile: network(tile, given)
 
-    def _average(self, tile: Tensor) -> Tensor:
-        answers: Tensor = self.network(pd_downsample(tile, self.spec.scale))
+    def _reduce(self, network: Network, tile: Tensor) -> Tensor:
+        return functional.avg_pool2d(network(tile).float(), self.spec.scale)
+
+    def _average(self, network: Network, tile: Tensor) -> Tensor:
+        answers = network(pd_downsample(tile, self.spec.scale))
         return answers.float().view(-1, *tile.shape).mean(dim=0)
 
-    def _interleave(self, tile: Tensor) -> Tensor:
-        return pd_upsample(self.network(pd_downsample(tile, self.spec.scale)), self.spec.scale)
+    def _interleave(self, network: Network, tile: Tensor) -> Tensor:
+        return pd_upsample(network(pd_downsample(tile, self.spec.scale)), self.spec.scale)
 
     def _run(
         self,
         noisy: Tensor,
-        process: Callable[[Tensor], Tensor],
+        process: Network,
         restored: Tensor,
         *,
         stride: int,
@@ -188,9 +206,7 @@ class Restorer:
                 on_progress(done, height * width)
         return restored
 
-    def _process_if_it_fits(
-        self, noisy: Tensor, tile: Tile, process: Callable[[Tensor], Tensor]
-    ) -> Tensor | None:
+    def _process_if_it_fits(self, noisy: Tensor, tile: Tile, process: Network) -> Tensor | None:
         try:
             return self._process_tile(noisy, tile, process)
         except torch.OutOfMemoryError:
@@ -206,7 +222,7 @@ class Restorer:
         best = _BEST_CORE_ON_CPU if self.execution.device.type == "cpu" else _BEST_CORE_ON_GPU
         return min(side, best) if self.spec.exact_tiling else side
 
-    def _process_tile(self, noisy: Tensor, tile: Tile, process: Callable[[Tensor], Tensor]) -> Tensor:
+    def _process_tile(self, noisy: Tensor, tile: Tile, process: Network) -> Tensor:
         read = _read_tile(noisy, tile).to(self.execution.device)
         for precision in dict.fromkeys((self.execution.precision, torch.float32)):
             result = self._in_precision(process, read, precision)
@@ -218,9 +234,7 @@ class Restorer:
         )
 
     @torch.inference_mode()
-    def _in_precision(
-        self, process: Callable[[Tensor], Tensor], tile: Tensor, precision: torch.dtype
-    ) -> Tensor:
+    def _in_precision(self, process: Network, tile: Tensor, precision: torch.dtype) -> Tensor:
         tile = tile.contiguous(memory_format=torch.channels_last)
         enabled = precision is not torch.float32
         with torch.autocast(self.execution.device.type, precision if enabled else None, enabled=enabled):

@@ -20,6 +20,7 @@ from nsp_cli.errors import TrainingError
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.training import loop
 from nsp_cli.training import trainer as trainer_module
+from nsp_cli.training.batches import PairTask
 from nsp_cli.training.loop import run
 from nsp_cli.training.recipe import Budget, Recipe
 from nsp_cli.training.trainer import Trainer
@@ -38,10 +39,9 @@ def train(
     recipe = Recipe(crop=120, batch=batch, simulated=0.5)
     config = DbsnConfig(base_channels=4, num_modules=1)
     trainer = Trainer(
-        small_pool(folder),
+        PairTask(small_pool(folder), recipe, config.spec(), world),
         network_name="dbsn",
         config=config,
-        recipe=recipe,
         seed=3,
         device=CPU,
         world=world,
@@ -116,7 +116,7 @@ def in_two_processes(target: Callable[[int, int, int, Path], None], folder: Path
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(240)
     codes = [process.exitcode for process in processes]
     for process in processes:
         process.kill()

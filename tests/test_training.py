@@ -23,6 +23,7 @@ from nsp_cli.device import choose_precision
 from nsp_cli.errors import DeviceError, TrainingError
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.training import memory, trainer
+from nsp_cli.training.batches import PairTask
 from nsp_cli.training.checkpoint import load_checkpoint
 from nsp_cli.training.compilation import compiled
 from nsp_cli.training.loop import run
@@ -44,13 +45,13 @@ def pool(tmp_path: Path) -> PhotoPool:
 
 def make_trainer(pool: PhotoPool, config: DbsnConfig, **changes: object) -> Trainer:
     recipe = replace(RECIPE, **changes)  # type: ignore[arg-type]
-    return Trainer(pool, network_name="dbsn", config=config, recipe=recipe, seed=3, device=CPU)
+    task = PairTask(pool, recipe, config.spec())
+    return Trainer(task, network_name="dbsn", config=config, seed=3, device=CPU)
 
 
 def start_at(initial: dict[str, torch.Tensor] | None, pool: PhotoPool, config: DbsnConfig) -> Trainer:
-    return Trainer(
-        pool, network_name="dbsn", config=config, recipe=RECIPE, seed=3, device=CPU, initial=initial
-    )
+    task = PairTask(pool, RECIPE, config.spec())
+    return Trainer(task, network_name="dbsn", config=config, seed=3, device=CPU, initial=initial)
 
 
 def weights(trainer: Trainer) -> torch.Tensor:
@@ -222,34 +223,38 @@ class TestStopping:
         run(trainer, Budget(minutes=1 / 600, steps=10**6))
         assert 0 < trainer.step < 1000
 
-    def test_a_loss_that_is_not_finite_goes_back_to_the_last_good_step(self, pool, tiny_config, tmp_path):
+    @pytest.mark.parametrize(("kept_every", "kept"), [(1, 3), (2, 2)])
+    def test_a_loss_that_is_not_finite_goes_back_to_the_last_state_kept(
+        self, pool, tiny_config, tmp_path, monkeypatch, kept_every, kept
+    ):
+        monkeypatch.setattr(trainer, "_KEEP_EVERY", kept_every)
         good = make_trainer(pool, tiny_config)
         with pytest.raises(KeyboardInterrupt):
-            run(good, Budget(steps=9), on_progress=interrupt_at(3))
+            run(good, Budget(steps=9), on_progress=interrupt_at(kept))
         failing = make_trainer(pool, tiny_config)
 
         def spoil() -> None:
             with torch.no_grad():
                 failing.network.tail[-1].bias.fill_(torch.nan)
 
-        with pytest.raises(TrainingError, match="no longer finite at step 4; back to step 3") as error:
+        with pytest.raises(TrainingError, match=f"no longer finite at step 4; back to step {kept}") as error:
             run(failing, Budget(steps=9), checkpoint=tmp_path / "c", on_progress=at_step(3, spoil))
         assert "--learning-rate" in error.value.hint
         assert torch.equal(weights(failing), weights(good))
         resumed = make_trainer(pool, tiny_config)
         resumed.resume(tmp_path / "c")
-        assert resumed.step == 3
+        assert resumed.step == kept
 
 
 def test_the_time_without_crops_is_counted_and_kept_in_checkpoints(pool, tiny_config, tmp_path):
     slow = make_trainer(pool, tiny_config)
-    draw = slow.sampler.draw
+    draw = slow.task.draw
 
     def draw_late(seed: int, step: int):
         time.sleep(0.3)
         return draw(seed, step)
 
-    slow.sampler.draw = draw_late
+    slow.task.draw = draw_late
     run(slow, Budget(steps=4), checkpoint=tmp_path / "c")
     assert 0.2 < slow.waited < slow.seconds
     resumed = make_trainer(pool, tiny_config)
@@ -296,14 +301,16 @@ class TestMemory:
 
     def test_the_part_is_what_fits(self, tiny_config, monkeypatch):
         network, inputs = tiny_config.build(), torch.rand(8, 3, 48, 48)
-        one = saved_bytes(network, inputs[:1], CPU, torch.float32)
+        one = saved_bytes(network, (inputs[:1],), CPU, torch.float32)
         for free, expected in ((one * 7, 3), (one, 1), (one * 1000, 8)):
             monkeypatch.setattr(memory, "free_memory", lambda _device, free=free: free)
-            assert choose_chunk(network, inputs, CPU, torch.float32) == expected
+            assert choose_chunk(network, (inputs,), CPU, torch.float32) == expected
 
     def test_the_crop_is_halved_until_a_single_pair_fits(self, tiny_config, monkeypatch):
         recipe = Recipe(crop=480)
-        one = saved_bytes(tiny_config.build(), torch.rand(1, 3, 96, 96), CPU, choose_precision("auto", CPU))
+        one = saved_bytes(
+            tiny_config.build(), (torch.rand(1, 3, 96, 96),), CPU, choose_precision("auto", CPU)
+        )
         for free, expected in ((one * 3, 480), (one, 240), (one / 3, 120), (1, 120)):
             monkeypatch.setattr(memory, "free_memory", lambda _device, free=free: free)
             assert fit_crop(recipe, tiny_config, CPU).crop == expected
@@ -312,8 +319,8 @@ class TestMemory:
         network = nn.Sequential(nn.Conv2d(3, 16, 1), nn.GELU(), nn.Conv2d(16, 16, 1))
         # The first convolution keeps its input, GELU its own, the second convolution its own.
         expected = 4 * 32 * 32 * (3 + 16 + 16)
-        assert saved_bytes(network, torch.rand(1, 3, 32, 32), CPU, torch.float32) == expected
-        assert saved_bytes(network, torch.rand(1, 3, 128, 64), CPU, torch.float32) == 8 * expected
+        assert saved_bytes(network, (torch.rand(1, 3, 32, 32),), CPU, torch.float32) == expected
+        assert saved_bytes(network, (torch.rand(1, 3, 128, 64),), CPU, torch.float32) == 8 * expected
 
 
 def test_where_compiling_fails_training_goes_on_without(monkeypatch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nsp_cli.commands import options
-from nsp_cli.commands.methods import chosen_strength, denoising
+from nsp_cli.commands.methods import chosen_model, chosen_strength, denoising
 from nsp_cli.commands.photos import restore_photos
 
 
@@ -34,7 +34,8 @@ def denoise(
         ending="_denoised",
         output=output,
         file_format=format,
-        model=model,
+        model=chosen_model(model, is_blind_spot=plain),
+        is_blind_spot=plain,
         device=device,
         precision=precision,
         tile=tile,

@@ -50,6 +50,15 @@ def upscaling(strength: Strength, mode: Literal["auto", "pd", "direct"], *, plai
     return restore
 
 
+def chosen_model(model: str, *, is_blind_spot: bool = False, enlarges: bool = False) -> str:
+    """Returns what "auto" stands for in a command: the paper's network where its passes are asked for."""
+    if model != "auto":
+        return model
+    if is_blind_spot:
+        return "auto-blind-spot"
+    return "auto-upscale" if enlarges else "auto"
+
+
 def chosen_strength(
     strength: float | None, luma: float | None, chroma: float | None, *, plain: bool
 ) -> Strength:

@@ -25,6 +25,7 @@ def restore_photos(
     restore: RestoreWith,
     enlarges: bool = False,
     factor: int | None = None,
+    is_blind_spot: bool = False,
     ending: str,
     output: Path | None,
     file_format: FileFormat | None,
@@ -43,6 +44,7 @@ def restore_photos(
         restore: What the network does to a photo's pixels.
         enlarges: The result is larger by the weights' factor.
         factor: Refuse weights with another factor.
+        is_blind_spot: Refuse students, for what only the paper's networks can.
         ending: Of results beside their photos.
         output: File or folder; None is beside the photo.
         file_format: Of the results; None keeps the photo's.
@@ -69,6 +71,11 @@ def restore_photos(
             f"{model}: these weights enlarge {restorer.spec.scale}-fold, not {factor}-fold.",
             "Leave out --x2.",
         )
+    if enlarges and restorer.spec.scale == 1:
+        raise WeightsError(
+            f"{model}: this network does not enlarge.", "Leave out --model, or see nsp weights list."
+        )
+    check_kind(restorer, model, is_blind_spot=is_blind_spot)
     work = partial(
         run_job,
         restore=partial(restore, restorer),
@@ -77,6 +84,19 @@ def restore_photos(
         max_megapixels=max_megapixels,
     )
     _run_all(jobs, work, restorer, open_result=open_result)
+
+
+def check_kind(restorer: Restorer, model: str, *, is_blind_spot: bool) -> None:
+    """Passes if the network can do what is asked for.
+
+    Raises:
+        WeightsError: It is a student, and the paper's way was asked for.
+    """
+    if is_blind_spot and restorer.spec.is_told_noise:
+        raise WeightsError(
+            f"{model}: a student, not a blind-spot network; the paper's passes are not for it.",
+            "Leave out --model, or give --model nsp-light.",
+        )
 
 
 def load_restorer(model: str, *, device: str, precision: str, tile: int | None) -> Restorer:

@@ -65,6 +65,12 @@ Network = Annotated[
         help="With --from nothing: light (for CPUs), dbsn or tbsn (the paper's).", show_default="light"
     ),
 ]
+Student = Annotated[
+    bool,
+    typer.Option(
+        "--student", help="Half the time for a teacher, half for a fast student of it, which is FILE."
+    ),
+]
 Recipe = Annotated[
     RecipeName,
     typer.Option(help="paper has the paper's settings; auto is fine-tune, or default with --from nothing."),

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nsp_cli import console
+from nsp_cli import console, noise_aware
+from nsp_cli.api import load_weights
 from nsp_cli.device import describe_device
 from nsp_cli.evaluate import find_pairs, read_pair
 from nsp_cli.publish import Material, Stock, publish
+from nsp_cli.training.batches import PairTask
 from nsp_cli.training.checkpoint import load_identity
 from nsp_cli.training.groups import GroupBy, group
 from nsp_cli.training.hold_out import hold_out
@@ -19,8 +21,11 @@ from nsp_cli.training.loop import TrainingProgress, run
 from nsp_cli.training.memory import fit_crop, is_fitted
 from nsp_cli.training.photo_cache import PhotoCache
 from nsp_cli.training.pool import PhotoPool, load_pool
-from nsp_cli.training.recipe import Budget, Recipe
+from nsp_cli.training.recipe import Budget, Descent, Recipe, StudentRecipe
 from nsp_cli.training.start import Start
+from nsp_cli.training.student import StudentTask
+from nsp_cli.training.study import prepare_study
+from nsp_cli.training.task import Task
 from nsp_cli.training.trainer import Trainer
 from nsp_cli.training.world import World, joined_world
 from nsp_cli.wording import counted
@@ -41,7 +46,8 @@ class TrainRequest:
     budget: Budget
     start: Start
     stock: Stock
-    recipe: Recipe
+    recipe: Recipe | StudentRecipe
+    teacher: Stock | None
     group_by: GroupBy | None
     validate: tuple[Path, Path] | None
     seed: int
@@ -69,11 +75,12 @@ def run_training(request: TrainRequest, device: torch.device) -> None:
         with world.first_on_machine():
             cache = PhotoCache(request.output, machine=world.machine)
             pool = _load(request.folders, cache, recipe, request.seed)
-        rest, held_out = hold_out(pool)
+            rest, held_out = hold_out(pool)
+            task = _make_task(request, recipe, rest, cache, world, device)
         groups = group(pool.photos, request.group_by) if request.group_by else []
         material = Material(pool, held_out, pairs, groups, request.start.origin, request.licence)
         _show_material(material)
-        trainer = _make_trainer(request, recipe, rest, world, device)
+        trainer = _make_trainer(request, task, world, device)
         _train(trainer, request, cache)
         if world.is_main:
             _publish(trainer, request, material)
@@ -81,9 +88,11 @@ def run_training(request: TrainRequest, device: torch.device) -> None:
             cache.discard()
 
 
-def _settle_recipe(request: TrainRequest, world: World, device: torch.device) -> Recipe:
+def _settle_recipe(request: TrainRequest, world: World, device: torch.device) -> Recipe | StudentRecipe:
     """Chooses the crop for all processes, the one of the checkpoint where there is one to resume."""
     asked = request.recipe
+    if isinstance(asked, StudentRecipe):
+        return asked  # lessons are small
     if request.resume:
         found = world.share(load_identity(request.checkpoint) if world.is_main else None)
         crop = found.get("recipe", {}).get("crop")
@@ -100,7 +109,7 @@ def _read_pairs(folders: tuple[Path, Path]) -> list[tuple[Tensor, Tensor]]:
     return [read_pair(*pair) for pair in find_pairs(*folders)]
 
 
-def _load(folders: Sequence[Path], cache: PhotoCache, recipe: Recipe, seed: int) -> PhotoPool:
+def _load(folders: Sequence[Path], cache: PhotoCache, recipe: Descent, seed: int) -> PhotoPool:
     with console.progress("Reading photos") as on_progress:
         pool = load_pool(folders, cache, crop=recipe.crop, seed=seed, on_progress=on_progress)
     for _, reason in pool.skipped:
@@ -117,14 +126,31 @@ def _show_material(material: Material) -> None:
     console.say(f"held out to judge the result on: {regions}" if material.held_out else NOTHING_HELD_OUT)
 
 
-def _make_trainer(
-    request: TrainRequest, recipe: Recipe, pool: PhotoPool, world: World, device: torch.device
-) -> Trainer:
+def _make_task(
+    request: TrainRequest,
+    recipe: Recipe | StudentRecipe,
+    pool: PhotoPool,
+    cache: PhotoCache,
+    world: World,
+    device: torch.device,
+) -> Task:
+    spec = request.start.config.spec()
+    if isinstance(recipe, Recipe):
+        return PairTask(pool, recipe, spec, world)
+    assert request.teacher is not None
+    restorer = load_weights(str(request.teacher.path), device=str(device))
+    with console.progress(f"Photos as {request.teacher.name} sees them") as on_progress:
+        study = prepare_study(
+            pool, cache, lambda photo: noise_aware.denoise(restorer, photo)[0], on_progress=on_progress
+        )
+    return StudentTask(study, recipe, spec.scale, request.teacher.name, world)
+
+
+def _make_trainer(request: TrainRequest, task: Task, world: World, device: torch.device) -> Trainer:
     trainer = Trainer(
-        pool,
+        task,
         network_name=request.start.network_name,
         config=request.start.config,
-        recipe=recipe,
         seed=request.seed,
         device=device,
         initial=request.start.weights,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nsp_cli.commands import options
-from nsp_cli.commands.methods import chosen_strength, upscaling
+from nsp_cli.commands.methods import chosen_model, chosen_strength, upscaling
 from nsp_cli.commands.photos import restore_photos
 
 
@@ -51,6 +51,7 @@ def upscale(
     """Denoise photos and enlarge them twofold in one step."""
     from nsp_cli.batch import WriteOptions
 
+    is_papers = plain or mode is not Mode.AUTO
     restore_photos(
         photos,
         restore=upscaling(chosen_strength(strength, luma, chroma, plain=plain), mode.value, plain=plain),
@@ -59,7 +60,8 @@ def upscale(
         ending="_x2",
         output=output,
         file_format=format,
-        model=model,
+        model=chosen_model(model, is_blind_spot=is_papers, enlarges=True),
+        is_blind_spot=plain or mode is Mode.PD,
         device=device,
         precision=precision,
         tile=tile,

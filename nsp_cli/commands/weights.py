@@ -35,7 +35,7 @@ def list_(as_json: Json = False) -> None:
     elif rows:
         columns = ["name", "network", "where", "licence", "summary"]
         console.table("", columns, [[str(row[column]) for column in columns] for row in rows])
-        console.say(f"Default: {manifest.default or 'none'}")
+        console.say(f"Default: {_describe_defaults(manifest) or 'none'}")
     else:
         console.say("This nsp knows no weights by name; give a .safetensors file or hf://owner/repo/file.")
 
@@ -162,7 +162,7 @@ def _row(entry: Entry, manifest: Manifest) -> dict[str, str | bool]:
         "where": where,
         "licence": entry.licence,
         "summary": entry.summary,
-        "default": entry.name == manifest.default,
+        "default": entry.name in manifest.defaults.values(),
         "path": str(local or ""),
         "sha256": entry.sha256,
     }
@@ -177,16 +177,21 @@ def _compare(entry: Entry, manifest: Manifest) -> str:
     return "ok" if sha256_of(local) == entry.sha256 else "differs"
 
 
+def _describe_defaults(manifest: Manifest) -> str:
+    uses = {"auto": "denoise", "auto-upscale": "upscale", "auto-blind-spot": "--plain and train"}
+    return ", ".join(f"{name} ({uses[kind]})" for kind, name in manifest.defaults.items())
+
+
 def _find(model: str) -> tuple[Path, Path | None]:
     """Returns file and model card of weights on this machine, checked; the card of named ones only."""
     from nsp_cli.hub import SCHEME
-    from nsp_cli.manifest import load_manifest
+    from nsp_cli.manifest import AUTOMATIC, load_manifest
     from nsp_cli.weights import find_local, resolve, sha256_of
 
     if model.startswith(SCHEME):
         raise WeightsError(f"{model}: give a name or a file", f"The file's path: nsp weights pull {model}")
     manifest = load_manifest()
-    if model != "auto" and model not in manifest.entries and Path(model).suffix:
+    if model not in AUTOMATIC and model not in manifest.entries and Path(model).suffix:
         return resolve(model).path, None
     entry = manifest.find(model)
     local = find_local(entry, manifest)

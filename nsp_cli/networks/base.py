@@ -21,6 +21,8 @@ class NetworkSpec:
         exact_tiling: False where attention pools over all it sees (TBSN), so that a tile's
             result differs from the whole picture's however large the halo.
         values_per_pixel: Numbers alive at the peak per input pixel, measured; what a tile costs.
+        is_told_noise: It is no blind-spot network: it sees the pixel it answers for, and takes the
+            photo's measured noise as a second input.
     """
 
     scale: int
@@ -28,6 +30,7 @@ class NetworkSpec:
     radius: int
     exact_tiling: bool
     values_per_pixel: int
+    is_told_noise: bool = False
 
 
 class NetworkConfig(Protocol):

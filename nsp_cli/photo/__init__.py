@@ -14,7 +14,7 @@ from nsp_cli.photo.colour import srgb_profile
 from nsp_cli.photo.data import FORMAT_SUFFIXES, Photo, Pixels, to_bit_depth
 from nsp_cli.photo.disk import check_readable, check_target, replacing, sniff_format, unsupported
 from nsp_cli.photo.facts import CameraFacts, camera_facts
-from nsp_cli.photo.jpeg import read_jpeg, write_jpeg
+from nsp_cli.photo.jpeg import jpeg_round_trip, read_jpeg, write_jpeg
 from nsp_cli.photo.metadata import clean_exif, exif_dpi, orientation_of, set_orientation, set_size
 from nsp_cli.photo.png import png_bytes, read_png, write_png
 from nsp_cli.photo.raw import RAW_SUFFIXES, is_raw, read_raw
@@ -34,6 +34,7 @@ __all__ = [
     "check_writable",
     "copy_photo",
     "format_of",
+    "jpeg_round_trip",
     "png_bytes",
     "read_photo",
     "to_bit_depth",

@@ -11,7 +11,7 @@ from PIL import Image, JpegImagePlugin
 
 from nsp_cli.errors import OutputError
 from nsp_cli.photo.colour import cmyk_to_srgb
-from nsp_cli.photo.data import Photo, as_rgb, channels
+from nsp_cli.photo.data import Photo, Pixels, as_rgb, channels
 from nsp_cli.photo.disk import check_size, damaged
 
 LONGEST_SIDE = 65500
@@ -100,3 +100,16 @@ def write_jpeg(photo: Photo, file: BinaryIO, quality: int) -> None:
     Image.fromarray(channels(photo)).save(
         file, "JPEG", quality=quality, subsampling=0, icc_profile=photo.icc_profile, xmp=photo.xmp, **extras
     )
+
+
+def jpeg_round_trip(pixels: Pixels, quality: int, subsampling: int) -> Pixels:
+    """Returns what a JPEG makes of 8-bit (H, W, 3) pixels.
+
+    Args:
+        pixels: What is compressed.
+        quality: 1 to 100.
+        subsampling: Of colour: 0 for none, 1 for half the columns, 2 for half the rows and columns.
+    """
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality, subsampling=subsampling)
+    return np.array(Image.open(file))

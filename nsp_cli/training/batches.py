@@ -12,16 +12,75 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
+from nsp_cli.networks import NetworkSpec
 from nsp_cli.pixels import to_unit_range
+from nsp_cli.training.draws import generator_for
 from nsp_cli.training.pairs import make_pairs
+from nsp_cli.training.pool import PhotoPool
 from nsp_cli.training.recipe import Recipe
-from nsp_cli.training.sampler import Crop, generator_for
+from nsp_cli.training.sampler import Crop, CropSampler
 from nsp_cli.training.sensor import add_sensor_noise
+from nsp_cli.training.task import Batch
+from nsp_cli.training.world import World
 
 Drawn = TypeVar("Drawn")
 
 # Keeps the randomness of pairs apart from that of the crop they are made of.
 _PAIRS = 1
+
+
+class PairTask:
+    """To predict the next finer scale of noisy photos without seeing the predicted pixel (paper Sec. 3.3)."""
+
+    def __init__(
+        self, pool: PhotoPool, recipe: Recipe, spec: NetworkSpec, world: World | None = None
+    ) -> None:
+        """Sorts the photos.
+
+        Args:
+            pool: What to train on.
+            recipe: How.
+            spec: Of the network.
+            world: The processes that share the batches.
+
+        Raises:
+            TrainingError: No photo is large enough for the network.
+        """
+        self.recipe, self._scale, self._pool = recipe, spec.scale, pool
+        world = world or World()
+        self._sampler = CropSampler(
+            pool.photos,
+            crop=recipe.crop,
+            batch=recipe.batch,
+            multiple=recipe.pd_factor * spec.input_multiple,
+            simulated=recipe.simulated,
+            noise_emphasis=recipe.noise_emphasis,
+            rank=world.rank,
+            world_size=world.size,
+        )
+
+    @property
+    def pd_factor(self) -> int:
+        """As in `Task`; so are the others."""
+        return self.recipe.pd_factor
+
+    @property
+    def checksum(self) -> int:
+        return self._pool.checksum
+
+    @property
+    def data(self) -> str:
+        return self._pool.describe()
+
+    def describe(self) -> str:
+        return f"s = {self.recipe.pd_factor}"
+
+    def draw(self, seed: int, step: int) -> list[Crop]:
+        return self._sampler.draw(seed, step)
+
+    def make_batch(self, drawn: list[Crop], *, seed: int, step: int, device: torch.device) -> Batch:
+        inputs, targets = make_batch(drawn, self.recipe, self._scale, seed=seed, step=step, device=device)
+        return Batch((inputs,), targets)
 
 
 def make_batch(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch._dynamo.exc import BackendCompilerFailed
 
 
-def compiled(network: nn.Module) -> Callable[[Tensor], Tensor]:
+def compiled(network: nn.Module) -> Callable[..., Tensor]:
     """Returns the network compiled for the shapes it meets; as it is, once compiling has failed.
 
     It fails where there is no C++ compiler, which is no reason not to train.
@@ -17,13 +17,13 @@ def compiled(network: nn.Module) -> Callable[[Tensor], Tensor]:
     fast = torch.compile(network, dynamic=False)
     usable = True
 
-    def forward(x: Tensor) -> Tensor:
+    def forward(*inputs: Tensor) -> Tensor:
         nonlocal usable
         if usable:
             try:
-                return fast(x)  # type: ignore[no-any-return]
+                return fast(*inputs)  # type: ignore[no-any-return]
             except BackendCompilerFailed:
                 usable = False
-        return network(x)  # type: ignore[no-any-return]
+        return network(*inputs)  # type: ignore[no-any-return]
 
     return forward

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nsp_cli.errors import TrainingError
 from nsp_cli.training.batches import Prefetcher
 from nsp_cli.training.interrupt import StopWish, deferred_interrupts
 from nsp_cli.training.recipe import Budget
-from nsp_cli.training.sampler import Crop
 from nsp_cli.training.trainer import Trainer
 
 CHECKPOINT_EVERY_SECONDS = 120.0
@@ -110,8 +110,8 @@ class _Loop:
                 if trainer.seconds - self._saved > self._checkpoint_every:
                     self.save()
 
-    def _draw(self, step: int) -> list[Crop]:
-        return self._trainer.sampler.draw(self._trainer.seed, step)
+    def _draw(self, step: int) -> Any:
+        return self._trainer.task.draw(self._trainer.seed, step)
 
     def _agree_on_share(self, wish: StopWish) -> float:
         """Returns the share done, infinite if any process was asked to stop."""

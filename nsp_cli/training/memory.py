@@ -16,19 +16,21 @@ from nsp_cli.training.recipe import Recipe
 _SHARE = 0.5
 
 
-def choose_chunk(network: nn.Module, inputs: Tensor, device: torch.device, precision: torch.dtype) -> int:
+def choose_chunk(
+    network: nn.Module, inputs: tuple[Tensor, ...], device: torch.device, precision: torch.dtype
+) -> int:
     """Returns how many of a batch's inputs fit a training step in free memory, at least 1.
 
     The gradients of the chunks are added up, so the result is that of the whole batch.
 
     Args:
         network: What is trained, on `device`.
-        inputs: (B, 3, H, W), a batch.
+        inputs: (B, 3, H, W), a batch, and what else the network is called with.
         device: Where it will run.
         precision: What it computes in.
     """
-    one = saved_bytes(network, inputs[:1], device, precision)
-    return max(1, min(len(inputs), int(free_memory(device) * _SHARE / max(1, one))))
+    one = saved_bytes(network, tuple(given[:1] for given in inputs), device, precision)
+    return max(1, min(len(inputs[0]), int(free_memory(device) * _SHARE / max(1, one))))
 
 
 def fit_crop(recipe: Recipe, config: NetworkConfig, device: torch.device) -> Recipe:
@@ -40,7 +42,7 @@ def fit_crop(recipe: Recipe, config: NetworkConfig, device: torch.device) -> Rec
     room, multiple = free_memory(device) * _SHARE, config.spec().input_multiple
     while recipe.crop // 2 >= SMALLEST_SIDE:
         side = max(1, recipe.crop // recipe.pd_factor // multiple) * multiple
-        if saved_bytes(network, torch.zeros(1, 3, side, side), device, precision) <= room:
+        if saved_bytes(network, (torch.zeros(1, 3, side, side),), device, precision) <= room:
             break
         recipe = replace(recipe, crop=recipe.crop // 2)
     return recipe
@@ -51,9 +53,12 @@ def is_fitted(crop: int, asked: int) -> bool:
     return crop == asked or (asked // 2 >= SMALLEST_SIDE and is_fitted(crop, asked // 2))
 
 
-def saved_bytes(network: nn.Module, inputs: Tensor, device: torch.device, precision: torch.dtype) -> int:
-    """Counts what a forward pass keeps for the backward pass, on a part of the inputs at most 64 wide."""
-    part = inputs[..., :64, :64].to(device, copy=True).contiguous()
+def saved_bytes(
+    network: nn.Module, inputs: tuple[Tensor, ...], device: torch.device, precision: torch.dtype
+) -> int:
+    """Counts what a forward pass keeps for the backward pass, on a part of the pictures at most 64 wide."""
+    picture = inputs[0]
+    part = picture[..., :64, :64].to(device, copy=True).contiguous()
     weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
     sizes: dict[int, int] = {}
 
@@ -67,7 +72,7 @@ def saved_bytes(network: nn.Module, inputs: Tensor, device: torch.device, precis
         torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor),
         torch.autocast(device.type, precision, enabled=precision != torch.float32),
     ):
-        kept = network(part)
+        kept = network(part, *(given.to(device) for given in inputs[1:]))
     del kept
-    area = inputs.shape[-2] * inputs.shape[-1] / (part.shape[-2] * part.shape[-1])
+    area = picture.shape[-2] * picture.shape[-1] / (part.shape[-2] * part.shape[-1])
     return int(sum(sizes.values()) * area)

@@ -56,14 +56,16 @@ class PhotoCache:
             raise _unusable(self.folder, error) from error
 
     def store(self, name: str, pixels: Pixels) -> Path:
-        """Writes an array and returns its file.
+        """Writes an array and returns its file; a kill leaves none that is not whole.
 
         Raises:
             TrainingError: The disk is full or not writable.
         """
-        path = self.folder / f"{name}.npy"
+        path = self._path(name)
+        partial = path.with_name(f"{name}.partial.npy")
         try:
-            np.save(path, pixels)
+            np.save(partial, pixels)
+            partial.replace(path)
         except OSError as error:
             raise _unusable(path, error) from error
         return path
@@ -73,9 +75,17 @@ class PhotoCache:
         with suppress(OSError):  # where it is gone, the next read says so
             os.utime(self.folder)
 
+    def find(self, name: str) -> Path | None:
+        """Returns the file of an array that an earlier start of the run has stored."""
+        path = self._path(name)
+        return path if path.is_file() else None
+
     def discard(self) -> None:
         """Gives the disk space back; to be called when the run is finished."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.npy"
 
 
 def read_window(path: Path, top: int, left: int, height: int, width: int) -> Pixels:

@@ -18,6 +18,7 @@ from torch.nn import functional
 from nsp_cli.errors import InputError, TrainingError
 from nsp_cli.photo import PHOTO_SUFFIXES, CameraFacts, camera_facts, read_photo
 from nsp_cli.training.photo_cache import PhotoCache, Pixels, read_window
+from nsp_cli.wording import counted
 
 # A crop smaller than this is mostly border to a network that sees 60 pixels around.
 SMALLEST_SIDE = 120
@@ -77,6 +78,10 @@ class PhotoPool:
     def megapixels(self) -> float:
         """Counts what is kept, not what the files hold."""
         return sum(photo.megapixels for photo in self.photos)
+
+    def describe(self) -> str:
+        """Says how much there is."""
+        return f"{counted(len(self.photos), 'noisy photo')}, {self.megapixels:.1f} MP"
 
     @property
     def checksum(self) -> int:

@@ -10,15 +10,10 @@ from nsp_cli.training.pairs import Strategy
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How to train. The defaults are ours; `PAPER` holds the paper's (Sec. 4.1).
+class Descent:
+    """How a network's weights are moved; what every recipe has.
 
     Attributes:
-        pd_factor: s, the side of the patches that pairs are drawn from.
-        targets: n, targets per patch.
-        strategy: How target pixels are chosen.
-        pairs: Random pairs used per crop; None for all (paper). One pair costs a 21st of the
-            arithmetic and teaches nearly as much, so far more crops are seen.
         crop: Side of a crop in photo pixels.
         batch: Crops per step and process.
         learning_rate: Peak of the schedule.
@@ -27,15 +22,10 @@ class Recipe:
         weight_decay: AdamW's; 0 makes it plain Adam.
         ema_decay: Of the running mean of the weights that is published; 0 publishes the last ones.
         clip: Largest gradient norm; None for any.
-        simulated: Share of the mild photos' crops that get simulated sensor noise.
         noise_emphasis: Power of a photo's noise level that its share of the crops grows with;
             0 draws them uniformly over all pixels.
     """
 
-    pd_factor: int = 5
-    targets: int = 1
-    strategy: Strategy = "consecutive"
-    pairs: int | None = 1
     crop: int = 480
     batch: int = 4
     learning_rate: float = 2e-3
@@ -44,7 +34,6 @@ class Recipe:
     weight_decay: float = 1e-4
     ema_decay: float = 0.999
     clip: float | None = 1.0
-    simulated: float = 0.6
     noise_emphasis: float = 1.0
 
     def rate_factor(self, share: float) -> float:
@@ -54,6 +43,49 @@ class Recipe:
         if share < self.warm_up:
             return share / self.warm_up
         return 0.5 * (1 + math.cos(math.pi * (share - self.warm_up) / (1 - self.warm_up)))
+
+
+@dataclass(frozen=True)
+class Recipe(Descent):
+    """How to train a blind-spot network. The defaults are ours; `PAPER` holds the paper's (Sec. 4.1).
+
+    Attributes:
+        pd_factor: s, the side of the patches that pairs are drawn from.
+        targets: n, targets per patch.
+        strategy: How target pixels are chosen.
+        pairs: Random pairs used per crop; None for all (paper). One pair costs a 21st of the
+            arithmetic and teaches nearly as much, so far more crops are seen.
+        simulated: Share of the mild photos' crops that get simulated sensor noise.
+    """
+
+    pd_factor: int = 5
+    targets: int = 1
+    strategy: Strategy = "consecutive"
+    pairs: int | None = 1
+    simulated: float = 0.6
+
+
+@dataclass(frozen=True)
+class StudentRecipe(Descent):
+    """How to train a student.
+
+    Attributes:
+        real: Share of lessons that are the photos themselves, with the teacher's answer as target.
+        taught: Share that are the teacher's answers with simulated noise; the rest are mild photos
+            made smaller, with simulated noise.
+        balance: Power of a lesson's noise level that its loss is divided by; without it, strong noise
+            would be all that counts.
+    """
+
+    crop: int = 128
+    batch: int = 12
+    learning_rate: float = 1.2e-3
+    ema_decay: float = 0.9995
+    # Gradients are about 0.04 long; one of 1 threw a run back by thousands of steps.
+    clip: float | None = 0.1
+    real: float = 0.2
+    taught: float = 0.3
+    balance: float = 0.15
 
 
 PAPER = Recipe(
@@ -71,6 +103,7 @@ PAPER = Recipe(
 PAPER_STEPS = 750 * 400
 # Weights that have learnt already move gently, and learn this camera's noise, not a simulated one's.
 FINE_TUNE = Recipe(learning_rate=5e-4, simulated=0.0)
+FINE_TUNE_STUDENT = StudentRecipe(learning_rate=5e-4)
 RECIPES = {"default": Recipe(), "fine-tune": FINE_TUNE, "paper": PAPER}
 
 

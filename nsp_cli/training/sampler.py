@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from nsp_cli.errors import TrainingError
+from nsp_cli.training.draws import Deck, below, generator_for, happens
 from nsp_cli.training.pool import TrainingPhoto
 from nsp_cli.training.sensor import SensorNoise, draw_sensor_noise
 
@@ -81,44 +83,52 @@ class CropSampler:
         small = [photo for photo in usable if photo.side < crop]
         small_side = min((photo.side for photo in small), default=crop) // multiple * multiple
         small_count = max(1, round(batch * (crop / small_side) ** 2))
-        self._large = _Deck(large, noise_emphasis, batch, crop)
-        self._small = _Deck(small, noise_emphasis, small_count, small_side)
-        self._small_chance = self._small.weight / (self._small.weight + self._large.weight)
+        self._large = _Shape(photo_deck(large, noise_emphasis), batch, crop)
+        self._small = _Shape(photo_deck(small, noise_emphasis), small_count, small_side)
+        small_weight = self._small.deck.weight
+        self._small_chance = small_weight / (small_weight + self._large.deck.weight)
 
     def draw(self, seed: int, step: int) -> list[Crop]:
         """Returns this process's crops of a step, flipped and rotated at random."""
         # All processes draw the same shape, or the slowest would set the pace.
-        is_small = float(torch.rand((), generator=generator_for(seed, step))) < self._small_chance
-        deck = self._small if is_small else self._large
-        first = self._rank * deck.count
-        return [self._draw_crop(deck, seed, step, first + index) for index in range(deck.count)]
+        is_small = happens(self._small_chance, generator_for(seed, step))
+        shape = self._small if is_small else self._large
+        first = self._rank * shape.count
+        return [self._draw_crop(shape, seed, step, first + index) for index in range(shape.count)]
 
-    def _draw_crop(self, deck: _Deck, seed: int, step: int, number: int) -> Crop:
+    def _draw_crop(self, shape: _Shape, seed: int, step: int, number: int) -> Crop:
         generator = generator_for(seed, step, number)
-        photo, side = deck.draw(generator), deck.side
-        top, left = _below(photo.height - side + 1, generator), _below(photo.width - side + 1, generator)
-        pixels = np.rot90(photo.read(top, left, side, side), _below(4, generator))
-        pixels = pixels[:, ::-1] if _below(2, generator) else pixels
-        is_noised = photo.noise < MILD_NOISE and float(torch.rand((), generator=generator)) < self._simulated
+        photo, side = shape.deck.draw(generator), shape.side
+        top, left = below(photo.height - side + 1, generator), below(photo.width - side + 1, generator)
+        pixels = np.rot90(photo.read(top, left, side, side), below(4, generator))
+        pixels = pixels[:, ::-1] if below(2, generator) else pixels
+        is_noised = photo.noise < MILD_NOISE and happens(self._simulated, generator)
         return Crop(_as_tensor(pixels), draw_sensor_noise(generator) if is_noised else None, number)
 
 
-class _Deck:
-    """Photos that give crops of one size, with their chances."""
+@dataclass(frozen=True, eq=False)
+class _Shape:
+    """Photos that give crops of one size.
 
-    def __init__(self, photos: Sequence[TrainingPhoto], noise_emphasis: float, count: int, side: int) -> None:
-        self._photos, self.count, self.side = photos, count, side
-        areas = np.array([photo.height * photo.width for photo in photos], np.float64)
-        noise = np.array([max(photo.noise, _LEAST_NOISE) for photo in photos])
-        self._cumulative = np.cumsum(areas * noise**noise_emphasis)
+    Attributes:
+        deck: The photos, drawn by area and noise.
+        count: Crops in a step's batch, per process.
+        side: Of a crop.
+    """
 
-    @property
-    def weight(self) -> float:
-        return float(self._cumulative[-1]) if len(self._photos) else 0.0
+    deck: Deck[TrainingPhoto]
+    count: int
+    side: int
 
-    def draw(self, generator: torch.Generator) -> TrainingPhoto:
-        place = float(torch.rand((), generator=generator, dtype=torch.float64)) * self.weight
-        return self._photos[int(np.searchsorted(self._cumulative, place, side="right"))]
+
+def photo_deck(photos: Sequence[TrainingPhoto], noise_emphasis: float) -> Deck[TrainingPhoto]:
+    """Gives each photo a chance proportional to its area, times that power of its noise."""
+    return Deck(photos, [photo_weight(photo, noise_emphasis) for photo in photos])
+
+
+def photo_weight(photo: TrainingPhoto, noise_emphasis: float) -> float:
+    """Returns a photo's area in megapixels, times that power of its noise."""
+    return photo.megapixels * math.pow(max(photo.noise, _LEAST_NOISE), noise_emphasis)
 
 
 def _as_tensor(pixels: np.ndarray) -> Tensor:
@@ -126,14 +136,3 @@ def _as_tensor(pixels: np.ndarray) -> Tensor:
     if pixels.dtype == np.uint16:
         pixels = pixels.astype(np.float32) / 65535
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-
-
-def _below(stop: int, generator: torch.Generator) -> int:
-    return int(torch.randint(stop, (), generator=generator))
-
-
-def generator_for(*numbers: int, device: torch.device | None = None) -> torch.Generator:
-    """Returns the generator that belongs to some numbers; different numbers give independent ones."""
-    # The length goes in too: SeedSequence pads with zeros, and (1, 0) is not (1,).
-    state = np.random.SeedSequence([len(numbers), *numbers]).generate_state(1, np.uint64)
-    return torch.Generator(device or "cpu").manual_seed(int(state[0] >> np.uint64(1)))

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from torch import Tensor
 
 from nsp_cli.networks import NetworkConfig
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.networks.tbsn import TbsnConfig
+from nsp_cli.networks.unet import UnetConfig
 from nsp_cli.weights_file import load_network
 
-# What can be trained from nothing; light is the bundled nsp-light's, the others are the paper's.
+# What can be trained from nothing: the students' network, as nsp-fast and nsp-fast-x2 have it; light is
+# the bundled nsp-light's, the others are the paper's.
 ANEW: dict[str, tuple[str, NetworkConfig]] = {
+    "fast": ("unet", UnetConfig()),
+    "fast-x2": ("unet", UnetConfig(scale=2)),
     "light": ("dbsn", DbsnConfig(base_channels=32, num_modules=9)),
     "dbsn": ("dbsn", DbsnConfig()),
     "tbsn": ("tbsn", TbsnConfig()),
@@ -45,6 +50,14 @@ def start_from(path: Path, name: str) -> Start:
     """
     network, info = load_network(path)
     return Start(info.network, info.config, network.state_dict(), name)
+
+
+def start_enlarging(start: Start) -> Start:
+    """Makes a student that enlarges twofold of one that does not; only its last layer is new."""
+    config = replace(cast(UnetConfig, start.config), scale=2)
+    fresh = config.build().state_dict()
+    given = {name: value for name, value in (start.weights or {}).items() if not name.startswith("tail.")}
+    return Start(start.network_name, config, fresh | given, f"{start.origin}, enlarging")
 
 
 def start_anew(network: str) -> Start:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -17,20 +17,18 @@ from torch import Tensor, nn
 from nsp_cli.device import choose_training_precision, release_memory
 from nsp_cli.errors import DeviceError, TrainingError
 from nsp_cli.networks import NetworkConfig
-from nsp_cli.training.batches import make_batch
 from nsp_cli.training.checkpoint import checksum_of, load_checkpoint, save_checkpoint
 from nsp_cli.training.compilation import compiled
 from nsp_cli.training.loss_curve import LossCurve
 from nsp_cli.training.memory import choose_chunk
-from nsp_cli.training.pool import PhotoPool
-from nsp_cli.training.recipe import Recipe
-from nsp_cli.training.sampler import Crop, CropSampler
+from nsp_cli.training.task import Batch, Task
 from nsp_cli.training.world import World
-from nsp_cli.wording import counted
 
 # Reading the loss makes the processor wait for a GPU; on the CPU it costs nothing.
 _CHECK_EVERY = {"cpu": 1}
 _CHECK_ELSEWHERE = 20
+# Steps between copies of the state to go back to; one at every step would take a tenth of the time.
+_KEEP_EVERY = 50
 
 
 class Trainer:
@@ -48,46 +46,35 @@ class Trainer:
 
     def __init__(
         self,
-        pool: PhotoPool,
+        task: Task,
         *,
         network_name: str,
         config: NetworkConfig,
-        recipe: Recipe,
         seed: int,
         device: torch.device,
         initial: dict[str, Tensor] | None = None,
         world: World | None = None,
     ) -> None:
         torch.manual_seed(seed)
-        self.network_name, self.config, self.recipe, self.seed = network_name, config, recipe, seed
+        self.task, self.recipe = task, task.recipe
+        self.network_name, self.config, self.seed = network_name, config, seed
         self.world, self.device = world or World(), device
         self.network = config.build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if initial:
             self.network.load_state_dict(initial)
         self.ema = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-        )
-        self.sampler = CropSampler(
-            pool.photos,
-            crop=recipe.crop,
-            batch=recipe.batch,
-            multiple=recipe.pd_factor * config.spec().input_multiple,
-            simulated=recipe.simulated,
-            noise_emphasis=recipe.noise_emphasis,
-            rank=self.world.rank,
-            world_size=self.world.size,
+            self.network.parameters(), lr=self.recipe.learning_rate, weight_decay=self.recipe.weight_decay
         )
         self.step, self.seconds, self.waited, self.curve = 0, 0.0, 0.0, LossCurve()
         self._wrapped = self.world.wrap(self.network)
-        self._forward: Callable[[Tensor], Tensor] = self._wrapped
+        self._forward: Callable[..., Tensor] = self._wrapped
         self._precision = choose_training_precision(device)
         self._chunk: int | None = None
         self._check_every = _CHECK_EVERY.get(device.type, _CHECK_ELSEWHERE)
         self._unchecked, self._steps_unchecked = torch.zeros(2, device=device), 0
         self._good = copy.deepcopy(self._state())
-        self._photos, self._start = pool.checksum, checksum_of(initial)
-        self._data = f"{counted(len(pool.photos), 'noisy photo')}, {pool.megapixels:.1f} MP"
+        self._start = checksum_of(initial)
 
     @property
     def waited_share(self) -> float:
@@ -103,11 +90,11 @@ class Trainer:
         """Compiles the network, which pays after some hundred steps; where that fails, goes on without."""
         self._forward = compiled(self._wrapped)
 
-    def train_step(self, crops: Sequence[Crop], share: float) -> None:
+    def train_step(self, drawn: Any, share: float) -> None:
         """Does one step.
 
         Args:
-            crops: What the sampler drew for it.
+            drawn: What the task drew for it.
             share: Of the run that is done, for the schedule.
 
         Raises:
@@ -116,15 +103,8 @@ class Trainer:
         """
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate * self.recipe.rate_factor(share)
-        inputs, targets = make_batch(
-            crops,
-            self.recipe,
-            self.config.spec().scale,
-            seed=self.seed,
-            step=self.step,
-            device=self.device,
-        )
-        loss = self._backward(inputs, targets)
+        batch = self.task.make_batch(drawn, seed=self.seed, step=self.step, device=self.device)
+        loss = self._backward(batch)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip or math.inf)
         self.optimiser.step()
         self.step += 1
@@ -134,12 +114,12 @@ class Trainer:
         if self._steps_unchecked == self._check_every:
             self.check()
 
-    def _backward(self, inputs: Tensor, targets: Tensor) -> Tensor:
+    def _backward(self, batch: Batch) -> Tensor:
         if self._chunk is None:
-            self._chunk = choose_chunk(self.network, inputs, self.device, self._precision)
+            self._chunk = choose_chunk(self.network, batch.inputs, self.device, self._precision)
         while True:
             try:
-                return self._accumulate(inputs, targets, self._chunk)
+                return self._accumulate(batch, self._chunk)
             except torch.OutOfMemoryError as error:
                 # With several processes the others already wait for this one's gradients.
                 if self._chunk == 1 or self.world.size > 1:
@@ -150,18 +130,18 @@ class Trainer:
                 self._chunk = (self._chunk + 1) // 2
                 release_memory(self.device)
 
-    def _accumulate(self, inputs: Tensor, targets: Tensor, chunk: int) -> Tensor:
+    def _accumulate(self, batch: Batch, chunk: int) -> Tensor:
         self.optimiser.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self.device)
-        parts = list(zip(torch.split(inputs, chunk), torch.split(targets, chunk), strict=True))
-        for number, (part, target) in enumerate(parts):
+        parts = batch.split(chunk)
+        for number, part in enumerate(parts):
             is_last = number == len(parts) - 1
             no_exchange = nullcontext if is_last else getattr(self._wrapped, "no_sync", nullcontext)
             with no_exchange():
                 is_mixed = self._precision != torch.float32
                 with torch.autocast(self.device.type, self._precision, enabled=is_mixed):
-                    predicted = self._forward(part)
-                loss = (predicted.float() - target).abs().sum() / targets.numel()
+                    predicted = self._forward(*part.inputs)
+                loss = part.loss(predicted) * (len(part) / len(batch))
                 loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         return total
@@ -192,7 +172,8 @@ class Trainer:
                 "Go on with --resume and a lower --learning-rate.",
             )
         self.curve.add(loss, steps)
-        self._good = copy.deepcopy(self._state())
+        if self.step - self._good["step"] >= _KEEP_EVERY:
+            self._good = copy.deepcopy(self._state())
 
     def save(self, path: Path) -> None:
         """Writes everything that is needed to go on exactly; only the main process does.
@@ -232,7 +213,7 @@ class Trainer:
             "config": asdict(self.config),  # type: ignore[call-overload]
             "recipe": recipe,
             "seed": self.seed,
-            "photos": self._photos,
+            "photos": self.task.checksum,
             "weights to start from": self._start,
             "processes": self.world.size,
         }
@@ -250,14 +231,14 @@ class Trainer:
 
     def metadata(self) -> dict[str, str]:
         """Returns what a weights file tells of its training."""
-        return {
-            "pd_factor": str(self.recipe.pd_factor),
+        pairs = {"pd_factor": str(self.task.pd_factor)} if self.task.pd_factor else {}
+        return pairs | {
             "recipe": json.dumps(asdict(self.recipe)),
             "steps": str(self.step),
             "minutes": f"{self.seconds / 60:.1f}",
             "seed": str(self.seed),
             "processes": str(self.world.size),
-            "data": self._data,
+            "data": self.task.data,
         }
 
     def averaged_network(self) -> nn.Module:

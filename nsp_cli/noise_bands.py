@@ -1,0 +1,61 @@
+"""A photo's noise in six numbers: what the student network is told."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nsp_cli.block_dct import dct_kernels, to_luma_chroma
+from nsp_cli.flat_power import frequencies
+from nsp_cli.noise import SIDE, NoiseProfile
+
+# Between coarse, middle and fine frequencies.
+_EDGES = (2.3, 4.6)
+_MOST_COARSE, _MOST_MIDDLE = 1.5, 2.4
+# Cameras smooth most where a photo is flattest, and there it is measured.
+_FLATTEST_TO_ALL = 1.6
+
+
+def noise_bands(spectrum: Tensor) -> Tensor:
+    """Sums a spectrum up.
+
+    Args:
+        spectrum: (3, 8, 8) variance of each DCT coefficient, in luma and the two chroma planes, as
+            `NoiseProfile.spectrum`.
+
+    Returns:
+        (6,) standard deviation per coefficient where white is 1: coarse, middle and fine luma, then
+        the same of chroma. White noise has the same in all.
+    """
+    frequency = frequencies(SIDE)
+    fine, coarse = frequency >= _EDGES[1], (frequency > 0) & (frequency < _EDGES[0])
+    power = spectrum.flatten(1)
+    bands = [power[:, band] for band in (coarse, ~fine & (frequency >= _EDGES[0]), fine)]
+    luma, chroma = ([band[planes].mean() for band in bands] for planes in (slice(0, 1), slice(1, 3)))
+    return torch.stack([*luma, *chroma]).clamp(min=0).sqrt()
+
+
+def bands_of_residual(residual: Tensor) -> Tensor:
+    """Returns the `noise_bands` of (3, H, W) noise itself, where that is known."""
+    coefficients = functional.conv2d(to_luma_chroma(residual)[:, None], dct_kernels(SIDE), stride=SIDE)
+    return noise_bands(coefficients.square().mean((2, 3)).view(3, SIDE, SIDE))
+
+
+def told_noise(profile: NoiseProfile, *, luma: float = 1.0, chroma: float = 1.0) -> Tensor:
+    """Returns what a student is told of a photo's noise.
+
+    Args:
+        profile: What was measured.
+        luma, chroma: How many times as strong it is to take the noise; below 1 nothing changes.
+
+    Returns:
+        (6,) as `noise_bands`.
+    """
+    bands = noise_bands(profile.spectrum)
+    # A gentle gradient has coarse luma too.
+    bands[0] = torch.minimum(bands[0], _MOST_COARSE * bands[1])
+    bands *= _FLATTEST_TO_ALL
+    # A lawn has every mark of noise but colour.
+    bands[:3] *= (_MOST_MIDDLE * profile.most_luma / bands[1].clamp(min=1e-9)).clamp(max=1)
+    return bands * torch.tensor([max(1.0, luma)] * 3 + [max(1.0, chroma)] * 3)

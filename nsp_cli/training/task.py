@@ -1,0 +1,80 @@
+"""What a network can be trained to do: blind-spot prediction or a student's lessons, for one trainer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from nsp_cli.training.recipe import Descent
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """A step's work, on the device.
+
+    Attributes:
+        inputs: What the network is called with; each has B as its first side.
+        targets: (B, 3, H, W) in [0, 1].
+        weights: (B,) that the losses count with; None for all alike.
+    """
+
+    inputs: tuple[Tensor, ...]
+    targets: Tensor
+    weights: Tensor | None = None
+
+    def __len__(self) -> int:
+        """Returns B."""
+        return len(self.targets)
+
+    def split(self, size: int) -> list[Batch]:
+        """Returns parts of at most so many."""
+        places = [slice(start, start + size) for start in range(0, len(self), size)]
+        return [
+            Batch(
+                tuple(given[place] for given in self.inputs),
+                self.targets[place],
+                None if self.weights is None else self.weights[place],
+            )
+            for place in places
+        ]
+
+    def loss(self, predicted: Tensor) -> Tensor:
+        """Returns the mean absolute error (Eq. 4), weighted."""
+        errors = (predicted.float() - self.targets).abs()
+        return errors.mean() if self.weights is None else (errors.mean((1, 2, 3)) * self.weights).mean()
+
+
+class Task(Protocol):
+    """Where a trainer's batches come from.
+
+    All chance comes from the seed, the step's number and the place in the batch over all processes, so
+    that a resumed run draws what an unbroken one would, and several processes what one would.
+    """
+
+    @property
+    def recipe(self) -> Descent:
+        """Says how the weights are moved."""
+
+    @property
+    def pd_factor(self) -> int | None:
+        """Is s of the blind-spot pairs; None where there are none."""
+
+    @property
+    def checksum(self) -> int:
+        """Tells the pictures from others."""
+
+    @property
+    def data(self) -> str:
+        """Describes the pictures for people."""
+
+    def describe(self) -> str:
+        """Describes for people what is particular to the recipe."""
+
+    def draw(self, seed: int, step: int) -> Any:
+        """Draws what a step needs; called ahead of it from another thread."""
+
+    def make_batch(self, drawn: Any, *, seed: int, step: int, device: torch.device) -> Batch:
+        """Makes what was drawn into a batch."""

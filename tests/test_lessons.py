@@ -1,0 +1,123 @@
+"""What a student is taught with, and what is drawn of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from nsp_cli.errors import TrainingError
+from nsp_cli.noise_bands import bands_of_residual
+from nsp_cli.training import lessons
+from nsp_cli.training.lessons import LessonSampler
+from nsp_cli.training.photo_cache import PhotoCache
+from nsp_cli.training.pool import PhotoPool
+from nsp_cli.training.recipe import StudentRecipe
+from nsp_cli.training.study import Study, prepare_study
+from tests.training_photos import noisy_pixels, stored
+
+RECIPE = StudentRecipe(crop=48, batch=3)
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> PhotoPool:
+    photos = [
+        stored(tmp_path, noisy_pixels(300, 310, seed=n), noise=noise, name=str(n))
+        for n, noise in enumerate((1.0, 2.0, 20.0))
+    ]
+    return PhotoPool(tuple(photos), (), 3)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> PhotoCache:
+    return PhotoCache(tmp_path / "run", root=tmp_path / "cache")
+
+
+@pytest.fixture
+def study(pool, cache) -> Study:
+    return prepare_study(pool, cache, lambda photo: torch.full_like(photo.int(), 30_000).to(torch.uint16))
+
+
+def test_the_teacher_sees_every_photo_once_also_when_the_run_starts_again(pool, cache):
+    asked = []
+
+    def teach(photo):
+        asked.append(photo.shape)
+        return photo
+
+    first, second = prepare_study(pool, cache, teach), prepare_study(pool, cache, teach)
+    assert asked == [(3, 300, 310)] * 3
+    assert first.checksum == second.checksum
+
+
+def test_another_teacher_makes_another_study(pool, cache, study, tmp_path):
+    other = prepare_study(pool, PhotoCache(tmp_path / "other", root=tmp_path / "cache"), lambda photo: photo)
+    assert other.checksum != study.checksum
+
+
+def test_mild_photos_are_made_smaller_and_noisy_ones_are_not(study):
+    sizes = Counter((picture.clean.height, picture.clean.width) for picture in study.reduced)
+    assert sizes == {(150, 155): 2, (100, 103): 2}
+    assert [picture.noisy for picture in study.real] == list(study.pool.photos)
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_shapes(study, scale):
+    drawn = LessonSampler(study, RECIPE, scale).draw(0, 0)
+    assert drawn.noisy.shape == (3, 3, 48, 48)
+    assert drawn.clean.shape == (3, 3, 48 * scale, 48 * scale)
+    assert drawn.noise.shape == (3, 6)
+    assert drawn.weights.shape == (3,)
+
+
+def test_seed_and_step_decide(study):
+    sampler = LessonSampler(study, RECIPE, 1)
+    assert torch.equal(sampler.draw(1, 2).noisy, sampler.draw(1, 2).noisy)
+    assert not torch.equal(sampler.draw(1, 2).noisy, sampler.draw(1, 3).noisy)
+    assert not torch.equal(sampler.draw(1, 2).noisy, sampler.draw(2, 2).noisy)
+
+
+def test_two_processes_draw_what_one_would(study):
+    one = LessonSampler(study, replace(RECIPE, batch=6), 1).draw(0, 5)
+    two = [LessonSampler(study, RECIPE, 1, rank=rank).draw(0, 5) for rank in (0, 1)]
+    torch.testing.assert_close(torch.cat([part.noisy for part in two]), one.noisy)
+    torch.testing.assert_close(torch.cat([part.noise for part in two]), one.noise)
+
+
+def test_a_real_lesson_is_the_photo_and_the_teachers_answer(study):
+    drawn = LessonSampler(study, replace(RECIPE, real=1.0, taught=0.0), 1).draw(0, 0)
+    assert torch.allclose(drawn.clean, torch.tensor(30_000 / 65_535))
+    assert drawn.noisy.std(dim=(2, 3)).min() > 10 / 255
+
+
+@pytest.mark.parametrize("kind", ["real", "taught", "reduced"])
+def test_shares_are_kept(study, kind, monkeypatch):
+    share = {"real": 0.2, "taught": 0.3, "reduced": 0.5}[kind]
+    deck = LessonSampler(study, RECIPE, 1)._deck
+    generator = torch.Generator().manual_seed(0)
+    members = set(map(id, getattr(study, kind)))
+    drawn = [id(deck.draw(generator)) in members for _ in range(3000)]
+    assert sum(drawn) / 3000 == pytest.approx(share, abs=0.03)
+
+
+def test_what_the_student_is_told_is_the_noise_give_or_take(study, monkeypatch):
+    for name in ("_ALL_WRONG", "_EACH_WRONG", "_COARSE_WRONG"):
+        monkeypatch.setattr(lessons, name, 0.0)
+    drawn = LessonSampler(study, replace(RECIPE, real=0.0, taught=1.0), 1).draw(0, 0)
+    for noisy, clean, told in zip(drawn.noisy, drawn.clean, drawn.noise, strict=True):
+        torch.testing.assert_close(told, bands_of_residual(noisy - clean))
+
+
+def test_strong_noise_counts_less(study):
+    drawn = [LessonSampler(study, RECIPE, 1).draw(0, step) for step in range(5)]
+    noise = torch.cat([(one.noisy - one.clean).std((1, 2, 3)) for one in drawn])
+    weights = torch.cat([one.weights for one in drawn])
+    assert weights[noise.argmax()] < weights[noise.argmin()]
+
+
+def test_photos_that_are_too_small_are_an_error(study):
+    with pytest.raises(TrainingError, match="512 pixels"):
+        LessonSampler(study, replace(RECIPE, crop=512), 1)
