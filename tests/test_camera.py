@@ -20,6 +20,7 @@ PLAIN = Camera(
     chroma=4 / 255,
     luma_width=0.0,
     chroma_width=0.0,
+    floor=0.0,
     blotches=0.0,
     blotch_width=3.0,
     sharpening=0.0,

@@ -35,6 +35,7 @@ class Camera:
             all colours everywhere, which is what a demosaicing better than bilinear comes close to.
         luma, chroma: Levels of the noise in the finished picture, white at 1, chroma per plane.
         luma_width, chroma_width: Of the camera's smoothing.
+        floor: Of each frequency's noise, relative to the coarse: what smoothing leaves at the least.
         blotches: Share of noise that is `blotch_width` wide, which noise reduction leaves.
         blotch_width: Its width.
         sharpening: Amount of an unsharp mask of radius 1.
@@ -50,6 +51,7 @@ class Camera:
     chroma: float
     luma_width: float
     chroma_width: float
+    floor: float
     blotches: float
     blotch_width: float
     sharpening: float
@@ -71,7 +73,7 @@ def draw_camera(generator: torch.Generator) -> Camera:
     def happens(chance: float) -> bool:
         return uniform(0, 1) < chance
 
-    luma = (log_uniform(0.7, 60) if happens(0.75) else log_uniform(12, 60)) / 255
+    luma = (log_uniform(0.7, 60) if happens(0.7) else log_uniform(10, 70)) / 255
     luma_width = uniform(0, 1.1) if happens(0.8) else uniform(1.1, 2.0)
     # Sensors make as much chroma as luma noise; cameras leave a tenth of it, or more than that.
     chroma = luma * (log_uniform(0.08, 0.6) if happens(0.5) else log_uniform(0.5, 1.4))
@@ -81,7 +83,8 @@ def draw_camera(generator: torch.Generator) -> Camera:
         luma=luma,
         chroma=chroma,
         luma_width=luma_width,
-        chroma_width=luma_width + uniform(0, 2.0),
+        chroma_width=luma_width + (uniform(0, 0.7) if happens(0.5) else uniform(0, 2.0)),
+        floor=uniform(0, 0.3) if happens(0.5) else 0.0,
         blotches=uniform(0, 0.7) if happens(0.4) else 0.0,
         blotch_width=log_uniform(1.2, 5.0),
         sharpening=uniform(0, 1.0) if happens(0.4) else 0.0,
@@ -158,7 +161,8 @@ def _response(camera: Camera, shape: tuple[int, ...] | torch.Size, *, extra: flo
 
     planes = []
     for width in (camera.luma_width, camera.chroma_width, camera.chroma_width):
-        fine, coarse = low_pass(math.hypot(width, extra)), low_pass(math.hypot(width, camera.blotch_width))
+        fine = (low_pass(math.hypot(width, extra)).square() + camera.floor**2).sqrt()
+        coarse = low_pass(math.hypot(width, camera.blotch_width))
         fine_power, coarse_power = fine.square().mean(), coarse.square().mean().clamp(min=1e-9)
         share = camera.blotches
         power = (1 - share) * fine.square() + share * fine_power / coarse_power * coarse.square()

@@ -2,8 +2,8 @@
 
 Three kinds, each a folder of decoded pictures on disk:
 
-- reduced: mild photos at a half and a third of their size, where little noise is left;
-- taught: photos as the blind-spot teacher sees them, at full size;
+- taught: photos as the teacher sees them;
+- reduced: of the mild, the same at a half and a third of their size, as sharp as a picture can be;
 - real: the photos themselves, with what the teacher made of them as the target.
 
 The first two get simulated noise, the third has its own.
@@ -68,7 +68,7 @@ class Study:
 def prepare_study(
     pool: PhotoPool, cache: PhotoCache, teach: Teach, on_progress: Callable[[int, int], None] | None = None
 ) -> Study:
-    """Has the teacher denoise every photo, and makes smaller ones of the mild.
+    """Has the teacher denoise every photo, and makes smaller ones of the mild photos' answers.
 
     What an earlier start of the run has made is found again.
 
@@ -83,10 +83,9 @@ def prepare_study(
     """
     answers, reduced = [], []
     for done, photo in enumerate(pool.photos):
-        pixels = _as_16_bits(photo.read(0, 0, photo.height, photo.width))
-        answers.append(_kept(cache, photo, "taught", partial(teach, pixels)))
+        answers.append(_kept(cache, photo, "taught", partial(_taught, photo, teach)))
         if photo.noise < MILD_NOISE:
-            reduced += [_kept(cache, photo, f"by{f}", partial(reduce, pixels, f)) for f in REDUCTIONS]
+            reduced += [_kept(cache, photo, f"by{f}", partial(_reduced, answers[-1], f)) for f in REDUCTIONS]
         if on_progress:
             on_progress(done + 1, len(pool.photos))
     return Study(
@@ -97,14 +96,19 @@ def prepare_study(
     )
 
 
-def reduce(pixels: Tensor, factor: int) -> Tensor:
-    """Averages factor×factor pixels of a (3, H, W) uint16 picture; odd ends are left out."""
-    return from_unit_range(functional.avg_pool2d(to_unit_range(pixels), factor), torch.uint16)
+def _taught(photo: TrainingPhoto, teach: Teach) -> Tensor:
+    return teach(from_unit_range(_pixels(photo), torch.uint16))
 
 
-def _as_16_bits(pixels: np.ndarray) -> Tensor:
-    image = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
-    return from_unit_range(to_unit_range(image), torch.uint16)
+def _reduced(picture: TrainingPhoto, factor: int) -> Tensor:
+    """Averages factor×factor pixels; odd ends are left out."""
+    return from_unit_range(functional.avg_pool2d(_pixels(picture), factor), torch.uint16)
+
+
+def _pixels(photo: TrainingPhoto) -> Tensor:
+    """Returns (3, H, W) in [0, 1]."""
+    pixels = photo.read(0, 0, photo.height, photo.width)
+    return to_unit_range(torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1))
 
 
 def _kept(cache: PhotoCache, photo: TrainingPhoto, kind: str, make: Callable[[], Tensor]) -> TrainingPhoto:
