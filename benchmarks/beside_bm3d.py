@@ -1,4 +1,4 @@
-"""nsp beside BM3D (PyPI `bm3d`, no dependency of nsp) with each picture's best of several sigmas.
+"""nsp beside BM3D (PyPI `bm3d`, no dependency of nsp) with several sigmas, and with each picture's best.
 
     pip install bm3d
     python benchmarks/beside_bm3d.py NOISY CLEAN --sigmas 35 50 65 80 [--every N]
@@ -17,15 +17,8 @@ import torch
 from torch import Tensor
 
 from nsp_cli import load_weights, noise_aware
-from nsp_cli.evaluate import find_pairs
+from nsp_cli.evaluate import find_pairs, read_pair
 from nsp_cli.metrics import psnr, ssim
-from nsp_cli.photo import read_photo, to_bit_depth
-from nsp_cli.restore import pixels_to_tensor
-
-
-def read(path: Path) -> Tensor:
-    """Returns (3, H, W) uint8."""
-    return pixels_to_tensor(to_bit_depth(read_photo(path), 8).pixels)
 
 
 def with_bm3d(noisy: Tensor, sigma: float) -> Tensor:
@@ -48,15 +41,19 @@ def main() -> None:
     parser.add_argument("--sigmas", type=float, nargs="+", required=True)
     parser.add_argument("--every", type=int, default=5)
     arguments = parser.parse_args()
-    restorer = load_weights()
-    rows = []
-    for noisy_path, clean_path in find_pairs(arguments.noisy, arguments.clean)[:: arguments.every]:
-        noisy, clean = read(noisy_path), read(clean_path)
+    restorer, rows = load_weights(), []
+    for pair in find_pairs(arguments.noisy, arguments.clean)[:: arguments.every]:
+        noisy, clean = read_pair(*pair)
         ours = score(noise_aware.denoise(restorer, noisy)[0], clean)
-        theirs = max(score(with_bm3d(noisy, sigma), clean) for sigma in arguments.sigmas)
-        rows.append((*score(noisy, clean), *ours, *theirs))
-        print(noisy_path.name, *(f"{value:.4f}" for value in rows[-1]), flush=True)
-    print("mean noisy, nsp, bm3d:", *(f"{fmean(column):.4f}" for column in zip(*rows, strict=True)))
+        rows.append(
+            [score(noisy, clean), ours, *(score(with_bm3d(noisy, s), clean) for s in arguments.sigmas)]
+        )
+        print(pair[0].name, *(f"{psnr:.2f}/{ssim:.4f}" for psnr, ssim in rows[-1]), flush=True)
+    columns = list(zip(*rows, strict=True))
+    best = [max(row[2:]) for row in rows]
+    names = ["noisy", "nsp", *(f"bm3d, sigma {sigma:g}" for sigma in arguments.sigmas), "bm3d, each best"]
+    for name, column in zip(names, [*columns, best], strict=True):
+        print(f"{name}: {fmean(p for p, _ in column):.2f} / {fmean(s for _, s in column):.4f}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from nsp_cli.errors import InputError
 from nsp_cli.metrics import psnr
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.photo import Photo, Pixels, read_photo, write_photo
-from nsp_cli.restore import Execution, Restorer, pixels_to_tensor
+from nsp_cli.pixels import pixels_to_tensor
+from nsp_cli.restore import Execution, Restorer
 from nsp_cli.training.loop import run
 from nsp_cli.training.photo_cache import PhotoCache
 from nsp_cli.training.pool import PhotoPool, find_photos, load_pool

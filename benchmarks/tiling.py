@@ -1,4 +1,4 @@
-"""How much tiles change the result: the bundled DBSN (not at all) and a full-size TBSN (a little).
+"""How much tiles change the result: the bundled networks (not at all) and a full-size TBSN (a little).
 
     python benchmarks/tiling.py [--photo PHOTO] [--tile PIXELS]
 
@@ -11,11 +11,15 @@ import argparse
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from nsp_cli import load_weights
 from nsp_cli.networks.tbsn import TbsnConfig
+from nsp_cli.noise import measure_noise
+from nsp_cli.noise_bands import told_noise
 from nsp_cli.photo import read_photo
-from nsp_cli.restore import Execution, Restorer, pixels_to_tensor
+from nsp_cli.pixels import pixels_to_tensor
+from nsp_cli.restore import Execution, Restorer
 
 SAMPLE = Path(__file__).parents[1] / "tests" / "data" / "sample_noisy.jpg"
 WHOLE = 1 << 20
@@ -30,8 +34,20 @@ def tbsn(tile: int) -> Restorer:
 
 
 def dbsn(tile: int) -> Restorer:
-    """Returns the bundled network."""
-    return load_weights(device="cpu", precision="float32", tile=tile)
+    """Returns the bundled blind-spot network."""
+    return load_weights("nsp-light", device="cpu", precision="float32", tile=tile)
+
+
+def student(tile: int) -> Restorer:
+    """Returns the bundled student."""
+    return load_weights("nsp-fast", device="cpu", precision="float32", tile=tile)
+
+
+def restore(restorer: Restorer, photo: Tensor) -> Tensor:
+    """Returns the network's own answer."""
+    if restorer.spec.is_told_noise:
+        return restorer.denoise(photo, mode="direct", noise=told_noise(measure_noise(photo)))
+    return restorer.denoise(photo)
 
 
 def main() -> None:
@@ -41,9 +57,9 @@ def main() -> None:
     parser.add_argument("--tile", type=int, default=128)
     arguments = parser.parse_args()
     photo = pixels_to_tensor(read_photo(arguments.photo).pixels).float() / 255
-    for name, make in (("nsp-light", dbsn), ("TBSN, random weights", tbsn)):
-        whole = make(WHOLE).denoise(photo)
-        difference = make(arguments.tile).denoise(photo) - whole
+    for name, make in (("nsp-light", dbsn), ("nsp-fast", student), ("TBSN, random weights", tbsn)):
+        whole = restore(make(WHOLE), photo)
+        difference = restore(make(arguments.tile), photo) - whole
         rms, largest = float(difference.square().mean().sqrt()), float(difference.abs().max())
         print(f"{name}, {arguments.tile}-pixel cores against one whole pass: at most {largest:.1e},")
         print(f"    rms {rms:.1e}, which is {rms / float(whole.std()):.2%} of the result's deviation")

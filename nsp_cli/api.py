@@ -6,8 +6,9 @@ from typing import Literal
 
 from nsp_cli import noise_aware
 from nsp_cli.photo import Pixels
+from nsp_cli.pixels import pixels_to_tensor, tensor_to_pixels
 from nsp_cli.recover import Strength
-from nsp_cli.restore import Execution, OnProgress, Restorer, pixels_to_tensor, tensor_to_pixels
+from nsp_cli.restore import Execution, OnProgress, Restorer
 from nsp_cli.weights import resolve
 from nsp_cli.weights_file import load_network
 
@@ -44,7 +45,7 @@ def load_weights(
 def denoise(pixels: Pixels, restorer: Restorer, *, strength: Strength | None = None) -> Pixels:
     """Denoises a picture as far as its measured noise asks for.
 
-    For the paper's averaging alone call `restorer.denoise`.
+    For the paper's averaging alone call `restorer.denoise` of blind-spot weights, such as nsp-light.
 
     Args:
         pixels: (H, W, 3) RGB, uint8, uint16 or float32 in [0, 1]; left as it is.
@@ -68,7 +69,7 @@ def upscale(
     mode: Literal["auto", "pd", "direct"] = "auto",
     strength: Strength | None = None,
 ) -> Pixels:
-    """Denoises and enlarges a picture by the weights' factor, 2 for the bundled ones.
+    """Denoises and enlarges a picture by the weights' factor, 2 for nsp-fast-x2 and nsp-light.
 
     Args:
         pixels: As for `denoise`.
@@ -80,8 +81,11 @@ def upscale(
         (2·H, 2·W, 3), same type.
 
     Raises:
-        ValueError: The array is no such picture, or the mode is unknown.
+        ValueError: The array is no such picture, the mode is unknown or not the network's, or the network
+            does not enlarge.
         DeviceError: Memory ends at the smallest tile.
     """
     given = pixels_to_tensor(pixels)
+    if restorer.spec.scale == 1:
+        raise ValueError('these weights do not enlarge; load_weights("nsp-fast-x2") does')
     return tensor_to_pixels(noise_aware.upscale(restorer, given, mode=mode, strength=strength)[0])

@@ -12,7 +12,7 @@ from torch import Tensor
 from nsp_cli.errors import InputError
 from nsp_cli.metrics import psnr, ssim
 from nsp_cli.photo import PHOTO_SUFFIXES, read_photo, to_bit_depth
-from nsp_cli.restore import pixels_to_tensor
+from nsp_cli.pixels import pixels_to_tensor
 
 OnProgress = Callable[[int, int], None]
 

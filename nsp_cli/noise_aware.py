@@ -45,12 +45,13 @@ class Treatment:
         return f"{levels}, correlated over {noise.correlation_length():.1f} pixels"
 
 
-def choose_treatment(photo: Tensor) -> Treatment:
-    """Measures a (3, H, W) photo and chooses the network's pass."""
+def choose_treatment(photo: Tensor, *, sees_all: bool = False) -> Treatment:
+    """Measures a (3, H, W) photo and chooses the network's pass, of which students have only "direct"."""
     noise = measure_noise(photo)
     if noise.is_clean:
         return Treatment(noise, None)
-    return Treatment(noise, "pd" if min(noise.fine_luma, noise.most_luma) > STRONG_NOISE else "direct")
+    is_strong = min(noise.fine_luma, noise.most_luma) > STRONG_NOISE
+    return Treatment(noise, "pd" if is_strong and not sees_all else "direct")
 
 
 def denoise(
@@ -74,17 +75,18 @@ def denoise(
     Raises:
         DeviceError: Memory ends at the smallest tile, or the network's result is not finite.
     """
-    strength, treatment = strength or Strength(), choose_treatment(noisy)
+    told = restorer.spec.is_told_noise
+    strength, treatment = strength or Strength(), choose_treatment(noisy, sees_all=told)
     if treatment.mode is None or strength.is_zero:
         return noisy, Treatment(treatment.noise, None)
     prediction = restorer.denoise(
         noisy,
-        mode="direct" if restorer.spec.is_told_noise else treatment.mode,
+        mode=treatment.mode,
         noise=_told(restorer, treatment.noise, strength),
         dtype=_halfway_type(noisy),
         on_progress=_first_part(on_progress),
     )
-    result = recover(noisy, prediction, treatment.noise, strength)
+    result = recover(noisy, prediction, treatment.noise, strength, sees_all=told)
     _finish_progress(noisy, on_progress)
     return result, treatment
 
@@ -114,9 +116,9 @@ def upscale(
         ValueError: The network is a student, and the mode is "pd".
         DeviceError: As for `denoise`.
     """
-    strength, measured = strength or Strength(), choose_treatment(noisy)
-    automatic = "direct" if restorer.spec.is_told_noise else (measured.mode or "direct")
-    chosen: UpscaleMode = automatic if mode == "auto" else mode
+    told = restorer.spec.is_told_noise
+    strength, measured = strength or Strength(), choose_treatment(noisy, sees_all=told)
+    chosen: UpscaleMode = (measured.mode or "direct") if mode == "auto" else mode
     enlarged = restorer.upscale(
         noisy,
         mode=chosen,
@@ -127,7 +129,7 @@ def upscale(
     prediction = _scaled_down(enlarged, restorer.spec.scale)
     target = noisy
     if measured.mode is not None and not strength.is_zero:
-        target = recover(noisy, prediction, measured.noise, strength)
+        target = recover(noisy, prediction, measured.noise, strength, sees_all=told)
     result = _agreeing(enlarged, target, restorer.spec.scale)
     _finish_progress(noisy, on_progress)
     return result, Treatment(measured.noise, chosen)

@@ -12,9 +12,8 @@ from nsp_cli.noise import SIDE, NoiseProfile
 
 # Between coarse, middle and fine frequencies.
 _EDGES = (2.3, 4.6)
-_MOST_COARSE, _MOST_MIDDLE = 1.5, 2.4
-# Cameras smooth most where a photo is flattest, and there it is measured.
-_FLATTEST_TO_ALL = 1.6
+_MOST_COARSE, _MOST_MIDDLE = 1.5, 1.8
+_MOST_SMOOTHED, _ABSURD, _DISTRUST = 0.65, 2.5, 4
 
 
 def noise_bands(spectrum: Tensor) -> Tensor:
@@ -55,7 +54,9 @@ def told_noise(profile: NoiseProfile, *, luma: float = 1.0, chroma: float = 1.0)
     bands = noise_bands(profile.spectrum)
     # A gentle gradient has coarse luma too.
     bands[0] = torch.minimum(bands[0], _MOST_COARSE * bands[1])
-    bands *= _FLATTEST_TO_ALL
-    # A lawn has every mark of noise but colour.
-    bands[:3] *= (_MOST_MIDDLE * profile.most_luma / bands[1].clamp(min=1e-9)).clamp(max=1)
+    # Cameras smooth most where a photo is flattest, and there it is measured; white noise was not smoothed.
+    bands *= 1 + (1 - bands[2] / bands[1].clamp(min=1e-9)).clamp(0, _MOST_SMOOTHED)
+    # A lawn has every mark of noise but colour: doubtful luma is capped, and where nothing fits, ignored.
+    excess = bands[1] / max(_MOST_MIDDLE * profile.most_luma, 1e-9)
+    bands[:3] /= excess.clamp(min=1) * (excess / _ABSURD).clamp(min=1).pow(_DISTRUST)
     return bands * torch.tensor([max(1.0, luma)] * 3 + [max(1.0, chroma)] * 3)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+Pixels = NDArray[Any]
 
 
 def to_unit_range(pixels: Tensor) -> Tensor:
@@ -19,3 +25,20 @@ def from_unit_range(pixels: Tensor, dtype: torch.dtype) -> Tensor:
         return pixels.to(dtype)
     white = torch.iinfo(dtype).max
     return (pixels * white).round_().clamp_(0, white).to(dtype)
+
+
+def pixels_to_tensor(pixels: Pixels) -> Tensor:
+    """Returns (H, W, 3) pixels as the (3, H, W) that a `Restorer` takes; copied only if read-only.
+
+    Raises:
+        ValueError: The array has another shape, or is not uint8, uint16 or float32.
+    """
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype not in (np.uint8, np.uint16, np.float32):
+        raise ValueError(f"need (H, W, 3) uint8, uint16 or float32, got {pixels.shape} {pixels.dtype}")
+    return torch.from_numpy(np.require(pixels, requirements=["C", "W"])).permute(2, 0, 1)
+
+
+def tensor_to_pixels(image: Tensor) -> Pixels:
+    """Returns a `Restorer`'s (3, H, W) result as (H, W, 3) pixels, not copied."""
+    pixels: Pixels = image.permute(1, 2, 0).numpy()
+    return pixels

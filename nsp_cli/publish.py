@@ -13,9 +13,9 @@ from nsp_cli import noise_aware
 from nsp_cli.device import describe_device
 from nsp_cli.errors import OutputError
 from nsp_cli.judge import Judgement, judge
-from nsp_cli.pixels import from_unit_range, to_unit_range
+from nsp_cli.pixels import from_unit_range, pixels_to_tensor, tensor_to_pixels, to_unit_range
 from nsp_cli.report import Crop, TrainingReport, write_card, write_page
-from nsp_cli.restore import Execution, OnProgress, Restorer, pixels_to_tensor, tensor_to_pixels
+from nsp_cli.restore import Execution, OnProgress, Restorer
 from nsp_cli.training.groups import Group
 from nsp_cli.training.pool import PhotoPool, TrainingPhoto
 from nsp_cli.training.trainer import Trainer

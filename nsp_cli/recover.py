@@ -36,10 +36,12 @@ _FLAT_RESIDUAL, _FLAT_RESULT = 0.2, 0.1
 # What the second filter takes for leftover noise is bounded by what the residual shows: in a photo
 # without any flat region, texture would pass for it.
 _LEFT_SHARE, _LEFT_LOW = 0.5, 1.5
+# A network that saw the pixels leaves less noise, and more texture to pass for it.
+_LEFT_BY_SEEING = (0.05, 0.3)
 # Luma power is divided by this power of how often its level exceeds what is believable.
 _DISTRUST = 8
 # So much luma grain stays, in 8-bit levels and as a share: skin without any looks like plastic.
-_GRAIN, _MOST_GRAIN = 0.55 / 255, 0.3
+_GRAIN, _MOST_GRAIN = 0.2 / 255, 0.3
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,9 @@ class Strength:
         return self.luma == 0 and self.chroma == 0
 
 
-def recover(noisy: Tensor, prediction: Tensor, profile: NoiseProfile, strength: Strength) -> Tensor:
+def recover(
+    noisy: Tensor, prediction: Tensor, profile: NoiseProfile, strength: Strength, *, sees_all: bool = False
+) -> Tensor:
     """Makes the final picture from a photo and a network's prediction of it.
 
     Statistics are of the whole photo and every block sees all it needs, so tiles leave no trace.
@@ -74,25 +78,36 @@ def recover(noisy: Tensor, prediction: Tensor, profile: NoiseProfile, strength: 
         prediction: (3, H, W), any of these types.
         profile: Of the noisy photo.
         strength: How much to remove.
+        sees_all: The network saw the pixels it predicted and kept their texture itself; to hand back
+            more would bring noise (0.1 dB on DSLR pictures).
 
     Returns:
         (3, H, W), the type of `noisy`.
     """
-    # Half a level of 1/1000: coarse for a 16-bit photo, and half the memory for the others.
-    halfway_type = torch.float16 if noisy.dtype == torch.uint8 else torch.float32
     factors = torch.tensor([strength.luma, strength.chroma, strength.chroma])
     boost = factors.clamp(min=1).square()[:, None]
     residual = _believable(_residual_power(noisy, prediction), profile)
-    threshold = _no_less_than_low(residual) * torch.tensor(_KEEP_ABOVE)[:, None] * boost
-    halfway = torch.empty(noisy.shape, dtype=halfway_type)
-    _in_tiles(halfway, lambda part: _hand_back(part(noisy), part(prediction), threshold))
-
-    leftover = torch.minimum(flat_power(_coefficients(halfway), _FLAT_RESULT)[0], _most_leftover(residual))
+    halfway, bounds = prediction, _LEFT_BY_SEEING
+    if not sees_all:
+        bounds = _LEFT_SHARE, _LEFT_LOW
+        threshold = _no_less_than_low(residual) * torch.tensor(_KEEP_ABOVE)[:, None] * boost
+        halfway = _with_detail(noisy, prediction, threshold)
+    leftover = torch.minimum(
+        flat_power(_coefficients(halfway), _FLAT_RESULT)[0], _most_leftover(residual, *bounds)
+    )
     threshold = _no_less_than_low(leftover) * torch.tensor(_REMOVE_BELOW)[:, None] * boost
     kept = _kept_share(profile, factors)[:, None, None]
     result = torch.empty_like(noisy)
     _in_tiles(result, lambda part: _finish(part(noisy), part(halfway), threshold, kept))
     return result
+
+
+def _with_detail(noisy: Tensor, prediction: Tensor, threshold: Tensor) -> Tensor:
+    # Half a level of 1/1000: coarse for a 16-bit photo, and half the memory for the others.
+    halfway_type = torch.float16 if noisy.dtype == torch.uint8 else torch.float32
+    halfway = torch.empty(noisy.shape, dtype=halfway_type)
+    _in_tiles(halfway, lambda part: _hand_back(part(noisy), part(prediction), threshold))
+    return halfway
 
 
 def _coefficients(image: Tensor) -> Tensor:
@@ -124,11 +139,11 @@ def _no_less_than_low(power: Tensor) -> Tensor:
     return torch.maximum(power, power[:, low].mean(1, keepdim=True))
 
 
-def _most_leftover(residual: Tensor) -> Tensor:
+def _most_leftover(residual: Tensor, share: float, low: float) -> Tensor:
     frequency = frequencies(SIDE)
-    most = _LEFT_SHARE * residual
+    most = share * residual
     middle = residual[0, (frequency >= 2.5) & (frequency < 4.5)].mean()
-    most[0] = torch.where(frequency < 2.5, torch.maximum(most[0], _LEFT_LOW * middle), most[0])
+    most[0] = torch.where(frequency < 2.5, torch.maximum(most[0], low * middle), most[0])
     # Chroma has little texture, but blotches larger than the prediction can tell from the scene.
     most[1:] = torch.inf
     return most

@@ -6,11 +6,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -26,14 +24,12 @@ UPSCALE_MODES: tuple[str, ...] = get_args(UpscaleMode)
 
 OnProgress = Callable[[int, int], None]
 Network = Callable[[Tensor], Tensor]
-Pixels = NDArray[Any]
-
 # A tile may take this share of the free memory: allocators round up, and others run too.
 _MEMORY_SHARE = 0.4
 # The best side of a core where any is exact. A CPU's caches reward small ones: 24 MP took 78 s with
 # 384, 84 s with 256, 88 s with 512 and 106 s with 1024 pixels (nsp-light, two cores). A GPU wants large
-# ones, for less halo.
-_BEST_CORE_ON_CPU, _BEST_CORE_ON_GPU = 384, 1024
+# ones, for less halo; so does a network that sees far.
+_BEST_CORE_ON_CPU, _BEST_CORE_ON_GPU, _RADII = 384, 1024, 8
 
 
 @dataclass(frozen=True)
@@ -220,6 +216,7 @@ class Restorer:
         bytes_per_pixel = self.spec.values_per_pixel * self.execution.precision.itemsize
         side = int((free / bytes_per_pixel) ** 0.5) - 2 * self.spec.radius * self.spec.scale
         best = _BEST_CORE_ON_CPU if self.execution.device.type == "cpu" else _BEST_CORE_ON_GPU
+        best = max(best, _RADII * self.spec.radius)
         return min(side, best) if self.spec.exact_tiling else side
 
     def _process_tile(self, noisy: Tensor, tile: Tile, process: Network) -> Tensor:
@@ -246,23 +243,6 @@ def _halved(grid: TileGrid, tile: Tile) -> list[Tile]:
     if not parts:
         raise DeviceError("out of memory at the smallest tile", "Close other programs or use --device cpu.")
     return parts
-
-
-def pixels_to_tensor(pixels: Pixels) -> Tensor:
-    """Returns (H, W, 3) pixels as the (3, H, W) that a `Restorer` takes; copied only if read-only.
-
-    Raises:
-        ValueError: The array has another shape, or is not uint8, uint16 or float32.
-    """
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype not in (np.uint8, np.uint16, np.float32):
-        raise ValueError(f"need (H, W, 3) uint8, uint16 or float32, got {pixels.shape} {pixels.dtype}")
-    return torch.from_numpy(np.require(pixels, requirements=["C", "W"])).permute(2, 0, 1)
-
-
-def tensor_to_pixels(image: Tensor) -> Pixels:
-    """Returns a `Restorer`'s (3, H, W) result as (H, W, 3) pixels, not copied."""
-    pixels: Pixels = image.permute(1, 2, 0).numpy()
-    return pixels
 
 
 def _empty(height: int, width: int, dtype: torch.dtype) -> Tensor:

@@ -28,6 +28,7 @@ PLAIN = Camera(
     mixing=0.0,
     quality=None,
     subsampling=0,
+    grid=(0, 0),
 )
 GREY = torch.full((3, 128, 128), 0.5)
 

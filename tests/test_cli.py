@@ -271,7 +271,7 @@ class TestInspect:
     def test_table_tells_noise_and_plan(self, run_nsp, tmp_path):
         run = run_nsp("inspect", SAMPLE, smooth(tmp_path / "smooth.png"))
         assert run.code == 0, run.err
-        for fact in (SAMPLE.name, "PD average", "smooth.png", "clean"):
+        for fact in (SAMPLE.name, "nsp-fast", "smooth.png", "clean"):
             assert fact in run.out
 
     def test_json_has_levels_of_255(self, run_nsp):

@@ -137,3 +137,19 @@ def test_students_that_do_not_enlarge_are_not_for_upscale(run_nsp, shots, studen
     run = run_nsp("upscale", shots / "0.png", "-m", student)
     assert run.code == 1
     assert "does not enlarge" in run.err
+
+
+@pytest.mark.slow
+def test_train_student_makes_a_teacher_and_a_student_of_it(run_nsp, shots, tmp_path):
+    output = tmp_path / "mine.safetensors"
+    arguments = (shots, "-o", output, "--student", "--steps", 2, "--crop", 120, "--batch", 1)
+    run = run_nsp("train", *arguments)
+    assert run.code == 0, run.err
+    teacher = tmp_path / "mine-teacher.safetensors"
+    assert describe_weights(teacher).network == "dbsn"
+    assert describe_weights(output).network == "unet"
+    assert "The student learns from" in run.err
+    assert describe_weights(output).metadata["compared_with"] == "nsp-fast"
+    again = run_nsp("train", *arguments)
+    assert again.code == 1
+    assert "exists already" in again.err

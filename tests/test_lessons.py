@@ -12,7 +12,7 @@ import torch
 from nsp_cli.errors import TrainingError
 from nsp_cli.noise_bands import bands_of_residual
 from nsp_cli.training import lessons
-from nsp_cli.training.lessons import LessonSampler
+from nsp_cli.training.lessons import LessonSampler, check_sizes
 from nsp_cli.training.photo_cache import PhotoCache
 from nsp_cli.training.pool import PhotoPool
 from nsp_cli.training.recipe import StudentRecipe
@@ -38,7 +38,11 @@ def cache(tmp_path: Path) -> PhotoCache:
 
 @pytest.fixture
 def study(pool, cache) -> Study:
-    return prepare_study(pool, cache, lambda photo: torch.full_like(photo.int(), 30_000).to(torch.uint16))
+    return prepare_study(pool, cache, plain_grey, "grey")
+
+
+def plain_grey(photo: torch.Tensor) -> torch.Tensor:
+    return torch.full_like(photo.int(), 30_000).to(torch.uint16)
 
 
 def test_the_teacher_sees_every_photo_once_also_when_the_run_starts_again(pool, cache):
@@ -48,14 +52,29 @@ def test_the_teacher_sees_every_photo_once_also_when_the_run_starts_again(pool, 
         asked.append(photo.shape)
         return photo
 
-    first, second = prepare_study(pool, cache, teach), prepare_study(pool, cache, teach)
+    first, second = (prepare_study(pool, cache, teach, "echo") for _ in range(2))
     assert asked == [(3, 300, 310)] * 3
     assert first.checksum == second.checksum
 
 
-def test_another_teacher_makes_another_study(pool, cache, study, tmp_path):
-    other = prepare_study(pool, PhotoCache(tmp_path / "other", root=tmp_path / "cache"), lambda photo: photo)
-    assert other.checksum != study.checksum
+def test_another_teacher_or_other_photos_are_not_taken_from_the_cache(pool, cache, study, tmp_path):
+    echo = prepare_study(pool, cache, lambda photo: photo, "echo")
+    assert echo.checksum != study.checksum
+    assert echo.taught[0].clean.read(0, 0, 5, 5).std() > 0
+    others = [
+        replace(stored(tmp_path, noisy_pixels(300, 310, seed=9 + n), noise=1.0, name=str(n)), file=photo.file)
+        for n, photo in enumerate(pool.photos)
+    ]
+    swapped = prepare_study(PhotoPool(tuple(others), (), 3), cache, lambda photo: photo, "echo")
+    assert swapped.checksum != echo.checksum
+    assert (swapped.taught[0].clean.read(0, 0, 99, 99) != echo.taught[0].clean.read(0, 0, 99, 99)).any()
+
+
+def test_a_damaged_picture_in_the_cache_is_made_again(pool, cache, study):
+    file = study.taught[0].clean.file
+    file.write_bytes(file.read_bytes()[:1000])
+    again = prepare_study(pool, cache, plain_grey, "grey")
+    assert again.taught[0].clean.read(290, 300, 10, 10).min() == 30_000
 
 
 def test_mild_photos_are_made_smaller_and_noisy_ones_are_not(study):
@@ -118,6 +137,35 @@ def test_strong_noise_counts_less(study):
     assert weights[noise.argmax()] < weights[noise.argmin()]
 
 
+def test_enlarging_lessons_survive_sharp_edges_in_the_dark(pool, cache):
+    """Halving overshoots below black, of which no shot noise can be drawn."""
+
+    def hard(photo):
+        edges = torch.zeros(photo.shape, dtype=torch.int32)
+        edges[..., ::7] = 60_000
+        return edges.to(torch.uint16)
+
+    study = prepare_study(pool, cache, hard, "hard")
+    sampler = LessonSampler(study, replace(RECIPE, batch=8, real=0.3, measured=0.3), 2)
+    for step in range(20):
+        drawn = sampler.draw(0, step)
+        assert drawn.noise.isfinite().all()
+        assert drawn.noisy.min() >= 0
+        assert drawn.noisy.max() <= 1
+        assert drawn.noisy.mean(dim=(1, 2, 3)).min() > 0.01
+
+
+def test_measured_noise_is_that_of_the_photos(study):
+    drawn = LessonSampler(study, replace(RECIPE, real=0.0, measured=1.0, batch=30), 1).draw(0, 0)
+    still = LessonSampler(study, replace(RECIPE, real=0.0, measured=0.0, batch=30), 1).draw(0, 0)
+    level = (drawn.noisy - drawn.clean).std(dim=(1, 2, 3))
+    # The photos were made with noise of 20 levels.
+    assert 12 / 255 < level.median() < 25 / 255
+    assert (still.noisy - still.clean).std(dim=(1, 2, 3)).min() < 6 / 255
+
+
 def test_photos_that_are_too_small_are_an_error(study):
     with pytest.raises(TrainingError, match="512 pixels"):
         LessonSampler(study, replace(RECIPE, crop=512), 1)
+    with pytest.raises(TrainingError, match="512 pixels"):
+        check_sizes(study.pool, replace(RECIPE, crop=256), 2)

@@ -12,7 +12,7 @@ from PIL import Image
 from nsp_cli.block_dct import to_luma_chroma
 from nsp_cli.noise import measure_noise
 from nsp_cli.photo import read_photo
-from nsp_cli.restore import pixels_to_tensor
+from nsp_cli.pixels import pixels_to_tensor
 from tests.conftest import SHARED
 from tests.scenes import correlated_noise, scene, to_8_bits, white_noise
 

@@ -13,8 +13,11 @@ from nsp_cli import load_weights
 from nsp_cli.errors import DeviceError
 from nsp_cli.networks import NetworkSpec
 from nsp_cli.networks.dbsn import DbsnConfig
+from nsp_cli.noise import measure_noise
+from nsp_cli.noise_bands import told_noise
 from nsp_cli.photo import read_photo
-from nsp_cli.restore import Execution, Restorer, pad_bottom_right, pixels_to_tensor
+from nsp_cli.pixels import pixels_to_tensor
+from nsp_cli.restore import Execution, Restorer, pad_bottom_right
 
 DATA = Path(__file__).parent / "data"
 REFERENCE, SAMPLE = DATA / "reference", DATA / "sample_noisy.jpg"
@@ -89,15 +92,26 @@ def test_progress_ends_at_the_photos_pixels(tiny_config):
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
+def decibels_apart(answers: list[Tensor]) -> float:
+    return float(-10 * torch.log10((answers[0] - answers[1]).square().mean()))
+
+
 @pytest.mark.parametrize("mode", ["average", "pd", "direct"])
 def test_bundled_weights_in_bfloat16_stay_within_50_db_of_float32(mode):
     noisy = pixels_to_tensor(read_photo(SAMPLE).pixels)[:, 60:220, 80:240].float() / 255
     answers = []
     for precision in ("float32", "bfloat16"):
-        weights = load_weights(device="cpu", precision=precision)
+        weights = load_weights("nsp-light", device="cpu", precision=precision)
         answers.append(weights.denoise(noisy) if mode == "average" else weights.upscale(noisy, mode=mode))
-    error = (answers[0] - answers[1]).square().mean()
-    assert -10 * torch.log10(error) > 50
+    assert decibels_apart(answers) > 50
+
+
+@pytest.mark.parametrize("model", ["nsp-fast", "nsp-fast-x2"])
+def test_bundled_students_in_bfloat16_stay_within_50_db_of_float32(model):
+    noisy = pixels_to_tensor(read_photo(SAMPLE).pixels)[:, 60:220, 80:240].float() / 255
+    told = told_noise(measure_noise(noisy))
+    students = [load_weights(model, device="cpu", precision=name) for name in ("float32", "bfloat16")]
+    assert decibels_apart([student.upscale(noisy, noise=told) for student in students]) > 50
 
 
 class Failing(nn.Module):

@@ -7,9 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nsp_cli.networks.unet import BANDS, UnetConfig
 from nsp_cli.restore import Execution, Restorer
+from nsp_cli.training.start import start_enlarging, start_from
+from nsp_cli.weights_file import save_weights
 
 TINY = UnetConfig(widths=(4, 4, 8), encoder=(1, 1, 1), decoder=(1, 1))
 CPU = torch.device("cpu")
@@ -110,3 +113,19 @@ def test_a_student_is_no_blind_spot_network(mode, noise):
 def test_what_cannot_be_built_is_refused(change):
     with pytest.raises(ValueError, match="no student"):
         replace(TINY, **change)
+
+
+def test_an_enlarging_student_begins_with_what_its_parent_removed(tmp_path):
+    path = tmp_path / "parent.safetensors"
+    save_weights(path, built(TINY), network_name="unet", config=TINY, metadata={})
+    start = start_enlarging(start_from(path, "parent"))
+    child = start.config.build()
+    child.load_state_dict(start.weights)
+    picture = torch.rand(1, 3, 32, 32)
+    with torch.inference_mode():
+        removed = picture - built(TINY)(picture, NOISE[None])
+        answer = child(picture, NOISE[None])
+        expected = functional.interpolate(picture, scale_factor=2, mode="bicubic") - functional.interpolate(
+            removed, scale_factor=2
+        )
+    torch.testing.assert_close(answer, expected)

@@ -149,8 +149,8 @@ def test_a_file_with_something_behind_it(saved):
     [
         ({"nsp_format": None}, "not made by nsp"),
         ({"nsp_format": "2"}, "its format is 2"),
-        ({"network": None}, "none of dbsn, tbsn"),
-        ({"network": "unet"}, "none of dbsn, tbsn"),
+        ({"network": None}, "none of dbsn, tbsn, unet"),
+        ({"network": "vit"}, "none of dbsn, tbsn, unet"),
         ({"config": None}, "no JSON"),
         ({"config": "{"}, "no JSON"),
         ({"config": "[" * 100_000}, "no JSON"),

@@ -37,13 +37,13 @@ def to_8_bits(image: Tensor) -> Tensor:
 
 def main() -> None:
     """Writes crops.png beside this script and prints PSNR of the whole pictures."""
-    restorer = load_weights()
+    restorer, papers = load_weights(), load_weights("nsp-light")
     sheet = np.full((3 * (SIDE + GAP) - GAP, 4 * (SIDE + GAP) - GAP, 3), 255, np.uint8)
     for row, (name, pixels, (top, left)) in enumerate(PICTURES):
         clean = torch.from_numpy(np.array(pixels)[: pixels.shape[0] // 2 * 2, : pixels.shape[1] // 2 * 2])
         clean = clean.permute(2, 0, 1)
         noisy = to_8_bits(add_sensor_noise(clean / 255, NOISE, torch.Generator().manual_seed(0)))
-        versions = noisy, restorer.denoise(noisy), noise_aware.denoise(restorer, noisy)[0], clean
+        versions = noisy, papers.denoise(noisy), noise_aware.denoise(restorer, noisy)[0], clean
         print(name, *(f"{psnr(version, clean):.2f}" for version in versions[:3]))
         for column, version in enumerate(versions):
             y, x = row * (SIDE + GAP), column * (SIDE + GAP)

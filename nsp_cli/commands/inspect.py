@@ -45,7 +45,7 @@ def inspect(
 def _measure_all(photos: list[Path], max_megapixels: float) -> tuple[list[tuple[Path, Treatment]], int]:
     from nsp_cli.noise_aware import choose_treatment
     from nsp_cli.photo import read_photo
-    from nsp_cli.restore import pixels_to_tensor
+    from nsp_cli.pixels import pixels_to_tensor
 
     treatments, failures = [], 0
     with console.progress("Measuring") as on_progress:
@@ -63,8 +63,11 @@ def _measure_all(photos: list[Path], max_megapixels: float) -> tuple[list[tuple[
 
 
 def _plan(treatment: Treatment) -> str:
-    passes = {"pd": "PD average, then recovery", "direct": "direct pass, then recovery"}
-    return passes[treatment.mode] if treatment.mode else "nothing, it is clean"
+    from nsp_cli.manifest import load_manifest
+
+    if treatment.mode is None:
+        return "nothing, it is clean"
+    return f"{load_manifest().find('auto').name}, told this noise"
 
 
 def _as_json(photo: Path, treatment: Treatment) -> dict[str, Any]:

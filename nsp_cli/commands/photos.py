@@ -66,14 +66,14 @@ def restore_photos(
     restorer = load_restorer(model, device=device, precision=precision, tile=tile)
     if restorer.metadata.get("recommended") == "no":
         console.warn(f"{model}: nsp train did not find these weights better than the stock ones.")
+    if enlarges and restorer.spec.scale == 1:
+        raise WeightsError(
+            f"{model}: this network does not enlarge.", "Leave out --model, or see nsp weights list."
+        )
     if factor not in (None, restorer.spec.scale):
         raise WeightsError(
             f"{model}: these weights enlarge {restorer.spec.scale}-fold, not {factor}-fold.",
             "Leave out --x2.",
-        )
-    if enlarges and restorer.spec.scale == 1:
-        raise WeightsError(
-            f"{model}: this network does not enlarge.", "Leave out --model, or see nsp weights list."
         )
     check_kind(restorer, model, is_blind_spot=is_blind_spot)
     work = partial(
@@ -100,9 +100,13 @@ def check_kind(restorer: Restorer, model: str, *, is_blind_spot: bool) -> None:
 
 
 def load_restorer(model: str, *, device: str, precision: str, tile: int | None) -> Restorer:
-    """Loads weights as `nsp_cli.load_weights` does, showing a download's progress."""
+    """Loads weights as `nsp_cli.load_weights` does, showing a download's progress, or what was chosen."""
     from nsp_cli.api import load_weights
+    from nsp_cli.manifest import AUTOMATIC, load_manifest
 
+    if model in AUTOMATIC:
+        chosen = load_manifest().find(model)
+        console.say(f"Model {chosen.name}: {chosen.summary}")
     with console.download_progress(f"Fetching {model}") as on_download:
         return load_weights(model, device=device, precision=precision, tile=tile, on_download=on_download)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,8 @@ def train(
 
     if network is not None and start != NOTHING:
         raise typer.BadParameter("--network is for --from nothing; other weights bring their network")
+    if student and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise typer.BadParameter("with torchrun, give nsp train and then nsp distill")
     if student and start == NOTHING:
         raise typer.BadParameter("--student starts from stock weights; leave --from nothing out")
     output = check_output(output, folders, overwrite=overwrite, resume=resume)

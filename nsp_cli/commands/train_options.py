@@ -68,7 +68,9 @@ Network = Annotated[
 Student = Annotated[
     bool,
     typer.Option(
-        "--student", help="Half the time for a teacher, half for a fast student of it, which is FILE."
+        "--student",
+        help="Half the time for a teacher, half for a fast student of it, which is FILE; "
+        "--crop, --batch, --learning-rate and --pd-factor are the teacher's.",
     ),
 ]
 Recipe = Annotated[

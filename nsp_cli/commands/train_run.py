@@ -17,6 +17,7 @@ from nsp_cli.training.batches import PairTask
 from nsp_cli.training.checkpoint import load_identity
 from nsp_cli.training.groups import GroupBy, group
 from nsp_cli.training.hold_out import hold_out
+from nsp_cli.training.lessons import check_sizes
 from nsp_cli.training.loop import TrainingProgress, run
 from nsp_cli.training.memory import fit_crop, is_fitted
 from nsp_cli.training.photo_cache import PhotoCache
@@ -24,10 +25,11 @@ from nsp_cli.training.pool import PhotoPool, load_pool
 from nsp_cli.training.recipe import Budget, Descent, Recipe, StudentRecipe
 from nsp_cli.training.start import Start
 from nsp_cli.training.student import StudentTask
-from nsp_cli.training.study import prepare_study
+from nsp_cli.training.study import STUDY_SHARE, prepare_study
 from nsp_cli.training.task import Task
 from nsp_cli.training.trainer import Trainer
 from nsp_cli.training.world import World, joined_world
+from nsp_cli.weights import sha256_of
 from nsp_cli.wording import counted
 
 if TYPE_CHECKING:
@@ -73,7 +75,9 @@ def run_training(request: TrainRequest, device: torch.device) -> None:
         recipe = _settle_recipe(request, world, device)
         pairs = _read_pairs(request.validate) if request.validate and world.is_main else []
         with world.first_on_machine():
-            cache = PhotoCache(request.output, machine=world.machine)
+            # A student's lessons take three times as much again.
+            share = STUDY_SHARE if isinstance(recipe, StudentRecipe) else 1.0
+            cache = PhotoCache(request.output, machine=world.machine, share=share)
             pool = _load(request.folders, cache, recipe, request.seed)
             rest, held_out = hold_out(pool)
             task = _make_task(request, recipe, rest, cache, world, device)
@@ -138,10 +142,15 @@ def _make_task(
     if isinstance(recipe, Recipe):
         return PairTask(pool, recipe, spec, world)
     assert request.teacher is not None
+    check_sizes(pool, recipe, spec.scale)
     restorer = load_weights(str(request.teacher.path), device=str(device))
     with console.progress(f"Photos as {request.teacher.name} sees them") as on_progress:
         study = prepare_study(
-            pool, cache, lambda photo: noise_aware.denoise(restorer, photo)[0], on_progress=on_progress
+            pool,
+            cache,
+            lambda photo: noise_aware.denoise(restorer, photo)[0],
+            sha256_of(request.teacher.path),
+            on_progress,
         )
     return StudentTask(study, recipe, spec.scale, request.teacher.name, world)
 

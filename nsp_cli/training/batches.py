@@ -47,7 +47,6 @@ class PairTask:
             TrainingError: No photo is large enough for the network.
         """
         self.recipe, self._scale, self._pool = recipe, spec.scale, pool
-        world = world or World()
         self._sampler = CropSampler(
             pool.photos,
             crop=recipe.crop,
@@ -55,8 +54,7 @@ class PairTask:
             multiple=recipe.pd_factor * spec.input_multiple,
             simulated=recipe.simulated,
             noise_emphasis=recipe.noise_emphasis,
-            rank=world.rank,
-            world_size=world.size,
+            rank=(world or World()).rank,
         )
 
     @property

@@ -12,13 +12,21 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from nsp_cli.block_dct import from_luma_chroma, to_luma_chroma
 from nsp_cli.photo import jpeg_round_trip
-from nsp_cli.training.sensor import SensorNoise, draw_sensor_noise, srgb_to_linear
+from nsp_cli.training.draws import below, happens, uniform
+from nsp_cli.training.sensor import (
+    SensorNoise,
+    bayer_mask,
+    demosaic_bilinear,
+    draw_sensor_noise,
+    srgb_to_linear,
+)
 
 # Where the sRGB curve's slope is taken at the least; in black it would be 12.92, which no camera keeps.
 _DARKEST = 0.004
@@ -43,6 +51,7 @@ class Camera:
         mixing: How far the colour matrix is from none; it makes chroma noise of luma noise.
         quality: Of the JPEG; None for a picture that was merely rounded to 8 bits.
         subsampling: 0 for 4:4:4, 2 for 4:2:0.
+        grid: Rows and columns of the picture before the JPEG's first whole 8×8 block.
     """
 
     sensor: SensorNoise
@@ -59,39 +68,42 @@ class Camera:
     mixing: float
     quality: int | None
     subsampling: int
+    grid: tuple[int, int]
 
 
 def draw_camera(generator: torch.Generator) -> Camera:
     """Draws a camera, an exposure and its processing, from a clean ISO 100 to a phone at night."""
 
-    def uniform(low: float, high: float) -> float:
-        return low + (high - low) * float(torch.rand((), generator=generator))
+    def between(low: float, high: float) -> float:
+        return uniform(low, high, generator)
 
     def log_uniform(low: float, high: float) -> float:
-        return math.exp(uniform(math.log(low), math.log(high)))
+        return math.exp(between(math.log(low), math.log(high)))
 
-    def happens(chance: float) -> bool:
-        return uniform(0, 1) < chance
+    def chance(share: float) -> bool:
+        return happens(share, generator)
 
-    luma = (log_uniform(0.7, 60) if happens(0.7) else log_uniform(10, 70)) / 255
-    luma_width = uniform(0, 1.1) if happens(0.8) else uniform(1.1, 2.0)
+    luma = (log_uniform(0.7, 60) if chance(0.7) else log_uniform(10, 70)) / 255
+    luma_width = between(0, 1.1) if chance(0.8) else between(1.1, 2.0)
     # Sensors make as much chroma as luma noise; cameras leave a tenth of it, or more than that.
-    chroma = luma * (log_uniform(0.08, 0.6) if happens(0.5) else log_uniform(0.5, 1.4))
+    chroma = luma * (log_uniform(0.08, 0.6) if chance(0.5) else log_uniform(0.5, 1.4))
     return Camera(
         sensor=draw_sensor_noise(generator),
-        phase=(int(happens(0.5)), int(happens(0.5))) if happens(0.6) else None,
+        phase=(int(chance(0.5)), int(chance(0.5))) if chance(0.6) else None,
         luma=luma,
         chroma=chroma,
         luma_width=luma_width,
-        chroma_width=luma_width + (uniform(0, 0.7) if happens(0.5) else uniform(0, 2.0)),
-        floor=uniform(0, 0.3) if happens(0.5) else 0.0,
-        blotches=uniform(0, 0.7) if happens(0.4) else 0.0,
+        chroma_width=luma_width + (between(0, 0.7) if chance(0.5) else between(0, 2.0)),
+        floor=between(0, 0.3) if chance(0.5) else 0.0,
+        blotches=between(0, 0.7) if chance(0.4) else 0.0,
         blotch_width=log_uniform(1.2, 5.0),
-        sharpening=uniform(0, 1.0) if happens(0.4) else 0.0,
-        flat_smoothing=uniform(0, 0.9) if happens(0.5) else 0.0,
-        mixing=uniform(0, 1.0),
-        quality=round(100 - log_uniform(2, 40)) if happens(0.65) else None,
-        subsampling=2 if happens(0.6) else 0,
+        sharpening=between(0, 1.0) if chance(0.4) else 0.0,
+        flat_smoothing=between(0, 0.9) if chance(0.5) else 0.0,
+        mixing=between(0, 1.0),
+        quality=round(100 - log_uniform(2, 40)) if chance(0.65) else None,
+        subsampling=2 if chance(0.6) else 0,
+        # Photos as they come from a camera start with a block, turned and cropped ones anywhere.
+        grid=(below(8, generator), below(8, generator)) if chance(0.5) else (0, 0),
     )
 
 
@@ -114,8 +126,10 @@ def photograph(clean: Tensor, cameras: Sequence[Camera], generators: Sequence[to
 def _saved(picture: Tensor, camera: Camera) -> Tensor:
     if camera.quality is None:
         return picture
-    pixels = picture.permute(1, 2, 0).contiguous().numpy()
-    return torch.from_numpy(jpeg_round_trip(pixels, camera.quality, camera.subsampling)).permute(2, 0, 1)
+    top, left = ((8 - offset) % 8 for offset in camera.grid)
+    pixels = np.pad(picture.permute(1, 2, 0).numpy(), ((top, 0), (left, 0), (0, 0)), mode="edge")
+    compressed = jpeg_round_trip(pixels, camera.quality, camera.subsampling)[top:, left:]
+    return torch.from_numpy(np.ascontiguousarray(compressed)).permute(2, 0, 1)
 
 
 def _sensor_noise(clean: Tensor, cameras: Sequence[Camera], generators: Sequence[torch.Generator]) -> Tensor:
@@ -125,9 +139,10 @@ def _sensor_noise(clean: Tensor, cameras: Sequence[Camera], generators: Sequence
     shot, read = (_column([getattr(camera.sensor, name) for camera in cameras]) for name in ("shot", "read"))
     linear = srgb_to_linear(clean)
     noise = (shot * linear / gains + read).sqrt() * white
-    mosaics = torch.stack([_bayer(clean.shape[1:], camera.phase) for camera in cameras])
+    height, width = clean.shape[-2:]
+    masks = torch.stack([bayer_mask(height, width, camera.phase or (0, 0)) for camera in cameras])
     has_mosaic = _column([float(camera.phase is not None) for camera in cameras])
-    colour = torch.where(has_mosaic > 0, _demosaic(noise * mosaics), noise) * gains
+    colour = torch.where(has_mosaic > 0, demosaic_bilinear(noise * masks), noise) * gains
     mixing = _column([camera.mixing for camera in cameras])
     # A colour matrix with rows that sum to one amplifies what differs between channels.
     colour = colour + 0.7 * mixing * (colour - colour.mean(1, keepdim=True))
@@ -177,23 +192,6 @@ def _flatness(clean: Tensor) -> Tensor:
     mean, square = (functional.avg_pool2d(grey**power, 5, 1) for power in (1, 2))
     deviation = (square - mean.square()).clamp(min=0)
     return 1 / (1 + deviation / _EDGE**2 * 4)
-
-
-def _bayer(shape: torch.Size, phase: tuple[int, int] | None) -> Tensor:
-    """Returns (3, H, W): 1 where a Bayer sensor sees that colour."""
-    if phase is None:
-        return torch.ones(shape)
-    rows, columns = ((torch.arange(size) + shift) % 2 for size, shift in zip(shape[1:], phase, strict=True))
-    rows, columns = rows[:, None], columns[None]
-    red, blue = (1 - rows) * (1 - columns), rows * columns
-    return torch.stack([red, 1 - red - blue, blue]).float()
-
-
-def _demosaic(mosaic: Tensor) -> Tensor:
-    green = mosaic.new_tensor([[0, 1, 0], [1, 4, 1], [0, 1, 0]]) / 4
-    other = mosaic.new_tensor([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 4
-    kernels = torch.stack([other, green, other])[:, None]
-    return functional.conv2d(functional.pad(mosaic, (1, 1, 1, 1), mode="reflect"), kernels, groups=3)
 
 
 def _column(values: Sequence[float] | Sequence[tuple[float, ...]]) -> Tensor:

@@ -13,11 +13,12 @@ from torch.nn import functional
 
 from nsp_cli.errors import TrainingError
 from nsp_cli.noise_bands import bands_of_residual
+from nsp_cli.noise_model import sample_noise
 from nsp_cli.pixels import to_unit_range
 from nsp_cli.training.camera import draw_camera, photograph
 from nsp_cli.training.draws import Deck, below, generator_for, happens, uniform
 from nsp_cli.training.halving import KERNELS, halve
-from nsp_cli.training.pool import TrainingPhoto
+from nsp_cli.training.pool import PhotoPool, TrainingPhoto
 from nsp_cli.training.recipe import StudentRecipe
 from nsp_cli.training.sampler import photo_weight
 from nsp_cli.training.study import Picture, Study
@@ -79,6 +80,7 @@ class LessonSampler:
             TrainingError: No picture is as large as a target.
         """
         self._recipe, self._scale, self._rank = recipe, scale, rank
+        self._noises = study.noises
         self._deck = _deck(study, recipe, recipe.crop * scale)
 
     def draw(self, seed: int, step: int) -> Lessons:
@@ -86,7 +88,7 @@ class LessonSampler:
         first = self._rank * self._recipe.batch
         generators = [generator_for(seed, step, first + index) for index in range(self._recipe.batch)]
         lessons = [self._draw_lesson(generator) for generator in generators]
-        noisy = _with_noise(lessons, generators)
+        noisy = torch.stack(self._with_noise(lessons, generators))
         residuals = noisy - torch.stack([lesson.still for lesson in lessons])
         noise = torch.stack(list(map(bands_of_residual, residuals)))
         return Lessons(
@@ -103,9 +105,35 @@ class LessonSampler:
         kernel = list(KERNELS)[below(len(KERNELS), generator)]
         if noisy is None:
             clean = _exposed(clean, generator)
-        still = clean if self._scale == 1 else halve(clean, kernel)
-        seen = noisy if noisy is None or self._scale == 1 else halve(noisy, kernel)
-        return _Lesson(clean, still, seen)
+        if self._scale == 1:
+            return _Lesson(clean, clean, noisy)
+        # Sharp kernels overshoot, and a negative exposure has no shot noise.
+        still = halve(clean, kernel).clamp(0, 1)
+        return _Lesson(clean, still, None if noisy is None else halve(noisy, kernel).clamp(0, 1))
+
+    def _with_noise(self, lessons: Sequence[_Lesson], generators: Sequence[torch.Generator]) -> list[Tensor]:
+        """Returns (3, S, S) each: what the student sees."""
+        seen = [lesson.still if lesson.noisy is None else lesson.noisy for lesson in lessons]
+        by_camera = []
+        for index, (lesson, generator) in enumerate(zip(lessons, generators, strict=True)):
+            if lesson.noisy is not None:
+                continue
+            if self._noises and happens(self._recipe.measured, generator):
+                seen[index] = self._with_measured_noise(lesson.still, generator)
+            else:
+                by_camera.append(index)
+        if by_camera:
+            own = [generators[index] for index in by_camera]
+            stills = torch.stack([seen[index] for index in by_camera])
+            taken = photograph(stills, [draw_camera(generator) for generator in own], own)
+            for index, picture in zip(by_camera, taken, strict=True):
+                seen[index] = picture
+        return seen
+
+    def _with_measured_noise(self, still: Tensor, generator: torch.Generator) -> Tensor:
+        profile = self._noises[below(len(self._noises), generator)]
+        noisy = still + sample_noise(profile, still, generator)
+        return (noisy.clamp(0, 1) * 255).round() / 255
 
 
 def _crop(picture: Picture, side: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
@@ -141,18 +169,6 @@ def _blurred(image: Tensor, width: float) -> Tensor:
     return functional.conv2d(rows, taps.view(1, 1, 1, 7))[:, 0]
 
 
-def _with_noise(lessons: Sequence[_Lesson], generators: Sequence[torch.Generator]) -> Tensor:
-    """Returns (B, 3, S, S): what the student sees."""
-    seen = [lesson.still if lesson.noisy is None else lesson.noisy for lesson in lessons]
-    still = [index for index, lesson in enumerate(lessons) if lesson.noisy is None]
-    if still:
-        own = [generators[index] for index in still]
-        taken = photograph(torch.stack([seen[i] for i in still]), [draw_camera(g) for g in own], own)
-        for index, picture in zip(still, taken, strict=True):
-            seen[index] = picture
-    return torch.stack(seen)
-
-
 def _measured(bands: Tensor, generator: torch.Generator) -> Tensor:
     """Makes (6,) known noise as uncertain as a measurement of it would be."""
     wrong = _ALL_WRONG * torch.randn(1, generator=generator) + _EACH_WRONG * torch.randn(
@@ -177,5 +193,20 @@ def _deck(study: Study, recipe: StudentRecipe, side: int) -> Deck[Picture]:
         pictures += usable
         weights += [share * chance / sum(chances) for chance in chances]
     if not pictures:
-        raise TrainingError(f"no photo has the {side} pixels a side that lessons need.", "Add larger photos.")
+        raise _too_small(side)
     return Deck(pictures, weights)
+
+
+def check_sizes(pool: PhotoPool, recipe: StudentRecipe, scale: int) -> None:
+    """Passes only if some photo is large enough, before a teacher spends an hour on them.
+
+    Raises:
+        TrainingError: None is.
+    """
+    side = recipe.crop * scale
+    if max(photo.side for photo in pool.photos) < side:
+        raise _too_small(side)
+
+
+def _too_small(side: int) -> TrainingError:
+    return TrainingError(f"no photo has the {side} pixels a side that lessons need.", "Add larger photos.")

@@ -33,13 +33,14 @@ class PhotoCache:
         limit: Bytes that they may take together: 20 GB, or half of what is free on the disk.
     """
 
-    def __init__(self, run: Path, *, machine: int = 0, root: Path | None = None) -> None:
+    def __init__(self, run: Path, *, machine: int = 0, root: Path | None = None, share: float = 1.0) -> None:
         """Opens the cache of the run that writes the weights file `run`, and removes forgotten ones.
 
         Args:
             run: Tells runs apart.
             machine: Tells a run's machines apart, which may share a disk.
             root: Holds the caches of all runs; None for the place that the system provides.
+            share: Of the limit that the decoded photos themselves may take.
 
         Raises:
             TrainingError: The folder cannot be made.
@@ -51,7 +52,8 @@ class PhotoCache:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             os.utime(self.folder)
-            self.limit = min(MOST_BYTES, (shutil.disk_usage(self.folder).free + _size(self.folder)) // 2)
+            free = shutil.disk_usage(self.folder).free + _size(self.folder)
+            self.limit = int(min(MOST_BYTES, free // 2) * share)
         except OSError as error:
             raise _unusable(self.folder, error) from error
 
@@ -61,7 +63,7 @@ class PhotoCache:
         Raises:
             TrainingError: The disk is full or not writable.
         """
-        path = self._path(name)
+        path = self.path(name)
         partial = path.with_name(f"{name}.partial.npy")
         try:
             np.save(partial, pixels)
@@ -75,17 +77,20 @@ class PhotoCache:
         with suppress(OSError):  # where it is gone, the next read says so
             os.utime(self.folder)
 
-    def find(self, name: str) -> Path | None:
-        """Returns the file of an array that an earlier start of the run has stored."""
-        path = self._path(name)
-        return path if path.is_file() else None
+    def path(self, name: str) -> Path:
+        """Names the file of an array."""
+        return self.folder / f"{name}.npy"
+
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """Returns the shape of a stored array, also of an earlier start; None if there is no sound one."""
+        try:
+            return tuple(np.load(self.path(name), mmap_mode="r").shape)
+        except (OSError, ValueError, EOFError):
+            return None
 
     def discard(self) -> None:
         """Gives the disk space back; to be called when the run is finished."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _path(self, name: str) -> Path:
-        return self.folder / f"{name}.npy"
 
 
 def read_window(path: Path, top: int, left: int, height: int, width: int) -> Pixels:

@@ -73,6 +73,8 @@ class StudentRecipe(Descent):
         real: Share of lessons that are the photos themselves, with the teacher's answer as target.
         taught: Share that are the teacher's answers with simulated noise; the rest are mild photos
             made smaller, with simulated noise.
+        measured: Share of the lessons without real noise that get noise as it was measured on one of the
+            photos; the others get a simulated camera's.
         balance: Power of a lesson's noise level that its loss is divided by; without it, strong noise
             would be all that counts.
     """
@@ -85,6 +87,7 @@ class StudentRecipe(Descent):
     clip: float | None = 0.1
     real: float = 0.2
     taught: float = 0.3
+    measured: float = 0.0
     balance: float = 0.15
 
 
@@ -103,7 +106,8 @@ PAPER = Recipe(
 PAPER_STEPS = 750 * 400
 # Weights that have learnt already move gently, and learn this camera's noise, not a simulated one's.
 FINE_TUNE = Recipe(learning_rate=5e-4, simulated=0.0)
-FINE_TUNE_STUDENT = StudentRecipe(learning_rate=5e-4)
+# The photos' own noise is what counts now.
+FINE_TUNE_STUDENT = StudentRecipe(learning_rate=5e-4, measured=0.3)
 RECIPES = {"default": Recipe(), "fine-tune": FINE_TUNE, "paper": PAPER}
 
 

@@ -54,7 +54,6 @@ class CropSampler:
         simulated: float,
         noise_emphasis: float = 0.0,
         rank: int = 0,
-        world_size: int = 1,
     ) -> None:
         """Sorts the photos.
 
@@ -66,7 +65,6 @@ class CropSampler:
             simulated: Share of the mild photos' crops that get simulated sensor noise.
             noise_emphasis: Power of the noise level in a photo's chance.
             rank: This process draws the crops `rank`·B to `rank`·B + B − 1 of a step.
-            world_size: Number of processes.
 
         Raises:
             TrainingError: No photo is as large as `multiple`.
@@ -78,7 +76,7 @@ class CropSampler:
                 "Add larger photos.",
             )
         crop = max(1, crop // multiple) * multiple
-        self._simulated, self._rank, self._world_size = simulated, rank, world_size
+        self._simulated, self._rank = simulated, rank
         large = [photo for photo in usable if photo.side >= crop]
         small = [photo for photo in usable if photo.side < crop]
         small_side = min((photo.side for photo in small), default=crop) // multiple * multiple

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nsp_cli.training.draws import uniform
+
 
 @dataclass(frozen=True)
 class SensorNoise:
@@ -35,10 +37,10 @@ def draw_sensor_noise(generator: torch.Generator) -> SensorNoise:
     Read noise follows shot noise as measured over real cameras (Brooks et al., "Unprocessing Images
     for Learned Raw Denoising", CVPR 2019, Sec. 3.1); the shot range is wider here, ISO 200 to 25,600.
     """
-    shot = math.exp(_uniform(math.log(1e-4), math.log(0.03), generator))
+    shot = math.exp(uniform(math.log(1e-4), math.log(0.03), generator))
     spread = float(torch.randn((), generator=generator))
     read = math.exp(2.18 * math.log(shot) + 1.20 + 0.26 * spread)
-    return SensorNoise(shot, read, (_uniform(1.5, 2.4, generator), _uniform(1.4, 2.0, generator)))
+    return SensorNoise(shot, read, (uniform(1.5, 2.4, generator), uniform(1.4, 2.0, generator)))
 
 
 def add_sensor_noise(image: Tensor, noise: SensorNoise, generator: torch.Generator) -> Tensor:
@@ -59,29 +61,32 @@ def add_sensor_noise(image: Tensor, noise: SensorNoise, generator: torch.Generat
     sensor = srgb_to_linear(image) / gains
     deviation = (noise.shot * sensor + noise.read).sqrt()
     sample = torch.randn(image.shape, generator=generator, device=image.device)
-    spread = demosaic_bilinear(bayer_mosaic(deviation * sample))
+    mask = bayer_mask(image.shape[1], image.shape[2]).to(image.device)
+    spread = demosaic_bilinear(deviation * sample * mask)
     noisy = linear_to_srgb(((sensor + spread) * gains).clamp(0, 1))
     return (noisy * 255).round() / 255
 
 
-def bayer_mosaic(image: Tensor) -> Tensor:
-    """Keeps of each pixel the colour an RGGB sensor sees there: (3, H, W), zero elsewhere."""
-    mosaic = torch.zeros_like(image)
-    mosaic[0, 0::2, 0::2] = image[0, 0::2, 0::2]
-    mosaic[1, 0::2, 1::2] = image[1, 0::2, 1::2]
-    mosaic[1, 1::2, 0::2] = image[1, 1::2, 0::2]
-    mosaic[2, 1::2, 1::2] = image[2, 1::2, 1::2]
-    return mosaic
+def bayer_mask(height: int, width: int, phase: tuple[int, int] = (0, 0)) -> Tensor:
+    """Returns (3, H, W): 1 where a Bayer sensor sees that colour, 0 elsewhere.
+
+    Args:
+        height, width: Of the picture.
+        phase: Row and column of the first red pixel, 0 or 1.
+    """
+    rows, columns = (torch.arange(height)[:, None] + phase[0]) % 2, (torch.arange(width)[None] + phase[1]) % 2
+    red, blue = (1 - rows) * (1 - columns), rows * columns
+    return torch.stack([red, 1 - red - blue, blue]).float()
 
 
 def demosaic_bilinear(mosaic: Tensor) -> Tensor:
-    """Fills the missing colours of an RGGB mosaic (3, H, W) with the mean of their neighbours."""
+    """Fills the missing colours of a Bayer mosaic (…, 3, H, W) with the mean of their neighbours."""
     green = mosaic.new_tensor([[0, 1, 0], [1, 4, 1], [0, 1, 0]]) / 4
     other = mosaic.new_tensor([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 4
     kernels = torch.stack([other, green, other])[:, None]
     # Reflection keeps the mosaic's parity across the border.
-    padded = functional.pad(mosaic[None], (1, 1, 1, 1), mode="reflect")
-    return functional.conv2d(padded, kernels, groups=3)[0]
+    padded = functional.pad(mosaic, (1, 1, 1, 1), mode="reflect")
+    return functional.conv2d(padded, kernels, groups=3)
 
 
 def srgb_to_linear(image: Tensor) -> Tensor:
@@ -92,7 +97,3 @@ def srgb_to_linear(image: Tensor) -> Tensor:
 def linear_to_srgb(image: Tensor) -> Tensor:
     """Applies the sRGB transfer curve (IEC 61966-2-1), [0, 1] to [0, 1]."""
     return torch.where(image <= 0.0031308, image * 12.92, 1.055 * image.clamp(min=1e-8) ** (1 / 2.4) - 0.055)
-
-
-def _uniform(low: float, high: float, generator: torch.Generator) -> float:
-    return low + (high - low) * float(torch.rand((), generator=generator))

@@ -53,11 +53,17 @@ def start_from(path: Path, name: str) -> Start:
 
 
 def start_enlarging(start: Start) -> Start:
-    """Makes a student that enlarges twofold of one that does not; only its last layer is new."""
+    """Makes a student that enlarges twofold of one that does not.
+
+    Its last layer begins by giving each pixel's answer to all four that it becomes.
+    """
     config = replace(cast(UnetConfig, start.config), scale=2)
-    fresh = config.build().state_dict()
-    given = {name: value for name, value in (start.weights or {}).items() if not name.startswith("tail.")}
-    return Start(start.network_name, config, fresh | given, f"{start.origin}, enlarging")
+    weights = {name: value.clone() for name, value in (start.weights or {}).items()}
+    for name in ("tail.weight", "tail.bias"):
+        # Colour, row and column of a pixel in its cell.
+        answers = weights[name].reshape(3, 2, 2, *weights[name].shape[1:])
+        weights[name] = answers.repeat_interleave(2, 1).repeat_interleave(2, 2).flatten(0, 2)
+    return Start(start.network_name, config, weights, f"{start.origin}, enlarging")
 
 
 def start_anew(network: str) -> Start:

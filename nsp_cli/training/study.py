@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nsp_cli.noise import NoiseProfile, measure_noise
 from nsp_cli.pixels import from_unit_range, to_unit_range
 from nsp_cli.training.photo_cache import PhotoCache
 from nsp_cli.training.pool import PhotoPool, TrainingPhoto
@@ -29,6 +30,8 @@ from nsp_cli.training.sampler import MILD_NOISE
 Teach = Callable[[Tensor], Tensor]
 
 REDUCTIONS = (2, 3)
+# Of the disk space that 8-bit photos and all that is made of them take, the photos'.
+STUDY_SHARE = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,23 +53,33 @@ class Study:
 
     Attributes:
         pool: The noisy photos.
+        teacher: Tells the teacher from others.
+        noises: What was measured on each photo that has noise.
         real, taught, reduced: Pictures of each kind.
     """
 
     pool: PhotoPool
+    teacher: str
+    noises: tuple[NoiseProfile, ...]
     real: tuple[Picture, ...]
     taught: tuple[Picture, ...]
     reduced: tuple[Picture, ...]
 
     @property
     def checksum(self) -> int:
-        """Tells one study from another, so that a run is not resumed on other pictures unnoticed."""
-        sums = [picture.clean.checksum for picture in (*self.taught, *self.reduced)]
-        return zlib.crc32(repr((self.pool.checksum, sums)).encode())
+        """Tells one study from another, so that a run is not resumed on other pictures unnoticed.
+
+        It goes by what the pictures were made of: another device makes them a little differently.
+        """
+        return zlib.crc32(repr((self.pool.checksum, self.teacher)).encode())
 
 
 def prepare_study(
-    pool: PhotoPool, cache: PhotoCache, teach: Teach, on_progress: Callable[[int, int], None] | None = None
+    pool: PhotoPool,
+    cache: PhotoCache,
+    teach: Teach,
+    teacher: str,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Study:
     """Has the teacher denoise every photo, and makes smaller ones of the mild photos' answers.
 
@@ -76,20 +89,26 @@ def prepare_study(
         pool: Noisy photos.
         cache: Where the pictures go.
         teach: Maps (3, H, W) uint16 to the same without noise.
+        teacher: Tells the teacher from others, such as its sha256; letters and digits.
         on_progress: Called with the photos done and to do.
 
     Raises:
         TrainingError: The disk is full.
     """
-    answers, reduced = [], []
+    answers, reduced, noises = [], [], []
     for done, photo in enumerate(pool.photos):
-        answers.append(_kept(cache, photo, "taught", partial(_taught, photo, teach)))
+        answers.append(_kept(cache, photo, "taught", partial(_taught, photo, teach), teacher))
+        noises.append(measure_noise(_as_16_bits(photo)))
         if photo.noise < MILD_NOISE:
-            reduced += [_kept(cache, photo, f"by{f}", partial(_reduced, answers[-1], f)) for f in REDUCTIONS]
+            reduced += [
+                _kept(cache, photo, f"by{f}", partial(_reduced, answers[-1], f), teacher) for f in REDUCTIONS
+            ]
         if on_progress:
             on_progress(done + 1, len(pool.photos))
     return Study(
         pool,
+        teacher,
+        noises=tuple(noise for noise in noises if not noise.is_clean),
         real=tuple(map(Picture, answers, pool.photos)),
         taught=tuple(map(Picture, answers)),
         reduced=tuple(map(Picture, reduced)),
@@ -97,7 +116,16 @@ def prepare_study(
 
 
 def _taught(photo: TrainingPhoto, teach: Teach) -> Tensor:
-    return teach(from_unit_range(_pixels(photo), torch.uint16))
+    return teach(_as_16_bits(photo))
+
+
+def _as_16_bits(photo: TrainingPhoto) -> Tensor:
+    """Returns (3, H, W) uint16."""
+    pixels = torch.from_numpy(np.ascontiguousarray(photo.read(0, 0, photo.height, photo.width)))
+    if pixels.dtype == torch.uint8:
+        # 257 is 65535 / 255, exactly; and no detour by floating point with its memory.
+        pixels = torch.from_numpy(pixels.numpy().astype(np.uint16) * 257)
+    return pixels.permute(2, 0, 1)
 
 
 def _reduced(picture: TrainingPhoto, factor: int) -> Tensor:
@@ -111,13 +139,15 @@ def _pixels(photo: TrainingPhoto) -> Tensor:
     return to_unit_range(torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1))
 
 
-def _kept(cache: PhotoCache, photo: TrainingPhoto, kind: str, make: Callable[[], Tensor]) -> TrainingPhoto:
+def _kept(
+    cache: PhotoCache, photo: TrainingPhoto, kind: str, make: Callable[[], Tensor], teacher: str
+) -> TrainingPhoto:
     """Returns a made picture from the cache, or makes it and stores it there."""
-    place = f"{photo.file.stem}-{photo.top}-{photo.left}-{photo.height}-{photo.width}-{kind}"
-    found = cache.find(place)
-    if found is None:
-        found = cache.store(place, np.ascontiguousarray(make().permute(1, 2, 0).numpy()))
-    stored = np.load(found, mmap_mode="r")
-    height, width = stored.shape[:2]
-    checksum = zlib.crc32(np.ascontiguousarray(stored).data)
-    return replace(photo, file=found, top=0, left=0, height=height, width=width, checksum=checksum)
+    window = (photo.checksum, photo.top, photo.left, photo.height, photo.width, teacher)
+    name = f"{zlib.crc32(repr(window).encode()):08x}-{photo.file.stem}-{kind}"
+    shape = cache.shape(name)
+    if shape is None:
+        cache.store(name, np.ascontiguousarray(make().permute(1, 2, 0).numpy()))
+        shape = cache.shape(name)
+    height, width, _ = shape or (0, 0, 3)
+    return replace(photo, file=cache.path(name), top=0, left=0, height=height, width=width)

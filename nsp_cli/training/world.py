@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -99,7 +100,8 @@ def joined_world(device: torch.device) -> Iterator[World]:
     world = World(int(os.environ["RANK"]), size, local_rank, machine)
     if device.type == "cuda":
         torch.cuda.set_device(world.local_rank)
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    # Others wait while one of a machine decodes a large folder, or asks a teacher about every photo.
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timedelta(days=2))
     try:
         yield world
     finally:

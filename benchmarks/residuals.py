@@ -1,0 +1,66 @@
+"""What nsp takes out of photos: is it the noise, all of it, and nothing of the picture?
+
+    python benchmarks/residuals.py NOISY CLEAN [--model MODEL] [--every N] [--sheet SHEET.png]
+
+Per picture and in the mean: the residual's level over the true noise's in six bands (coarse, middle and
+fine, luma and chroma), and how the luma residual correlates with the clean picture's own detail, which is
+its difference from a blurred copy: 0 is none, and smoothing makes it positive. The sheet has rows of noisy,
+denoised, and 4 × residual.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from nsp_cli import load_weights, noise_aware
+from nsp_cli.evaluate import find_pairs, read_pair
+from nsp_cli.noise_bands import bands_of_residual
+from nsp_cli.pixels import to_unit_range
+
+CROP = 200
+
+
+def correlation_with_detail(residual: Tensor, clean: Tensor) -> float:
+    """Correlates (3, H, W) residual and detail in luma."""
+    grey = clean.mean(0, keepdim=True)
+    detail = grey - functional.avg_pool2d(grey, 5, 1, 2, count_include_pad=False)
+    return float(torch.corrcoef(torch.stack([residual.mean(0).flatten(), detail.flatten()]))[0, 1])
+
+
+def cut(picture: Tensor) -> Tensor:
+    """Returns the middle, uint8."""
+    top, left = ((size - CROP) // 2 for size in picture.shape[1:])
+    return (picture[:, top : top + CROP, left : left + CROP] * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+def main() -> None:
+    """Prints a line per picture and the means, and draws the sheet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("noisy", type=Path)
+    parser.add_argument("clean", type=Path)
+    parser.add_argument("--model", default="auto")
+    parser.add_argument("--every", type=int, default=5)
+    parser.add_argument("--sheet", type=Path)
+    given = parser.parse_args()
+    restorer, rows, strips = load_weights(given.model), [], []
+    for paths in find_pairs(given.noisy, given.clean)[:: given.every]:
+        noisy, clean = map(to_unit_range, read_pair(*paths))
+        denoised = noise_aware.denoise(restorer, noisy)[0]
+        removed, noise = noisy - denoised, noisy - clean
+        ratio = bands_of_residual(removed) / bands_of_residual(noise)
+        rows.append([*ratio.tolist(), correlation_with_detail(removed, clean)])
+        strips.append(torch.cat([cut(noisy), cut(denoised), cut(0.5 + 4 * removed)], 2))
+        print(paths[0].name, *(f"{value:.2f}" for value in rows[-1]), flush=True)
+    print("mean", *(f"{value:.2f}" for value in torch.tensor(rows).mean(0).tolist()))
+    if given.sheet:
+        Image.fromarray(torch.cat(strips, 1).permute(1, 2, 0).numpy()).save(given.sheet)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""What a student is told: six numbers that are right for noise of known kinds, and never absurd."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nsp_cli.noise import measure_noise
+from nsp_cli.noise_bands import bands_of_residual, noise_bands, told_noise
+from tests.scenes import correlated_noise, scene, to_8_bits, white_noise
+
+
+def test_white_noise_is_alike_in_all_bands():
+    bands = bands_of_residual(white_noise(torch.Size((3, 256, 256)), 10))
+    torch.testing.assert_close(bands * 255, torch.full((6,), 10.0), rtol=0.1, atol=0)
+
+
+def test_correlated_noise_is_coarse():
+    bands = bands_of_residual(correlated_noise(torch.Size((3, 256, 256)), 10, 1.2))
+    assert bands[0] > 2 * bands[1] > 4 * bands[2]
+
+
+@pytest.mark.parametrize("level", [4, 20])
+def test_what_is_measured_is_what_is_known(level):
+    noise = white_noise(scene().shape, level)
+    measured, known = noise_bands(measure_noise(scene() + noise).spectrum), bands_of_residual(noise)
+    # Coarse luma is left out: the scene's gradient has some.
+    torch.testing.assert_close(measured[1:], known[1:], rtol=0.2, atol=0)
+
+
+def test_strength_above_one_tells_more_of_its_own_kind_and_below_changes_nothing():
+    profile = measure_noise(scene() + white_noise(scene().shape, 10))
+    once = told_noise(profile)
+    assert torch.equal(told_noise(profile, luma=0.3, chroma=0.0), once)
+    twice = told_noise(profile, luma=2.0)
+    torch.testing.assert_close(twice[:3], 2 * once[:3])
+    assert torch.equal(twice[3:], once[3:])
+
+
+def test_a_lawn_is_not_told_as_noise():
+    """Texture without colour has no coloured noise to match."""
+    grey = (0.1 * torch.randn(1, 256, 256, generator=torch.Generator().manual_seed(0)) + 0.5).expand(
+        3, -1, -1
+    )
+    lawn = grey + white_noise(grey.shape, 2)
+    assert told_noise(measure_noise(lawn))[1] < 0.5 * noise_bands(measure_noise(lawn).spectrum)[1]
+
+
+@pytest.mark.parametrize(
+    "photo", [torch.zeros(3, 8, 8), torch.full((3, 64, 64), 0.5), scene()[:1].expand(3, -1, -1)]
+)
+def test_black_grey_and_colourless_photos_give_finite_numbers(photo):
+    assert told_noise(measure_noise(to_8_bits(photo)), luma=2.0, chroma=2.0).isfinite().all()
