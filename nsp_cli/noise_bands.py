@@ -12,7 +12,9 @@ from nsp_cli.noise import SIDE, NoiseProfile
 
 # Between coarse, middle and fine frequencies.
 _EDGES = (2.3, 4.6)
+# Coarse luma over middle, and middle over what chroma makes believable: real pairs stay about below.
 _MOST_COARSE, _MOST_MIDDLE = 1.5, 1.8
+# Most that is added for a camera's smoothing; and from which excess on, and how steeply, luma is ignored.
 _MOST_SMOOTHED, _ABSURD, _DISTRUST = 0.65, 2.5, 4
 
 

@@ -87,8 +87,9 @@ def recover(
     factors = torch.tensor([strength.luma, strength.chroma, strength.chroma])
     boost = factors.clamp(min=1).square()[:, None]
     residual = _believable(_residual_power(noisy, prediction), profile)
-    halfway, bounds = prediction, _LEFT_BY_SEEING
-    if not sees_all:
+    if sees_all:
+        halfway, bounds = prediction, _LEFT_BY_SEEING
+    else:
         bounds = _LEFT_SHARE, _LEFT_LOW
         threshold = _no_less_than_low(residual) * torch.tensor(_KEEP_ABOVE)[:, None] * boost
         halfway = _with_detail(noisy, prediction, threshold)

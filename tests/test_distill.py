@@ -106,6 +106,14 @@ def test_interrupted_and_resumed_is_bit_for_bit_the_unbroken_run(distill, monkey
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_nothing_to_resume_is_found_before_a_photo_is_decoded(distill):
+    run, weights = distill("--steps", 1, "--resume")
+    assert run.code == 1
+    assert "Traceback" not in run.err
+    assert "photos, " not in run.err
+    assert not weights.exists()
+
+
 def test_blind_spot_weights_are_no_student(distill, tiny_weights):
     run, weights = distill("--steps", 1, start=tiny_weights)
     assert run.code == 2

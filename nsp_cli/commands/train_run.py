@@ -95,10 +95,10 @@ def run_training(request: TrainRequest, device: torch.device) -> None:
 def _settle_recipe(request: TrainRequest, world: World, device: torch.device) -> Recipe | StudentRecipe:
     """Chooses the crop for all processes, the one of the checkpoint where there is one to resume."""
     asked = request.recipe
+    found = world.share(load_identity(request.checkpoint) if world.is_main and request.resume else None)
     if isinstance(asked, StudentRecipe):
         return asked  # lessons are small
     if request.resume:
-        found = world.share(load_identity(request.checkpoint) if world.is_main else None)
         crop = found.get("recipe", {}).get("crop")
         # Any other was asked for, and is refused when it comes to resuming.
         return replace(asked, crop=crop) if is_fitted(crop, asked.crop) else asked
@@ -151,6 +151,7 @@ def _make_task(
             lambda photo: noise_aware.denoise(restorer, photo)[0],
             sha256_of(request.teacher.path),
             on_progress,
+            measures=recipe.measured > 0,
         )
     return StudentTask(study, recipe, spec.scale, request.teacher.name, world)
 

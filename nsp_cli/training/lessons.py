@@ -180,14 +180,14 @@ def _measured(bands: Tensor, generator: torch.Generator) -> Tensor:
 
 def _deck(study: Study, recipe: StudentRecipe, side: int) -> Deck[Picture]:
     """Puts the pictures of each kind that are large enough together, each kind with its share."""
-    shares = {
-        "real": (study.real, recipe.real, recipe.noise_emphasis),
-        "taught": (study.taught, recipe.taught, 0.0),
-        "reduced": (study.reduced, 1 - recipe.real - recipe.taught, 0.0),
-    }
+    shares = (
+        (study.real, recipe.real, recipe.noise_emphasis),
+        (study.taught, recipe.taught, 0.0),
+        (study.reduced, 1 - recipe.real - recipe.taught, 0.0),
+    )
     pictures: list[Picture] = []
     weights: list[float] = []
-    for kind, share, emphasis in shares.values():
+    for kind, share, emphasis in shares:
         usable = [picture for picture in kind if picture.clean.side >= side]
         chances = [photo_weight(picture.clean, emphasis) for picture in usable]
         pictures += usable

@@ -80,6 +80,8 @@ def prepare_study(
     teach: Teach,
     teacher: str,
     on_progress: Callable[[int, int], None] | None = None,
+    *,
+    measures: bool = True,
 ) -> Study:
     """Has the teacher denoise every photo, and makes smaller ones of the mild photos' answers.
 
@@ -91,6 +93,7 @@ def prepare_study(
         teach: Maps (3, H, W) uint16 to the same without noise.
         teacher: Tells the teacher from others, such as its sha256; letters and digits.
         on_progress: Called with the photos done and to do.
+        measures: Measure each photo's noise, a fifth of a second each, for lessons that want it.
 
     Raises:
         TrainingError: The disk is full.
@@ -98,7 +101,8 @@ def prepare_study(
     answers, reduced, noises = [], [], []
     for done, photo in enumerate(pool.photos):
         answers.append(_kept(cache, photo, "taught", partial(_taught, photo, teach), teacher))
-        noises.append(measure_noise(_as_16_bits(photo)))
+        if measures:
+            noises.append(measure_noise(_as_16_bits(photo)))
         if photo.noise < MILD_NOISE:
             reduced += [
                 _kept(cache, photo, f"by{f}", partial(_reduced, answers[-1], f), teacher) for f in REDUCTIONS
@@ -130,13 +134,7 @@ def _as_16_bits(photo: TrainingPhoto) -> Tensor:
 
 def _reduced(picture: TrainingPhoto, factor: int) -> Tensor:
     """Averages factor×factor pixels; odd ends are left out."""
-    return from_unit_range(functional.avg_pool2d(_pixels(picture), factor), torch.uint16)
-
-
-def _pixels(photo: TrainingPhoto) -> Tensor:
-    """Returns (3, H, W) in [0, 1]."""
-    pixels = photo.read(0, 0, photo.height, photo.width)
-    return to_unit_range(torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1))
+    return from_unit_range(functional.avg_pool2d(to_unit_range(_as_16_bits(picture)), factor), torch.uint16)
 
 
 def _kept(
@@ -147,7 +145,8 @@ def _kept(
     name = f"{zlib.crc32(repr(window).encode()):08x}-{photo.file.stem}-{kind}"
     shape = cache.shape(name)
     if shape is None:
-        cache.store(name, np.ascontiguousarray(make().permute(1, 2, 0).numpy()))
-        shape = cache.shape(name)
-    height, width, _ = shape or (0, 0, 3)
+        made = np.ascontiguousarray(make().permute(1, 2, 0).numpy())
+        cache.store(name, made)
+        shape = made.shape
+    height, width, _ = shape
     return replace(photo, file=cache.path(name), top=0, left=0, height=height, width=width)
