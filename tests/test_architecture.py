@@ -35,7 +35,7 @@ ROWS = [
     {"photo"},
     {"networks"},
     {"tiling", "pixel_shuffle", "pixels", "metrics", "device"},
-    {"errors", "wording"},
+    {"errors", "wording", "checksum"},
 ]
 OWNERS = {
     "typer": {"cli", "commands"},
@@ -49,6 +49,7 @@ OWNERS = {
     "safetensors": {"weights_file"},
     "matplotlib": {"plot"},
     "jinja2": {"report"},
+    "filelock": {"batch"},
     "platformdirs": {"training"},
 }
 SLOW_TO_IMPORT = {"torch", "rawpy", "huggingface_hub", "imagecodecs", "tifffile", "imageio", "PIL", "numpy"}
