@@ -351,6 +351,19 @@ def test_kills_at_random_moments(run_nsp, tmp_path, out, tiny_weights, record_pr
 
 @posix
 @pytest.mark.slow
+def test_watching_takes_photos_as_they_arrive_and_ends_well(tmp_path, out, tiny_weights):
+    (tmp_path / "camera").mkdir()
+    with start(0, "watch", tmp_path / "camera", "-o", out, "-m", tiny_weights) as process:
+        for number in range(2):
+            save(tmp_path / "camera" / f"{number}.png", number)
+            wait_for((out / f"{number}.png").exists)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
+    assert_whole(out)
+
+
+@posix
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_traceback(shoot, out, tiny_weights):
     with start(0.2, "denoise", shoot, "-o", out, "-m", tiny_weights) as process:
         assert process.stdout is not None
