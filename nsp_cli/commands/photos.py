@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nsp_cli.commands.engine import Engine, load_restorers, worker_of
+from nsp_cli.commands.engine import Engine, load_restorers, workers_of
 from nsp_cli.commands.forecast import show_forecast
 from nsp_cli.commands.methods import Method
 from nsp_cli.commands.options import FileFormat
@@ -90,7 +90,7 @@ def restore_photos(
     jobs = plan_jobs(found, output=target.output, ending=target.ending, file_format=target.format_name)
     restorers = load_restorers(engine, method, share=len(jobs) > 1)
     order = order_of(method, target, restorers[0])
-    workers = [worker_of(restorer, method) for restorer in restorers]
+    workers = workers_of(restorers, method)
     if showing.dry_run:
         show_forecast(jobs, order, workers)
         return
