@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nsp_cli.device import choose_device, choose_precision, choose_training_precision, free_memory
+from nsp_cli.device import (
+    all_devices,
+    choose_device,
+    choose_precision,
+    choose_training_precision,
+    free_memory,
+)
 from nsp_cli.errors import DeviceError
 
 
@@ -16,6 +22,23 @@ def test_cpu_is_always_there():
 def test_auto_prefers_cuda(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert choose_device("auto") == torch.device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("cards", "name", "expected"),
+    [
+        (2, "auto", ["cuda:0", "cuda:1"]),
+        (2, "cuda", ["cuda:0", "cuda:1"]),
+        (2, "cuda:1", ["cuda:1"]),
+        (2, "cpu", ["cpu"]),
+        (1, "auto", ["auto"]),
+        (0, "auto", ["auto"]),
+    ],
+)
+def test_many_photos_are_shared_among_all_cards(cards, name, expected, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cards > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+    assert all_devices(name) == expected
 
 
 @pytest.mark.parametrize("name", ["cuda:7", "gpu", "cpu:x", "xpu"])

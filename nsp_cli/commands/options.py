@@ -26,7 +26,7 @@ def _check_depth(bits: int | None) -> int | None:
 
 Photos = Annotated[
     list[Path],
-    typer.Argument(metavar="PHOTO", help="Photos: JPEG, PNG, TIFF, WebP or camera RAW.", show_default=False),
+    typer.Argument(metavar="PHOTO", help="Photos, folders or patterns such as '*.jpg'.", show_default=False),
 ]
 Output = Annotated[
     Path | None,
