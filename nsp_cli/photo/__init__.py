@@ -14,8 +14,16 @@ from nsp_cli.photo.colour import srgb_profile
 from nsp_cli.photo.data import FORMAT_SUFFIXES, Photo, Pixels, to_bit_depth
 from nsp_cli.photo.disk import check_readable, check_target, replacing, sniff_format, unsupported
 from nsp_cli.photo.facts import CameraFacts, camera_facts
+from nsp_cli.photo.image_resources import RESOURCES_DAMAGED, clean_resources
 from nsp_cli.photo.jpeg import jpeg_round_trip, read_jpeg, write_jpeg
-from nsp_cli.photo.metadata import clean_exif, exif_dpi, orientation_of, set_orientation, set_size
+from nsp_cli.photo.metadata import (
+    EXIF_DAMAGED,
+    clean_exif,
+    exif_dpi,
+    orientation_of,
+    set_orientation,
+    set_size,
+)
 from nsp_cli.photo.png import png_bytes, read_png, write_png
 from nsp_cli.photo.raw import RAW_SUFFIXES, is_raw, read_raw
 from nsp_cli.photo.tiff import read_tiff, write_tiff
@@ -80,16 +88,22 @@ def read_photo(path: Path, *, max_megapixels: float = 250) -> Photo:
         if file_format is None:
             raise unsupported(path)
         photo = _READERS[file_format](path, max_megapixels)
-    return dataclasses.replace(_upright(_with_clean_exif(photo)), source=path)
+    return dataclasses.replace(_upright(_with_clean_facts(photo)), source=path)
 
 
-def _with_clean_exif(photo: Photo) -> Photo:
-    exif, is_readable = clean_exif(photo.exif)
-    dpi = photo.dpi or exif_dpi(exif)
-    cleaned = dataclasses.replace(
-        photo, exif=exif, dpi=dpi, xmp=photo.xmp or None, icc_profile=photo.icc_profile or None
-    )
-    return cleaned if is_readable else cleaned.with_notes("EXIF is damaged and not kept")
+def _with_clean_facts(photo: Photo) -> Photo:
+    exif, is_exif_readable = clean_exif(photo.exif)
+    resources, are_resources_readable = clean_resources(photo.resources)
+    notes = [] if is_exif_readable else [EXIF_DAMAGED]
+    notes += [] if are_resources_readable else [RESOURCES_DAMAGED]
+    return dataclasses.replace(
+        photo,
+        exif=exif,
+        resources=resources,
+        dpi=photo.dpi or exif_dpi(exif),
+        xmp=photo.xmp or None,
+        icc_profile=photo.icc_profile or None,
+    ).with_notes(*notes)
 
 
 def _upright(photo: Photo) -> Photo:

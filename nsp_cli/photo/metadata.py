@@ -9,8 +9,12 @@ from __future__ import annotations
 import re
 import struct
 
-from nsp_cli.photo.exif import ERRORS, EXIF_IFD, ORIENTATION, Directory, dpi_of, read_block, read_layout
+import numpy as np
 
+from nsp_cli.photo.exif import ERRORS, EXIF_IFD, ORIENTATION, Directory, read_block, read_layout
+from nsp_cli.photo.resolution import DPI_TOLERANCE, dpi_block, dpi_of, with_dpi
+
+EXIF_DAMAGED = "EXIF is damaged and not kept"
 _EXIF_PREFIX = b"Exif\0\0"
 _THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 513, 514
 _SHORT, _LONG = 3, 4
@@ -40,6 +44,14 @@ def exif_dpi(exif: bytes | None) -> tuple[float, float] | None:
         return None if exif is None else dpi_of(*_directory(exif))
     except ERRORS:
         return None
+
+
+def exif_with_dpi(exif: bytes | None, dpi: tuple[float, float] | None) -> bytes | None:
+    """Returns a block that states a resolution, for files with no other place for it."""
+    stated = exif_dpi(exif)
+    if dpi is None or (stated is not None and np.allclose(stated, dpi, rtol=0, atol=DPI_TOLERANCE)):
+        return exif
+    return dpi_block(dpi) if exif is None else with_dpi(exif, dpi)
 
 
 def _directory(exif: bytes) -> tuple[Directory, str]:
