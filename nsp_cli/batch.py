@@ -18,6 +18,7 @@ from nsp_cli.photo import (
     WRITABLE_SUFFIXES,
     Photo,
     Pixels,
+    Written,
     check_writable,
     copy_photo,
     format_of,
@@ -82,7 +83,8 @@ class Report:
         height: Of the result, in pixels.
         megapixels: Of the source.
         seconds: Reading, network and writing together.
-        notes: What was measured and done, and changed on purpose, in words.
+        notes: What was measured and done, and what could not be kept, in words.
+        written: What became of the metadata.
     """
 
     job: Job
@@ -91,6 +93,7 @@ class Report:
     megapixels: float
     seconds: float
     notes: tuple[str, ...]
+    written: Written
 
 
 def plan_jobs(
@@ -190,15 +193,17 @@ def run_job(
     if not is_changed and photo.format == format_of(job.target) and depth == photo.bit_depth:
         # Not encoded again: JPEG would lose a little, and every byte of metadata stays.
         copy_photo(job.source, job.target, overwrite=options.overwrite)
+        written = Written()
     else:
-        write_photo(result, job.target, quality=options.quality, overwrite=options.overwrite)
+        written = write_photo(result, job.target, quality=options.quality, overwrite=options.overwrite)
     return Report(
         job,
         width=result.width,
         height=result.height,
         megapixels=photo.width * photo.height / 1e6,
         seconds=time.perf_counter() - begin,
-        notes=result.notes + notes,
+        notes=result.notes + notes + written.left_out,
+        written=written,
     )
 
 

@@ -27,6 +27,7 @@ from nsp_cli.photo.metadata import (
 from nsp_cli.photo.png import png_bytes, read_png, write_png
 from nsp_cli.photo.raw import RAW_SUFFIXES, is_raw, read_raw
 from nsp_cli.photo.tiff import read_tiff, write_tiff
+from nsp_cli.photo.verify import Written, verify_written
 from nsp_cli.photo.webp import read_webp, write_webp
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "CameraFacts",
     "Photo",
     "Pixels",
+    "Written",
     "camera_facts",
     "check_writable",
     "copy_photo",
@@ -178,17 +180,20 @@ def check_writable(photo: Photo, path: Path, *, overwrite: bool = False, scale: 
         )
 
 
-def write_photo(photo: Photo, path: Path, *, quality: int = 95, overwrite: bool = False) -> None:
+def write_photo(photo: Photo, path: Path, *, quality: int = 95, overwrite: bool = False) -> Written:
     """Writes a photo whole or not at all, in the format of the suffix and the depth of the pixels.
 
     EXIF and XMP fields that state the size are set to the photo's. Opaque alpha is dropped in a JPEG.
+    The file is read again before it appears: it must say what the photo says, and what the file at
+    `photo.source` says. To leave something out on purpose, set `source` to None as well.
 
     Args:
         quality: 1 to 100, for JPEG and WebP; 100 makes WebP lossless. Others are lossless always.
         overwrite: An existing file may be replaced. `photo.source` never is.
 
     Raises:
-        OutputError: As `check_writable`; also disk full, no permission, EXIF too long for a JPEG.
+        OutputError: As `check_writable`; also disk full, no permission, EXIF too long for a JPEG, or
+            something of the metadata would be lost.
     """
     if not 1 <= quality <= 100:
         raise ValueError(f"quality must be 1 to 100, not {quality}")
@@ -203,6 +208,8 @@ def write_photo(photo: Photo, path: Path, *, quality: int = 95, overwrite: bool 
             _LOSSY_WRITERS[file_format](sized, file, quality)
         else:
             _LOSSLESS_WRITERS[file_format](sized, file)
+        file.flush()
+        return verify_written(sized, path, file, file_format)
 
 
 def copy_photo(source: Path, path: Path, *, overwrite: bool = False) -> None:

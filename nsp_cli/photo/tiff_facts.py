@@ -92,7 +92,7 @@ def _end(directory: Directory, place: int, layout: Layout) -> int:
     table = place + 2 + 12 * (len(directory.entries) + len(directory.children)) + layout.inline
     values = [directory.places.get(entry.tag, 0) + len(entry.value) for entry in directory.entries]
     below = [_end(child, directory.places[tag], layout) for tag, child in directory.children.items()]
-    return max(table, *values, *below)
+    return max([table, *values, *below])
 
 
 def _pointers(directory: Directory, layout: Layout) -> list[Entry]:
