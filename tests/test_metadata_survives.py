@@ -272,7 +272,7 @@ def test_incomplete_extended_xmp_is_left_out_and_said_so(tmp_path: Path, damage:
     photo = read_photo(tmp_path / "a.jpg")
     assert photo.xmp == main
     assert photo.notes == ("extended XMP is damaged and not kept",)
-    assert "extended XMP: damaged in the source" in write_photo(photo, tmp_path / "b.jpg").changed
+    assert "damaged in the source: extended XMP" in write_photo(photo, tmp_path / "b.jpg").changed
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -353,7 +353,7 @@ def test_damaged_exif_is_a_note_and_no_error(tmp_path: Path, suffix: str) -> Non
     Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff")
     photo = read_photo(tmp_path / "a.jpg")
     assert photo.notes == (EXIF_DAMAGED,)
-    assert "EXIF: damaged in the source" in write_photo(photo, tmp_path / f"b{suffix}").changed
+    assert "damaged in the source: EXIF" in write_photo(photo, tmp_path / f"b{suffix}").changed
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -363,7 +363,7 @@ def test_one_damaged_tag_costs_only_itself(tmp_path: Path, suffix: str) -> None:
     struct.pack_into("<I", exif, row, 10**6)
     Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", exif=b"Exif\0\0" + exif)
     written = write_photo(read_photo(tmp_path / "a.jpg"), tmp_path / f"b{suffix}")
-    assert "EXIF tag 33434: damaged in the source" in written.changed
+    assert "damaged in the source: EXIF tag 33434" in written.changed
     back = ifd.read_block(read_photo(tmp_path / f"b{suffix}").exif or b"")[0]
     inner = {entry.tag: entry.value for entry in back.children[ifd.EXIF_IFD].entries}
     assert (inner[34855], inner[ifd.MAKER_NOTE]) == (struct.pack("<H", 6400), NOTE)
@@ -380,7 +380,7 @@ def test_any_tag_about_the_shot_survives_in_a_tiff(tmp_path: Path, tag: int) -> 
         assert bytes(file.pages[0].tags[tag].value) == b"twelve bytes"
 
 
-@pytest.mark.parametrize("dpi", [(0.01, 0.01), (127_000.0, 127_000.0), (299.72, 299.72)])
+@pytest.mark.parametrize("dpi", [(0.01, 0.01), (127_000.0, 127_000.0), (5e6, 5e6), (299.72, 299.72)])
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("exif", [None, make_exif(">")], ids=["bare", "exif"])
 def test_any_resolution_survives(
@@ -388,7 +388,7 @@ def test_any_resolution_survives(
 ) -> None:
     write_photo(make_photo(8, dpi=dpi, exif=exif), tmp_path / f"a{suffix}")
     back = read_photo(tmp_path / f"a{suffix}")
-    assert back.dpi == pytest.approx(dpi, abs=0.51 if min(dpi) > 1 else 1e-3)
+    assert back.dpi == pytest.approx(dpi, abs=0.51 if min(dpi) > 1 else 1e-3, rel=1e-5)
     if exif is not None:
         assert camera_facts(back.exif or b"") == camera_facts(exif)
 

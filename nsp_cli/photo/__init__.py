@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nsp_cli.errors import OutputError
-from nsp_cli.photo import jpeg, webp
+from nsp_cli.photo import jpeg, png, webp
 from nsp_cli.photo.colour import srgb_profile
 from nsp_cli.photo.data import FORMAT_SUFFIXES, Photo, Pixels, to_bit_depth
 from nsp_cli.photo.disk import check_readable, check_target, replacing, sniff_format, unsupported
@@ -66,7 +66,7 @@ _READERS = {"jpeg": read_jpeg, "png": read_png, "tiff": read_tiff, "webp": read_
 _LOSSY_WRITERS = {"jpeg": write_jpeg, "webp": write_webp}
 _LOSSLESS_WRITERS = {"png": write_png, "tiff": write_tiff}
 EIGHT_BIT_FORMATS = ("jpeg", "webp")
-_LONGEST_SIDES = {"jpeg": jpeg.LONGEST_SIDE, "webp": webp.LONGEST_SIDE}
+_LONGEST_SIDES = {"jpeg": jpeg.LONGEST_SIDE, "png": png.LONGEST_SIDE, "webp": webp.LONGEST_SIDE}
 
 
 def read_photo(path: Path, *, max_megapixels: float = 250) -> Photo:
@@ -176,7 +176,7 @@ def check_writable(photo: Photo, path: Path, *, overwrite: bool = False, scale: 
     if longest > _LONGEST_SIDES.get(file_format, longest):
         raise OutputError(
             f"{path}: {name} ends at {_LONGEST_SIDES[file_format]} pixels a side; this photo has {longest}.",
-            "Use --format tiff or png.",
+            "Use --format tiff.",
         )
 
 

@@ -158,7 +158,9 @@ def _add_entry(stream: BinaryIO, layout: Layout, directory: Directory, row: byte
 
 def _read_entry(stream: BinaryIO, layout: Layout, raw: bytes) -> Entry | None:
     tag, kind, count = struct.unpack_from(layout.order + "HH" + layout.offset_code, raw)
-    size = _BYTES.get(kind, 0) * count
+    if kind not in _BYTES:
+        raise ValueError(f"there is no type {kind}")
+    size = _BYTES[kind] * count
     if size == 0:
         return None
     if size <= layout.inline:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -14,12 +13,14 @@ from nsp_cli.photo import jpeg_segments, png, tiff_facts, webp, xmp
 from nsp_cli.photo.data import Photo
 from nsp_cli.photo.exif import Directory
 from nsp_cli.photo.image_resources import clean_resources, with_iptc
+from nsp_cli.photo.metadata import thumbnail_range
 from nsp_cli.photo.resolution import dpi_of
 
 _ICC_PREFIX = b"ICC_PROFILE\0"
 _JFIF = struct.Struct(">5s2xBHH")
 _PER_INCH = {1: 1.0, 2: 2.54}  # by JFIF's unit
 _APP0, _APP2 = 0xE0, 0xE2
+_HEADER = 8  # bytes of an EXIF block
 
 Dpi = tuple[float, float]
 
@@ -86,30 +87,46 @@ def blocks_of_file(file: BinaryIO, file_format: str) -> Blocks:
 
 
 def _exif_blocks(block: bytes | None) -> Blocks:
-    """Reads an EXIF block, and whether a second directory, which holds the thumbnail, follows the first."""
+    """Reads an EXIF block; values that point into its header, tables or thumbnail are damaged."""
     if not block:
         return Blocks()
     block = block.removeprefix(jpeg_segments.EXIF_PREFIX)
     try:
         directory, layout = ifd.read_block(block)
         start = ifd.read_layout(block)[1]
+        thumbnail = thumbnail_range(block)
     except ifd.ERRORS:
         return Blocks(damaged=("EXIF",))
+    _mark_within(directory, [(0, _HEADER), thumbnail or (0, 0), *_tables(directory, start)])
     dpi = dpi_of(directory, layout.order)
     return Blocks(
         directory,
         layout.order,
-        _has_next(block, layout, start),
+        thumbnail is not None,
         dpi=() if dpi is None else (dpi,),
         damaged=tuple(f"EXIF tag {tag}" for tag in _damaged_tags(directory)),
     )
 
 
-def _has_next(block: bytes, layout: ifd.Layout, start: int) -> bool:
-    try:
-        return ifd.next_offset(io.BytesIO(block), layout, start) != 0
-    except ifd.ERRORS:  # some cameras leave the link out altogether
-        return False
+def _tables(directory: Directory, place: int) -> Iterator[tuple[int, int]]:
+    """Yields where the tables of a directory and of its children begin and end."""
+    rows = len(directory.entries) + len(directory.children) + len(directory.damaged)
+    yield place, place + 2 + 12 * rows
+    for tag, child in directory.children.items():
+        yield from _tables(child, directory.places[tag])
+
+
+def _mark_within(directory: Directory, ranges: list[tuple[int, int]]) -> None:
+    """Moves the entries whose values reach into one of the ranges to the damaged ones."""
+    for entry in list(directory.entries):
+        place = directory.places.get(entry.tag)
+        if place is None:
+            continue
+        if any(place < end and place + len(entry.value) > first for first, end in ranges):
+            directory.entries.remove(entry)
+            directory.damaged.append(entry.tag)
+    for child in directory.children.values():
+        _mark_within(child, ranges)
 
 
 def _damaged_tags(directory: Directory) -> list[int]:
@@ -197,7 +214,8 @@ def _of_webp(file: BinaryIO) -> Blocks:
 
 
 def _of_tiff(file: BinaryIO) -> Blocks:
-    directory, layout = _full_size_directory(file)
+    directory, layout, offset = _full_size_directory(file)
+    _mark_within(directory, [(0, _HEADER), *_tables(directory, offset)])
     values = {entry.tag: entry.value for entry in directory.entries}
     resources, record = values.get(tiff_facts.RESOURCES), values.get(tiff_facts.IPTC)
     dpi = dpi_of(directory, layout.order)
@@ -215,14 +233,14 @@ def _of_tiff(file: BinaryIO) -> Blocks:
     )
 
 
-def _full_size_directory(file: BinaryIO) -> tuple[Directory, ifd.Layout]:
-    """Reads the first directory that is not a thumbnail's, as other programs do."""
+def _full_size_directory(file: BinaryIO) -> tuple[Directory, ifd.Layout, int]:
+    """Reads the first directory that is not a thumbnail's, as other programs do; returns its place, too."""
     layout, offset = ifd.read_layout(file.read(16))
     seen: set[int] = set()
     while offset and offset not in seen:
         seen.add(offset)
         directory = ifd.read_directory(file, layout, offset)
         if not tiff_facts.is_reduced(directory, layout.order):
-            return directory, layout
+            return directory, layout, offset
         offset = ifd.next_offset(file, layout, offset)
     raise ValueError("it holds no full-size picture")

@@ -16,6 +16,7 @@ from nsp_cli.photo.data import Photo, Pixels, as_rgb, channels
 from nsp_cli.photo.disk import check_size, damaged
 from nsp_cli.photo.metadata import exif_with_dpi
 
+LONGEST_SIDE = 1_000_000  # libpng's limit
 _SIGNATURE = 8
 _HEADER = 16  # where IHDR's content begins, which always comes first
 _PICTURE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from nsp_cli.photo import exif as ifd
 from nsp_cli.photo.colour import profile_space
 from nsp_cli.photo.inventory import DPI, EXIF, ICC, RESOURCES, XMP, Inventory, Key
-from nsp_cli.photo.resolution import DPI_TOLERANCE, RESOLUTION_TAGS
+from nsp_cli.photo.resolution import RESOLUTION_TAGS, are_alike
 from nsp_cli.photo.tiff_facts import OWN_TAGS
 
 _SIZE_TAGS, _SOFTWARE = (256, 257), 305
@@ -60,11 +60,7 @@ def _share_a_resolution(before: object, after: object, is_transposed: bool) -> b
     assert isinstance(before, tuple)
     assert isinstance(after, tuple)
     turned = [dpi[::-1] if is_transposed else dpi for dpi in before]
-    return any(
-        all(abs(one - other) < DPI_TOLERANCE for one, other in zip(old, new, strict=True))
-        for old in turned
-        for new in after
-    )
+    return any(are_alike(old, new) for old in turned for new in after)
 
 
 def purpose(key: Key, value: object, target: Target) -> str | None:

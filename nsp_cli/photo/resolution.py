@@ -9,7 +9,7 @@ from nsp_cli.photo.exif import Directory, Entry, pack_block, read_layout
 X_RESOLUTION, Y_RESOLUTION, UNIT = 282, 283, 296
 RESOLUTION_TAGS = frozenset({X_RESOLUTION, Y_RESOLUTION, UNIT})
 _PER_INCH = {2: 1.0, 3: 2.54}  # by resolution unit: inch, centimetre; 1 means none
-DPI_TOLERANCE = 0.51  # JFIF counts whole dots
+_LARGEST = 2**32 - 1
 _SHORT, _RATIONAL = 3, 5
 
 
@@ -33,10 +33,18 @@ def dpi_block(dpi: tuple[float, float]) -> bytes:
 
 def _entries(dpi: tuple[float, float], order: str) -> list[Entry]:
     tags = zip((X_RESOLUTION, Y_RESOLUTION), dpi, strict=True)
-    entries = [
-        Entry(tag, _RATIONAL, 1, struct.pack(order + "II", round(dots * 1000), 1000)) for tag, dots in tags
-    ]
+    entries = [Entry(tag, _RATIONAL, 1, struct.pack(order + "II", *_fraction(dots))) for tag, dots in tags]
     return [*entries, Entry(UNIT, _SHORT, 1, struct.pack(order + "H", 2))]
+
+
+def _fraction(dots: float) -> tuple[int, int]:
+    per = 1000 if dots < _LARGEST / 1000 else 1
+    return min(round(dots * per), _LARGEST), per
+
+
+def are_alike(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Compares resolutions as closely as formats state them: JFIF counts whole dots."""
+    return all(abs(a - b) < max(0.51, 1e-4 * a) for a, b in zip(one, other, strict=True))
 
 
 def with_dpi(block: bytes, dpi: tuple[float, float]) -> bytes:

@@ -14,11 +14,11 @@ from nsp_cli.photo.data import Photo
 from nsp_cli.photo.disk import sniff_format
 from nsp_cli.photo.file_blocks import Blocks, blocks_of_file, blocks_of_photo
 from nsp_cli.photo.image_resources import RESOURCES_DAMAGED
-from nsp_cli.photo.inventory import EXIF, GPS, IPTC, MAKER_NOTE, RESOURCES, Key, inventory
+from nsp_cli.photo.inventory import DPI, EXIF, GPS, IPTC, MAKER_NOTE, RESOURCES, Key, inventory
 from nsp_cli.photo.metadata import EXIF_DAMAGED
 from nsp_cli.photo.purposes import Target, is_kept, purpose
 
-_EXCUSED = {EXIF_DAMAGED: (EXIF, GPS, MAKER_NOTE), RESOURCES_DAMAGED: (IPTC, RESOURCES)}
+_EXCUSED = {EXIF_DAMAGED: (EXIF, GPS, MAKER_NOTE, DPI), RESOURCES_DAMAGED: (IPTC, RESOURCES)}
 _HOLDS_RESOURCES = ("jpeg", "tiff")
 _ERRORS = (*ifd.ERRORS, LookupError)
 _MOST_NAMED = 8
@@ -136,7 +136,7 @@ def _ask_exiv2(photo: Photo, path: Path, written: Path, file_format: str) -> tup
 
 def _changes(result: Comparison) -> tuple[str, ...]:
     changed = [f"{key.name}: {reason}" for key, reason in result.changed.items()]
-    return (*changed, *(f"{name}: damaged in the source" for name in result.damaged))
+    return (*changed, *([f"damaged in the source: {_named(result.damaged)}"] if result.damaged else []))
 
 
 def source_blocks(photo: Photo) -> Blocks | None:
