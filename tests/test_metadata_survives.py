@@ -165,6 +165,19 @@ def test_xmp_may_be_added_to(tmp_path: Path, suffix: str) -> None:
     assert xmp.properties(read_photo(tmp_path / f"b{suffix}").xmp or b"")["{urn:n}by"] == "nsp"
 
 
+def test_a_writer_that_loses_what_was_added_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_photo(rich_photo(), tmp_path / "a.png")
+    photo = read_photo(tmp_path / "a.png")
+    write = photo_module._LOSSLESS_WRITERS["png"]
+    monkeypatch.setitem(
+        photo_module._LOSSLESS_WRITERS, "png", lambda added, file: write(replace(added, xmp=photo.xmp), file)
+    )
+    with pytest.raises(OutputError, match="three"):
+        write_photo(replace(photo, xmp=packet(one="1", two="2", three="3")), tmp_path / "b.png")
+
+
 def test_iptc_survives_from_jpeg_to_jpeg_and_tiff_and_back(tmp_path: Path) -> None:
     block = resources(thumbnail=True)
     head = b"\xff\xed" + struct.pack(">H", len(block) + 16) + b"Photoshop 3.0\0"
@@ -367,6 +380,18 @@ def test_one_damaged_tag_costs_only_itself(tmp_path: Path, suffix: str) -> None:
     back = ifd.read_block(read_photo(tmp_path / f"b{suffix}").exif or b"")[0]
     inner = {entry.tag: entry.value for entry in back.children[ifd.EXIF_IFD].entries}
     assert (inner[34855], inner[ifd.MAKER_NOTE]) == (struct.pack("<H", 6400), NOTE)
+
+
+@pytest.mark.parametrize("place", [0, 10, "thumbnail"])
+def test_a_value_that_points_into_what_changes_is_damaged_and_not_lost(
+    tmp_path: Path, place: int | str
+) -> None:
+    exif = bytearray(make_exif(thumbnail=True))
+    row = exif.index(struct.pack("<HHI", 33434, 5, 1)) + 8
+    struct.pack_into("<I", exif, row, exif.index(THUMBNAIL) if isinstance(place, str) else place)
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", exif=b"Exif\0\0" + exif)
+    written = write_photo(read_photo(tmp_path / "a.jpg"), tmp_path / "b.jpg")
+    assert "damaged in the source: EXIF tag 33434" in written.changed
 
 
 @pytest.mark.parametrize("tag", [50341, 269, 33550])
