@@ -41,15 +41,17 @@ def by_nsp(photo: Photo, written: Path, file_format: str) -> Iterator[tuple[str,
 
 
 def by_exiv2(photo: Photo, written: Path, file_format: str) -> Iterator[tuple[str, str]]:
-    """Yields exiv2's family and group, and fate, of each key of the source; nothing without exiv2."""
+    """Yields exiv2's family and fate of each key of the source, or that it cannot read the result."""
     assert photo.source is not None
     before, after, lost = (
         listing(photo.source),
         listing(written),
         losses(photo.source, written, photo.format, file_format),
     )
-    if before is None or after is None or lost is None:
-        yield "cannot be read", "lost"
+    if before is None:
+        return
+    if after is None or lost is None:
+        yield "not read by exiv2", "lost"
         return
     for key, values in before.items():
         is_placeless = key.startswith("Iptc.") and file_format in ("png", "webp")
