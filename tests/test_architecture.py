@@ -45,6 +45,7 @@ OWNERS = {
     "tifffile": {"photo"},
     "imagecodecs": {"photo"},
     "rawpy": {"photo"},
+    "exiv2": {"photo"},
     "huggingface_hub": {"hub"},
     "safetensors": {"weights_file"},
     "matplotlib": {"plot"},
@@ -52,7 +53,17 @@ OWNERS = {
     "filelock": {"batch"},
     "platformdirs": {"training"},
 }
-SLOW_TO_IMPORT = {"torch", "rawpy", "huggingface_hub", "imagecodecs", "tifffile", "imageio", "PIL", "numpy"}
+SLOW_TO_IMPORT = {
+    "torch",
+    "rawpy",
+    "exiv2",
+    "huggingface_hub",
+    "imagecodecs",
+    "tifffile",
+    "imageio",
+    "PIL",
+    "numpy",
+}
 
 
 def modules() -> list[Path]:

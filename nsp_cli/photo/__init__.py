@@ -9,18 +9,27 @@ from pathlib import Path
 import numpy as np
 
 from nsp_cli.errors import OutputError
-from nsp_cli.photo import jpeg, webp
+from nsp_cli.photo import jpeg, png, webp
 from nsp_cli.photo.colour import srgb_profile
 from nsp_cli.photo.data import FORMAT_SUFFIXES, Photo, Pixels, to_bit_depth
 from nsp_cli.photo.disk import check_readable, check_target, replacing, sniff_format, unsupported
 from nsp_cli.photo.facts import CameraFacts, camera_facts
+from nsp_cli.photo.image_resources import RESOURCES_DAMAGED, clean_resources
 from nsp_cli.photo.jpeg import jpeg_round_trip, read_jpeg, write_jpeg
-from nsp_cli.photo.metadata import clean_exif, exif_dpi, orientation_of, set_orientation, set_size
+from nsp_cli.photo.metadata import (
+    EXIF_DAMAGED,
+    clean_exif,
+    exif_dpi,
+    orientation_of,
+    set_orientation,
+    set_size,
+)
 from nsp_cli.photo.png import png_bytes, read_png, write_png
 from nsp_cli.photo.provenance import Provenance, read_provenance, with_provenance
 from nsp_cli.photo.raw import RAW_SUFFIXES, is_raw, read_raw
 from nsp_cli.photo.size import photo_size
 from nsp_cli.photo.tiff import read_tiff, write_tiff
+from nsp_cli.photo.verify import Written, verify_written
 from nsp_cli.photo.webp import read_webp, write_webp
 
 __all__ = [
@@ -33,6 +42,7 @@ __all__ = [
     "Photo",
     "Pixels",
     "Provenance",
+    "Written",
     "camera_facts",
     "check_readable",
     "check_writable",
@@ -63,7 +73,7 @@ _READERS = {"jpeg": read_jpeg, "png": read_png, "tiff": read_tiff, "webp": read_
 _LOSSY_WRITERS = {"jpeg": write_jpeg, "webp": write_webp}
 _LOSSLESS_WRITERS = {"png": write_png, "tiff": write_tiff}
 EIGHT_BIT_FORMATS = ("jpeg", "webp")
-_LONGEST_SIDES = {"jpeg": jpeg.LONGEST_SIDE, "webp": webp.LONGEST_SIDE}
+_LONGEST_SIDES = {"jpeg": jpeg.LONGEST_SIDE, "png": png.LONGEST_SIDE, "webp": webp.LONGEST_SIDE}
 
 
 def read_photo(path: Path, *, max_megapixels: float = 250) -> Photo:
@@ -87,16 +97,22 @@ def read_photo(path: Path, *, max_megapixels: float = 250) -> Photo:
         if file_format is None:
             raise unsupported(path)
         photo = _READERS[file_format](path, max_megapixels)
-    return dataclasses.replace(_upright(_with_clean_exif(photo)), source=path)
+    return dataclasses.replace(_upright(_with_clean_facts(photo)), source=path)
 
 
-def _with_clean_exif(photo: Photo) -> Photo:
-    exif, is_readable = clean_exif(photo.exif)
-    dpi = photo.dpi or exif_dpi(exif)
-    cleaned = dataclasses.replace(
-        photo, exif=exif, dpi=dpi, xmp=photo.xmp or None, icc_profile=photo.icc_profile or None
-    )
-    return cleaned if is_readable else cleaned.with_notes("EXIF is damaged and not kept")
+def _with_clean_facts(photo: Photo) -> Photo:
+    exif, is_exif_readable = clean_exif(photo.exif)
+    resources, are_resources_readable = clean_resources(photo.resources)
+    notes = [] if is_exif_readable else [EXIF_DAMAGED]
+    notes += [] if are_resources_readable else [RESOURCES_DAMAGED]
+    return dataclasses.replace(
+        photo,
+        exif=exif,
+        resources=resources,
+        dpi=photo.dpi or exif_dpi(exif),
+        xmp=photo.xmp or None,
+        icc_profile=photo.icc_profile or None,
+    ).with_notes(*notes)
 
 
 def _upright(photo: Photo) -> Photo:
@@ -167,21 +183,24 @@ def check_writable(photo: Photo, path: Path, *, overwrite: bool = False, scale: 
     if longest > _LONGEST_SIDES.get(file_format, longest):
         raise OutputError(
             f"{path}: {name} ends at {_LONGEST_SIDES[file_format]} pixels a side; this photo has {longest}.",
-            "Use --format tiff or png.",
+            "Use --format tiff.",
         )
 
 
-def write_photo(photo: Photo, path: Path, *, quality: int = 95, overwrite: bool = False) -> None:
+def write_photo(photo: Photo, path: Path, *, quality: int = 95, overwrite: bool = False) -> Written:
     """Writes a photo whole or not at all, in the format of the suffix and the depth of the pixels.
 
     EXIF and XMP fields that state the size are set to the photo's. Opaque alpha is dropped in a JPEG.
+    The file is read again before it appears: it must say what the photo says, and what the file at
+    `photo.source` says. To leave something out on purpose, set `source` to None as well.
 
     Args:
         quality: 1 to 100, for JPEG and WebP; 100 makes WebP lossless. Others are lossless always.
         overwrite: An existing file may be replaced. `photo.source` never is.
 
     Raises:
-        OutputError: As `check_writable`; also disk full, no permission, EXIF too long for a JPEG.
+        OutputError: As `check_writable`; also disk full, no permission, EXIF too long for a JPEG, or
+            something of the metadata would be lost.
     """
     if not 1 <= quality <= 100:
         raise ValueError(f"quality must be 1 to 100, not {quality}")
@@ -196,6 +215,8 @@ def write_photo(photo: Photo, path: Path, *, quality: int = 95, overwrite: bool 
             _LOSSY_WRITERS[file_format](sized, file, quality)
         else:
             _LOSSLESS_WRITERS[file_format](sized, file)
+        file.flush()
+        return verify_written(sized, path, file, file_format)
 
 
 def copy_photo(source: Path, path: Path, *, overwrite: bool = False) -> None:

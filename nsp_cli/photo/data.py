@@ -21,7 +21,8 @@ class Photo:
     """One photo, upright, with the facts its file carried.
 
     `exif` is a TIFF block without the "Exif" prefix and without a thumbnail; its orientation is 1,
-    because the pixels are already turned. `xmp` is the packet as read.
+    because the pixels are already turned. `xmp` is one packet, to which a JPEG's
+    extended one is joined.
     """
 
     pixels: Pixels  # (H, W, 3) uint8 or uint16, RGB in the file's own colour space
@@ -31,6 +32,7 @@ class Photo:
     icc_profile: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
+    resources: bytes | None = None  # Photoshop's image resources, IPTC among them, without a thumbnail
     dpi: tuple[float, float] | None = None  # horizontal, vertical
     source: Path | None = None
     notes: tuple[str, ...] = ()  # what reading changed or left behind, for people

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import struct
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -15,11 +15,10 @@ from nsp_cli.photo import exif as ifd
 from nsp_cli.photo.colour import cmyk_to_srgb
 from nsp_cli.photo.data import Photo, Pixels, as_rgb, channels, unmultiplied, widened
 from nsp_cli.photo.disk import check_size, damaged
-from nsp_cli.photo.exif import Entry
+from nsp_cli.photo.tiff_facts import Facts, append_facts, read_facts, reserve
 
-_XMP, _ICC_PROFILE, _PHOTOSHOP_LAYERS = 700, 34675, 37724
+_PHOTOSHOP_LAYERS = 37724
 _UNASSOCIATED, _ASSOCIATED = 2, 1
-_BYTE, _UNDEFINED = 1, 7
 _COUNT = {"rgb": 3, "ycbcr": 3, "separated": 4, "palette": 1, "minisblack": 1, "miniswhite": 1}
 _JPEG = (6, 7)
 _LARGEST_TILE = 2**26  # a damaged one must not allocate gigabytes
@@ -30,14 +29,6 @@ _MOST_IN_CLASSIC = 2**32 - 2**25  # its offsets have 32 bits; some room for the 
 _LEVEL = 3
 # tifffile reports odd tags through logging, which would reach the terminal as stray lines.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
-
-
-class _Facts(NamedTuple):
-    icc_profile: bytes | None
-    exif: bytes | None
-    xmp: bytes | None
-    dpi: tuple[float, float] | None
-    damaged: list[int]
 
 
 def read_tiff(path: Path, max_megapixels: float) -> Photo:
@@ -66,7 +57,7 @@ def read_tiff(path: Path, max_megapixels: float) -> Photo:
             check_size(path, page.imagelength, page.imagewidth, max_megapixels)
             _check_kind(path, page)
             _check_complete(page, path.stat().st_size)
-            facts = _read_facts(file, page.offset)
+            facts = read_facts(file, page.offset)
             return _photo(page, _channels_last(page), facts)
     except errors as error:
         raise damaged(path, "TIFF", error) from error
@@ -137,7 +128,7 @@ def _channels_last(page: Any) -> Pixels:
     return image.reshape(page.imagelength, page.imagewidth, -1)
 
 
-def _photo(page: Any, stored: Pixels, facts: _Facts) -> Photo:
+def _photo(page: Any, stored: Pixels, facts: Facts) -> Photo:
     notes: list[str] = []
     colour, alpha = _split(page, stored, notes)
     profile, kind = facts.icc_profile, _kind(page)
@@ -155,7 +146,16 @@ def _photo(page: Any, stored: Pixels, facts: _Facts) -> Photo:
     is_grey = colour.shape[2] == 1
     pixels = as_rgb(colour[:, :, 0]) if is_grey else np.ascontiguousarray(colour)
     return Photo(
-        pixels, alpha, "tiff", is_grey, profile, facts.exif, facts.xmp, facts.dpi, notes=tuple(notes)
+        pixels,
+        alpha,
+        "tiff",
+        is_grey,
+        icc_profile=profile,
+        exif=facts.exif,
+        xmp=facts.xmp,
+        resources=facts.resources,
+        dpi=facts.dpi,
+        notes=tuple(notes),
     )
 
 
@@ -188,22 +188,6 @@ def _split(page: Any, stored: Pixels, notes: list[str]) -> tuple[Pixels, Pixels 
     return colour, alpha
 
 
-def _read_facts(file: BinaryIO, offset: int) -> _Facts:
-    """Reads the metadata of the page whose directory stands at `offset`."""
-    file.seek(0)
-    layout, _ = ifd.read_layout(file.read(16))
-    directory = ifd.read_directory(file, layout, offset)
-    values = {entry.tag: entry.value for entry in directory.entries}
-    exif = ifd.camera_block(directory, layout.order)
-    return _Facts(
-        values.get(_ICC_PROFILE),
-        exif,
-        values.get(_XMP),
-        ifd.dpi_of(directory, layout.order),
-        directory.damaged,
-    )
-
-
 def write_tiff(photo: Photo, file: BinaryIO) -> None:
     """Writes 8 or 16 bits, compressed without loss.
 
@@ -215,7 +199,9 @@ def write_tiff(photo: Photo, file: BinaryIO) -> None:
     image = channels(photo)
     order = "<" if photo.exif is None else ifd.read_layout(photo.exif)[0].order
     is_big = image.nbytes > _MOST_IN_CLASSIC
-    with imageio.v3.imopen(file, "w", plugin="tifffile", byteorder=order, bigtiff=is_big) as tiff:
+    is_reserved = not is_big and reserve(photo, file)
+    layout = {"append": "force"} if is_reserved else {"byteorder": order, "bigtiff": is_big}
+    with imageio.v3.imopen(file, "w", plugin="tifffile", **layout) as tiff:
         tiff.write(
             image,
             photometric="minisblack" if photo.is_grey else "rgb",
@@ -229,27 +215,4 @@ def write_tiff(photo: Photo, file: BinaryIO) -> None:
             resolution=photo.dpi,
             resolutionunit=None if photo.dpi is None else "INCH",
         )
-    _append_facts(photo, file)
-
-
-def _append_facts(photo: Photo, file: BinaryIO) -> None:
-    """Appends a copy of the directory with the metadata in it, and lets the header point to that.
-
-    tifffile cannot write child directories, which is where EXIF keeps nearly everything. What its own
-    directory says, such as where the pixels are, holds anywhere in the file.
-    """
-    file.seek(0)
-    layout, offset = ifd.read_layout(file.read(16))
-    directory = ifd.read_directory(file, layout, offset)
-    if photo.exif is not None:
-        camera, _ = ifd.read_block(photo.exif)
-        directory.entries.extend(entry for entry in camera.entries if entry.tag in ifd.CAMERA_TAGS)
-        directory.children.update(camera.children)
-    for tag, kind, value in ((_ICC_PROFILE, _UNDEFINED, photo.icc_profile), (_XMP, _BYTE, photo.xmp)):
-        if value is not None:
-            directory.entries.append(Entry(tag, kind, len(value), value))
-    end = file.seek(0, 2)
-    start = file.seek(end + end % 2)
-    file.write(ifd.pack_directory(directory, layout, start))
-    file.seek(layout.inline)  # where a header points to its first directory, in BigTIFF too
-    file.write(struct.pack(layout.order + layout.offset_code, start))
+    append_facts(photo, file, is_reserved=is_reserved)
