@@ -10,14 +10,13 @@ import numpy as np
 
 from nsp_cli.errors import OutputError
 from nsp_cli.photo import jpeg, webp
-from nsp_cli.photo.colour import srgb_profile
 from nsp_cli.photo.data import FORMAT_SUFFIXES, Photo, Pixels, to_bit_depth
 from nsp_cli.photo.disk import check_readable, check_target, replacing, sniff_format, unsupported
 from nsp_cli.photo.facts import CameraFacts, camera_facts
 from nsp_cli.photo.jpeg import jpeg_round_trip, read_jpeg, write_jpeg
 from nsp_cli.photo.metadata import clean_exif, exif_dpi, orientation_of, set_orientation, set_size
 from nsp_cli.photo.png import png_bytes, read_png, write_png
-from nsp_cli.photo.raw import RAW_SUFFIXES, is_raw, read_raw
+from nsp_cli.photo.raw import RAW_SUFFIXES, RawOptions, is_raw, read_raw
 from nsp_cli.photo.tiff import read_tiff, write_tiff
 from nsp_cli.photo.webp import read_webp, write_webp
 
@@ -30,6 +29,7 @@ __all__ = [
     "CameraFacts",
     "Photo",
     "Pixels",
+    "RawOptions",
     "camera_facts",
     "check_writable",
     "copy_photo",
@@ -59,13 +59,14 @@ EIGHT_BIT_FORMATS = ("jpeg", "webp")
 _LONGEST_SIDES = {"jpeg": jpeg.LONGEST_SIDE, "webp": webp.LONGEST_SIDE}
 
 
-def read_photo(path: Path, *, max_megapixels: float = 250) -> Photo:
+def read_photo(path: Path, *, max_megapixels: float = 250, raw: RawOptions | None = None) -> Photo:
     """Reads a photo upright, by its content and not by its suffix, at the depth the file has.
 
     What had to be changed or could not be kept stands in `notes`.
 
     Args:
         max_megapixels: Larger photos are refused before any pixel is decoded.
+        raw: How camera RAW is developed; others leave it unread.
 
     Raises:
         InputError: Missing, a folder, empty, not a photo, several pictures, an unsupported kind, damaged,
@@ -73,8 +74,7 @@ def read_photo(path: Path, *, max_megapixels: float = 250) -> Photo:
     """
     check_readable(path)
     if is_raw(path):
-        image = read_raw(path, max_megapixels)
-        photo = Photo(image.pixels, format="raw", icc_profile=srgb_profile(), exif=image.exif)
+        photo = read_raw(path, max_megapixels, raw or RawOptions())
     else:
         file_format = sniff_format(path)
         if file_format is None:

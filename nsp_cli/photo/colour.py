@@ -23,6 +23,20 @@ def srgb_profile() -> bytes:
     return bytes(profile)
 
 
+def srgb_curve(light: Pixels) -> Pixels:
+    """Encodes linear light in [0, 1], of any shape, as 16-bit sRGB."""
+    encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    values: Pixels = np.rint(65535 * encoded).astype(np.uint16)
+    return values
+
+
+def srgb_light() -> Pixels:
+    """Returns the linear light, in [0, 1], of each of the 65,536 values of 16-bit sRGB."""
+    encoded = np.arange(65536) / 65535
+    light: Pixels = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    return light
+
+
 def profile_space(profile: bytes | None) -> str:
     """Returns what an ICC profile describes: "RGB", "GRAY", "CMYK", …; empty without a profile."""
     return "" if profile is None else profile[16:20].decode("ascii", "replace").strip()

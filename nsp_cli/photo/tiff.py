@@ -229,10 +229,10 @@ def write_tiff(photo: Photo, file: BinaryIO) -> None:
             resolution=photo.dpi,
             resolutionunit=None if photo.dpi is None else "INCH",
         )
-    _append_facts(photo, file)
+    append_facts(photo, file)
 
 
-def _append_facts(photo: Photo, file: BinaryIO) -> None:
+def append_facts(photo: Photo, file: BinaryIO) -> None:
     """Appends a copy of the directory with the metadata in it, and lets the header point to that.
 
     tifffile cannot write child directories, which is where EXIF keeps nearly everything. What its own
