@@ -18,6 +18,7 @@ from nsp_cli.photo import (
     WRITABLE_SUFFIXES,
     Photo,
     Pixels,
+    RawOptions,
     check_writable,
     copy_photo,
     format_of,
@@ -160,6 +161,7 @@ def run_job(
     *,
     scale: int = 1,
     options: WriteOptions,
+    raw: RawOptions | None = None,
     max_megapixels: float = 250,
     on_progress: OnProgress | None = None,
 ) -> Report:
@@ -170,6 +172,7 @@ def run_job(
         restore: What is done to the pixels.
         scale: How much larger per axis the result is.
         options: How the result is written.
+        raw: How camera RAW is developed.
         max_megapixels: Larger photos are refused.
         on_progress: Called with the photo's pixels done and to do.
 
@@ -179,7 +182,7 @@ def run_job(
         DeviceError: The network cannot be run.
     """
     begin = time.perf_counter()
-    photo = read_photo(job.source, max_megapixels=max_megapixels)
+    photo = read_photo(job.source, max_megapixels=max_megapixels, raw=raw)
     depth = _depth(photo, job.target, options.bit_depth)
     _make_folder(job.target.parent)
     check_writable(to_bit_depth(photo, depth), job.target, overwrite=options.overwrite, scale=scale)

@@ -208,3 +208,25 @@ def test_what_only_libraw_knows_is_added(tmp_path: Path) -> None:
     assert facts(
         shot_exif(write_raw(tmp_path / "a.dng", scene(), exif=ifd.pack_block(shot(), "<")), raw)
     ) == (EXPECTED)
+
+
+@pytest.mark.parametrize(("command", "scale"), [("denoise", 1), ("upscale", 2)])
+def test_commands_take_the_options(
+    tmp_path: Path, run_nsp: Any, tiny_weights: Path, command: str, scale: int
+) -> None:
+    path = write_raw(tmp_path / "a.dng", scene(64))
+    options = ("--half", "--raw-exposure", -1, "--raw-wb", "auto")
+    run = run_nsp(command, path, "-m", tiny_weights, "-o", tmp_path / "b.tif", "--strength", 0, *options)
+    assert run.code == 0, run.err
+    result = read_photo(tmp_path / "b.tif")
+    wanted = read_photo(path, raw=RawOptions(-1, "auto", half=True))
+    assert (result.height, result.width) == (32 * scale, 96 * scale)
+    np.testing.assert_allclose(result.pixels.mean((0, 1)), wanted.pixels.mean((0, 1)), rtol=0.05)
+
+
+def test_the_options_are_for_raw_only(tmp_path: Path, run_nsp: Any, tiny_weights: Path) -> None:
+    Image.new("RGB", (20, 30)).save(tmp_path / "a.png")
+    run = run_nsp("denoise", tmp_path / "a.png", "-m", tiny_weights, "--half")
+    assert "no camera RAW" in run.err
+    assert read_photo(tmp_path / "a_denoised.png").width == 20
+    assert run_nsp("denoise", tmp_path / "a.png", "-m", tiny_weights, "--raw-exposure", 4).code == 2

@@ -18,6 +18,9 @@ def denoise(
     format: options.Format = None,
     bit_depth: options.BitDepth = None,
     quality: options.Quality = 95,
+    raw_exposure: options.RawExposure = 0.0,
+    raw_wb: options.RawWhiteBalance = options.WhiteBalance.CAMERA,
+    half: options.Half = False,
     overwrite: options.Overwrite = False,
     tile: options.TileSide = None,
     device: options.Device = "auto",
@@ -27,6 +30,7 @@ def denoise(
 ) -> None:
     """Denoise photos; the originals stay as they are."""
     from nsp_cli.batch import WriteOptions
+    from nsp_cli.photo import RawOptions
 
     restore_photos(
         photos,
@@ -40,6 +44,7 @@ def denoise(
         precision=precision,
         tile=tile,
         options=WriteOptions(bit_depth, quality, overwrite),
+        raw=RawOptions(raw_exposure, raw_wb.value, half),
         max_megapixels=max_megapixels,
         open_result=open_result,
     )

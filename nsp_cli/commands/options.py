@@ -18,6 +18,14 @@ class FileFormat(str, Enum):
     WEBP = "webp"
 
 
+class WhiteBalance(str, Enum):
+    """Where the white balance of camera RAW comes from."""
+
+    CAMERA = "camera"
+    AUTO = "auto"
+    DAYLIGHT = "daylight"
+
+
 def _check_depth(bits: int | None) -> int | None:
     if bits not in (None, 8, 16):
         raise typer.BadParameter(f"{bits} is not 8 or 16")
@@ -70,6 +78,14 @@ BitDepth = Annotated[
     ),
 ]
 Quality = Annotated[int, typer.Option("--quality", min=1, max=100, help="Of JPEG and WebP.")]
+RawExposure = Annotated[
+    float,
+    typer.Option("--raw-exposure", min=-3.0, max=3.0, metavar="-3…3", help="Brighten camera RAW, in EV."),
+]
+RawWhiteBalance = Annotated[
+    WhiteBalance, typer.Option("--raw-wb", case_sensitive=False, help="White balance of camera RAW.")
+]
+Half = Annotated[bool, typer.Option("--half", help="Camera RAW at half the width and height, in less time.")]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace existing results; never the photo itself.")
 ]

@@ -16,6 +16,7 @@ from nsp_cli.errors import NspError, PhotosFailedError, WeightsError
 
 if TYPE_CHECKING:
     from nsp_cli.batch import Job, Report, WriteOptions
+    from nsp_cli.photo import RawOptions
     from nsp_cli.restore import Restorer
 
 
@@ -34,6 +35,7 @@ def restore_photos(
     precision: str,
     tile: int | None,
     options: WriteOptions,
+    raw: RawOptions,
     max_megapixels: float,
     open_result: bool,
 ) -> None:
@@ -53,6 +55,7 @@ def restore_photos(
         precision: By name.
         tile: Side of a tile's core; None chooses.
         options: How results are written.
+        raw: How camera RAW is developed.
         max_megapixels: Larger photos are refused.
         open_result: Show every result in the system's viewer.
 
@@ -81,6 +84,7 @@ def restore_photos(
         restore=partial(restore, restorer),
         scale=restorer.spec.scale if enlarges else 1,
         options=options,
+        raw=raw,
         max_megapixels=max_megapixels,
     )
     _run_all(jobs, work, restorer, open_result=open_result)

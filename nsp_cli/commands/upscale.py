@@ -41,6 +41,9 @@ def upscale(
     format: options.Format = None,
     bit_depth: options.BitDepth = None,
     quality: options.Quality = 95,
+    raw_exposure: options.RawExposure = 0.0,
+    raw_wb: options.RawWhiteBalance = options.WhiteBalance.CAMERA,
+    half: options.Half = False,
     overwrite: options.Overwrite = False,
     tile: options.TileSide = None,
     device: options.Device = "auto",
@@ -50,6 +53,7 @@ def upscale(
 ) -> None:
     """Denoise photos and enlarge them twofold in one step."""
     from nsp_cli.batch import WriteOptions
+    from nsp_cli.photo import RawOptions
 
     is_papers = plain or mode is not Mode.AUTO
     restore_photos(
@@ -66,6 +70,7 @@ def upscale(
         precision=precision,
         tile=tile,
         options=WriteOptions(bit_depth, quality, overwrite),
+        raw=RawOptions(raw_exposure, raw_wb.value, half),
         max_megapixels=max_megapixels,
         open_result=open_result,
     )

@@ -66,7 +66,7 @@ def read_photo(path: Path, *, max_megapixels: float = 250, raw: RawOptions | Non
 
     Args:
         max_megapixels: Larger photos are refused before any pixel is decoded.
-        raw: How camera RAW is developed; others leave it unread.
+        raw: How camera RAW is developed; other photos note that it does not apply.
 
     Raises:
         InputError: Missing, a folder, empty, not a photo, several pictures, an unsupported kind, damaged,
@@ -80,6 +80,8 @@ def read_photo(path: Path, *, max_megapixels: float = 250, raw: RawOptions | Non
         if file_format is None:
             raise unsupported(path)
         photo = _READERS[file_format](path, max_megapixels)
+        if raw not in (None, RawOptions()):
+            photo = photo.with_notes("no camera RAW: its options do not apply")
     return dataclasses.replace(_upright(_with_clean_exif(photo)), source=path)
 
 
