@@ -23,6 +23,7 @@ from nsp_cli.photo import (
     copy_photo,
     format_of,
     read_photo,
+    result_suffix,
     to_bit_depth,
     write_photo,
 )
@@ -106,7 +107,7 @@ def plan_jobs(
         photos: The inputs.
         output: A folder, or for a single photo a file name with a known suffix; None is beside.
         ending: Added to the name, such as "_denoised".
-        file_format: "jpeg", "png", "tiff" or "webp"; None keeps the photo's suffix.
+        file_format: "jpeg", "png", "tiff", "webp" or "dng"; None keeps the photo's suffix.
 
     Raises:
         OutputError: Two photos would get the same name, many photos a single file, or `output` is
@@ -144,15 +145,11 @@ def _names_a_file(output: Path) -> bool:
 
 
 def _target(photo: Path, output: Path | None, ending: str, file_format: str | None) -> Path:
-    suffix = FORMAT_SUFFIXES[file_format] if file_format else _writable_suffix(photo)
+    suffix = FORMAT_SUFFIXES[file_format] if file_format else result_suffix(photo)
     folder = photo.parent if output is None else output
     if folder.absolute() == photo.parent.absolute():
         return folder / f"{photo.stem}{ending}{suffix}"
     return folder / f"{photo.stem}{suffix}"
-
-
-def _writable_suffix(photo: Path) -> str:
-    return photo.suffix if photo.suffix.lower() in WRITABLE_SUFFIXES else FORMAT_SUFFIXES["raw"]
 
 
 def run_job(

@@ -190,7 +190,7 @@ def test_other_programs_read_the_tiff_alike(tmp_path: Path) -> None:
 
 
 def test_big_tiff_takes_the_same_metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiff_codec, "_MOST_IN_CLASSIC", 0)
+    monkeypatch.setattr(tiff_codec, "MOST_IN_CLASSIC", 0)
     photo = make_photo(16, exif=make_exif(), icc_profile=srgb_profile())
     write_photo(photo, tmp_path / "photo.tif")
     assert (tmp_path / "photo.tif").read_bytes()[:4] == b"II+\0"

@@ -16,6 +16,7 @@ class FileFormat(str, Enum):
     PNG = "png"
     TIFF = "tiff"
     WEBP = "webp"
+    DNG = "dng"
 
 
 class WhiteBalance(str, Enum):

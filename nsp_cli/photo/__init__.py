@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from nsp_cli.errors import OutputError
-from nsp_cli.photo import jpeg, webp
+from nsp_cli.photo import dng, jpeg, webp
 from nsp_cli.photo.data import FORMAT_SUFFIXES, Photo, Pixels, to_bit_depth
 from nsp_cli.photo.disk import check_readable, check_target, replacing, sniff_format, unsupported
+from nsp_cli.photo.dng import write_dng
 from nsp_cli.photo.facts import CameraFacts, camera_facts
 from nsp_cli.photo.jpeg import jpeg_round_trip, read_jpeg, write_jpeg
 from nsp_cli.photo.metadata import clean_exif, exif_dpi, orientation_of, set_orientation, set_size
@@ -37,6 +38,7 @@ __all__ = [
     "jpeg_round_trip",
     "png_bytes",
     "read_photo",
+    "result_suffix",
     "to_bit_depth",
     "write_photo",
 ]
@@ -50,11 +52,12 @@ WRITABLE_SUFFIXES = {
     ".tif": "tiff",
     ".tiff": "tiff",
     ".webp": "webp",
+    ".dng": "dng",
 }
 PHOTO_SUFFIXES = RAW_SUFFIXES | WRITABLE_SUFFIXES.keys()
 _READERS = {"jpeg": read_jpeg, "png": read_png, "tiff": read_tiff, "webp": read_webp}
 _LOSSY_WRITERS = {"jpeg": write_jpeg, "webp": write_webp}
-_LOSSLESS_WRITERS = {"png": write_png, "tiff": write_tiff}
+_LOSSLESS_WRITERS = {"png": write_png, "tiff": write_tiff, "dng": write_dng}
 EIGHT_BIT_FORMATS = ("jpeg", "webp")
 _LONGEST_SIDES = {"jpeg": jpeg.LONGEST_SIDE, "webp": webp.LONGEST_SIDE}
 
@@ -127,7 +130,7 @@ def _turned(image: Pixels, orientation: int) -> Pixels:
 
 
 def format_of(path: Path) -> str:
-    """Returns the format that a suffix asks for: "jpeg", "png", "tiff" or "webp".
+    """Returns the format that a suffix asks for: "jpeg", "png", "tiff", "webp" or "dng".
 
     Raises:
         OutputError: The suffix is none that can be written.
@@ -139,6 +142,13 @@ def format_of(path: Path) -> str:
             f"{path} has no suffix that can be written.",
             f"Use one of {', '.join(sorted(WRITABLE_SUFFIXES))}.",
         ) from None
+
+
+def result_suffix(photo: Path) -> str:
+    """Returns the suffix of a result where no format is asked for: the photo's own, .tif for camera RAW."""
+    suffix = photo.suffix.lower()
+    is_kept = suffix in WRITABLE_SUFFIXES and suffix not in RAW_SUFFIXES
+    return photo.suffix if is_kept else FORMAT_SUFFIXES["raw"]
 
 
 def check_writable(photo: Photo, path: Path, *, overwrite: bool = False, scale: int = 1) -> None:
@@ -158,6 +168,8 @@ def check_writable(photo: Photo, path: Path, *, overwrite: bool = False, scale: 
         raise OutputError(f"{path}: {name} cannot hold 16 bits.", "Add --bit-depth 8, or use --format tiff.")
     if file_format == "jpeg" and photo.alpha is not None and photo.alpha.min() < 255:
         raise OutputError(f"{path}: JPEG cannot hold transparency.", "Use --format png, tiff or webp.")
+    if file_format == "dng":
+        dng.check(photo, path, scale)
     longest = max(photo.height, photo.width) * scale
     if longest > _LONGEST_SIDES.get(file_format, longest):
         raise OutputError(

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[Any]
 
-FORMAT_SUFFIXES = {"jpeg": ".jpg", "png": ".png", "tiff": ".tif", "webp": ".webp", "raw": ".tif"}
+FORMAT_SUFFIXES = {
+    "jpeg": ".jpg",
+    "png": ".png",
+    "tiff": ".tif",
+    "webp": ".webp",
+    "dng": ".dng",
+    "raw": ".tif",
+}
 
 
 @dataclass(frozen=True, eq=False)
