@@ -18,7 +18,8 @@ from nsp_cli.photo.jpeg import jpeg_round_trip, read_jpeg, write_jpeg
 from nsp_cli.photo.metadata import clean_exif, exif_dpi, orientation_of, set_orientation, set_size
 from nsp_cli.photo.png import png_bytes, read_png, write_png
 from nsp_cli.photo.raw import RAW_SUFFIXES, RawOptions, is_raw, read_raw
-from nsp_cli.photo.tiff import read_tiff, write_tiff
+from nsp_cli.photo.tiff import read_tiff
+from nsp_cli.photo.tiff_write import write_tiff
 from nsp_cli.photo.webp import read_webp, write_webp
 
 __all__ = [

@@ -129,6 +129,13 @@ def widened(stored: Pixels, bits: int) -> Pixels:
     return scaled
 
 
+def from_float(values: Pixels) -> Pixels:
+    """Returns 16-bit values of floating-point ones in [0, 1]; others are clipped, and no number becomes 0."""
+    scaled = np.nan_to_num(values, nan=0.0, posinf=1.0, neginf=0.0).astype(np.float32, copy=False)
+    sixteen: Pixels = np.rint(65535 * np.clip(scaled, 0, 1)).astype(np.uint16)
+    return sixteen
+
+
 def unmultiplied(colour: Pixels, alpha: Pixels) -> Pixels:
     """Turns (H, W, C) colour that was multiplied by alpha (H, W) back into plain colour."""
     top = float(np.iinfo(colour.dtype).max)

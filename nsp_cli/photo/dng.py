@@ -13,7 +13,7 @@ from PIL import Image
 from nsp_cli.errors import OutputError
 from nsp_cli.photo.colour import srgb_light
 from nsp_cli.photo.data import Photo, Pixels, to_bit_depth
-from nsp_cli.photo.tiff import MOST_IN_CLASSIC, append_facts, byte_order
+from nsp_cli.photo.tiff_write import MOST_IN_CLASSIC, append_facts, byte_order
 
 _LINEAR_RAW = 34892
 _BYTE, _ASCII, _SHORT, _LONG, _RATIONAL, _SRATIONAL, _FLOAT = 1, 2, 3, 4, 5, 10, 11
