@@ -65,7 +65,7 @@ class WriteOptions:
 
     Attributes:
         bit_depth: 8 or 16; None keeps the photo's where the format can.
-        quality: Of JPEG and WebP, 1 to 100.
+        quality: Of JPEG, WebP and AVIF, 1 to 100.
         overwrite: Whether an existing file may be replaced; the photo itself never is.
     """
 
@@ -101,13 +101,13 @@ def plan_jobs(
     """Decides where every photo's result goes, before any work is done.
 
     Beside the photo as `name<ending>.ext`; in another folder under the photo's own name; or in the
-    very file that `output` names. RAW photos become TIFF.
+    very file that `output` names. `result_suffix` chooses the suffix.
 
     Args:
         photos: The inputs.
         output: A folder, or for a single photo a file name with a known suffix; None is beside.
         ending: Added to the name, such as "_denoised".
-        file_format: "jpeg", "png", "tiff", "webp" or "dng"; None keeps the photo's suffix.
+        file_format: "jpeg", "png", "tiff", "webp", "avif" or "dng"; None keeps the photo's suffix.
 
     Raises:
         OutputError: Two photos would get the same name, many photos a single file, or `output` is

@@ -45,13 +45,24 @@ OWNERS = {
     "tifffile": {"photo"},
     "imagecodecs": {"photo"},
     "rawpy": {"photo"},
+    "pi_heif": {"photo"},
     "huggingface_hub": {"hub"},
     "safetensors": {"weights_file"},
     "matplotlib": {"plot"},
     "jinja2": {"report"},
     "platformdirs": {"training"},
 }
-SLOW_TO_IMPORT = {"torch", "rawpy", "huggingface_hub", "imagecodecs", "tifffile", "imageio", "PIL", "numpy"}
+SLOW_TO_IMPORT = {
+    "torch",
+    "rawpy",
+    "pi_heif",
+    "huggingface_hub",
+    "imagecodecs",
+    "tifffile",
+    "imageio",
+    "PIL",
+    "numpy",
+}
 
 
 def modules() -> list[Path]:

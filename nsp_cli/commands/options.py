@@ -16,6 +16,7 @@ class FileFormat(str, Enum):
     PNG = "png"
     TIFF = "tiff"
     WEBP = "webp"
+    AVIF = "avif"
     DNG = "dng"
 
 
@@ -35,7 +36,9 @@ def _check_depth(bits: int | None) -> int | None:
 
 Photos = Annotated[
     list[Path],
-    typer.Argument(metavar="PHOTO", help="Photos: JPEG, PNG, TIFF, WebP or camera RAW.", show_default=False),
+    typer.Argument(
+        metavar="PHOTO", help="Photos: JPEG, PNG, TIFF, WebP, HEIC, AVIF or camera RAW.", show_default=False
+    ),
 ]
 Output = Annotated[
     Path | None,
@@ -65,7 +68,7 @@ Format = Annotated[
         "--format",
         case_sensitive=False,
         help="Format of the result.",
-        show_default="the photo's; tiff for RAW",
+        show_default="the photo's; jpeg for HEIC, tiff for RAW",
     ),
 ]
 BitDepth = Annotated[
@@ -78,7 +81,7 @@ BitDepth = Annotated[
         show_default="the photo's",
     ),
 ]
-Quality = Annotated[int, typer.Option("--quality", min=1, max=100, help="Of JPEG and WebP.")]
+Quality = Annotated[int, typer.Option("--quality", min=1, max=100, help="Of JPEG, WebP and AVIF.")]
 RawExposure = Annotated[
     float,
     typer.Option("--raw-exposure", min=-3.0, max=3.0, metavar="-3…3", help="Brighten camera RAW, in EV."),

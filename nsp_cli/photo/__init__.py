@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from nsp_cli.errors import OutputError
-from nsp_cli.photo import dng, jpeg, webp
+from nsp_cli.photo import avif, dng, jpeg, webp
+from nsp_cli.photo.avif import read_avif, write_avif
 from nsp_cli.photo.data import FORMAT_SUFFIXES, Photo, Pixels, to_bit_depth
 from nsp_cli.photo.disk import check_readable, check_target, replacing, sniff_format, unsupported
 from nsp_cli.photo.dng import write_dng
 from nsp_cli.photo.facts import CameraFacts, camera_facts
+from nsp_cli.photo.heif import read_heif
+from nsp_cli.photo.heif_boxes import stored_depth
 from nsp_cli.photo.jpeg import jpeg_round_trip, read_jpeg, write_jpeg
 from nsp_cli.photo.metadata import clean_exif, exif_dpi, orientation_of, set_orientation, set_size
 from nsp_cli.photo.png import png_bytes, read_png, write_png
@@ -53,14 +56,23 @@ WRITABLE_SUFFIXES = {
     ".tif": "tiff",
     ".tiff": "tiff",
     ".webp": "webp",
+    ".avif": "avif",
     ".dng": "dng",
 }
-PHOTO_SUFFIXES = RAW_SUFFIXES | WRITABLE_SUFFIXES.keys()
-_READERS = {"jpeg": read_jpeg, "png": read_png, "tiff": read_tiff, "webp": read_webp}
-_LOSSY_WRITERS = {"jpeg": write_jpeg, "webp": write_webp}
+_HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+PHOTO_SUFFIXES = RAW_SUFFIXES | _HEIF_SUFFIXES | WRITABLE_SUFFIXES.keys()
+_READERS = {
+    "jpeg": read_jpeg,
+    "png": read_png,
+    "tiff": read_tiff,
+    "webp": read_webp,
+    "avif": read_avif,
+    "heif": read_heif,
+}
+_LOSSY_WRITERS = {"jpeg": write_jpeg, "webp": write_webp, "avif": write_avif}
 _LOSSLESS_WRITERS = {"png": write_png, "tiff": write_tiff, "dng": write_dng}
-EIGHT_BIT_FORMATS = ("jpeg", "webp")
-_LONGEST_SIDES = {"jpeg": jpeg.LONGEST_SIDE, "webp": webp.LONGEST_SIDE}
+EIGHT_BIT_FORMATS = ("jpeg", "webp", "avif")
+_LONGEST_SIDES = {"jpeg": jpeg.LONGEST_SIDE, "webp": webp.LONGEST_SIDE, "avif": avif.LONGEST_SIDE}
 
 
 def read_photo(path: Path, *, max_megapixels: float = 250, raw: RawOptions | None = None) -> Photo:
@@ -131,7 +143,7 @@ def _turned(image: Pixels, orientation: int) -> Pixels:
 
 
 def format_of(path: Path) -> str:
-    """Returns the format that a suffix asks for: "jpeg", "png", "tiff", "webp" or "dng".
+    """Returns the format that a suffix asks for: "jpeg", "png", "tiff", "webp", "avif" or "dng".
 
     Raises:
         OutputError: The suffix is none that can be written.
@@ -146,8 +158,13 @@ def format_of(path: Path) -> str:
 
 
 def result_suffix(photo: Path) -> str:
-    """Returns the suffix of a result where no format is asked for: the photo's own, .tif for camera RAW."""
+    """Returns the suffix of a result where no format is asked for: the photo's own if it can hold the result.
+
+    Camera RAW becomes TIFF. HEIC, which cannot be written, becomes JPEG, and above 8 bits TIFF, as AVIF does.
+    """
     suffix = photo.suffix.lower()
+    if suffix in (".avif", *_HEIF_SUFFIXES):
+        return ".tif" if stored_depth(photo) > 8 else ".avif" if suffix == ".avif" else ".jpg"
     is_kept = suffix in WRITABLE_SUFFIXES and suffix not in RAW_SUFFIXES
     return photo.suffix if is_kept else FORMAT_SUFFIXES["raw"]
 
@@ -185,7 +202,7 @@ def write_photo(photo: Photo, path: Path, *, quality: int = 95, overwrite: bool 
     EXIF and XMP fields that state the size are set to the photo's. Opaque alpha is dropped in a JPEG.
 
     Args:
-        quality: 1 to 100, for JPEG and WebP; 100 makes WebP lossless. Others are lossless always.
+        quality: 1 to 100, for JPEG, WebP and AVIF; 100 makes WebP lossless. Others are lossless always.
         overwrite: An existing file may be replaced. `photo.source` never is.
 
     Raises:

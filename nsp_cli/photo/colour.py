@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageCms
 
-from nsp_cli.photo.data import Pixels, as_rgb
+from nsp_cli.photo.data import Photo, Pixels, as_rgb, grey_channel
 
 _ICC_DATE = slice(24, 36)
 _ICC_ID = slice(84, 100)
@@ -66,6 +66,19 @@ def grey_to_srgb(grey: Pixels, profile: bytes) -> tuple[Pixels, bytes | None]:
         return _through_profile(Image.fromarray(grey), profile), srgb_profile()
     except ImageCms.PyCMSError:
         return as_rgb(grey), None
+
+
+def three_channels(photo: Photo) -> tuple[Pixels, bytes | None]:
+    """Returns (H, W, 3 or 4), alpha last, and its profile, for formats without grey; 8 bits.
+
+    A grey profile on three channels is invalid; readers would ignore it and show other tones.
+    """
+    pixels, profile = photo.pixels, photo.icc_profile
+    if photo.is_grey and profile is not None and profile_space(profile) == "GRAY":
+        pixels, profile = grey_to_srgb(grey_channel(photo), profile)
+    if photo.alpha is not None:
+        pixels = np.dstack((pixels, photo.alpha))
+    return np.ascontiguousarray(pixels), profile
 
 
 def _through_profile(image: Image.Image, profile: bytes) -> Pixels:

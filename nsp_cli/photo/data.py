@@ -18,6 +18,7 @@ FORMAT_SUFFIXES = {
     "png": ".png",
     "tiff": ".tif",
     "webp": ".webp",
+    "avif": ".avif",
     "dng": ".dng",
     "raw": ".tif",
 }
@@ -33,7 +34,7 @@ class Photo:
 
     pixels: Pixels  # (H, W, 3) uint8 or uint16, RGB in the file's own colour space
     alpha: Pixels | None = None  # (H, W), same dtype, not multiplied into the pixels
-    format: str = "tiff"  # "jpeg", "png", "tiff", "webp" or "raw", by content and not by suffix
+    format: str = "tiff"  # by content and not by suffix: also "jpeg", "png", "webp", "avif", "heif" or "raw"
     is_grey: bool = False  # pixels hold three equal channels and are written as one
     icc_profile: bytes | None = None
     exif: bytes | None = None
