@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import io
 import struct
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rawpy
 from PIL import ExifTags, Image
 from raw_files import (
     BAYER,
@@ -193,6 +195,16 @@ def test_the_shot_of_a_cr3(tmp_path: Path) -> None:
     moov = box(b"moov", box(b"mvhd", bytes(4)) + box(b"uuid", own))
     path.write_bytes(box(b"ftyp", b"crx \0\0\0\1crx isom") + moov + box(b"mdat", bytes(9)))
     assert facts(shot_exif(path, opened())) == EXPECTED
+
+
+def test_the_shot_of_a_preview(tmp_path: Path) -> None:
+    """As in Fujifilm's RAF, whose directories stand in its JPEG alone."""
+    path, preview = tmp_path / "a.raf", io.BytesIO()
+    path.write_bytes(b"FUJIFILMCCD-RAW and no more")
+    Image.new("RGB", (8, 8)).save(preview, "JPEG", exif=b"Exif\0\0" + ifd.pack_block(shot(">"), ">"))
+    raw = opened()
+    raw.extract_thumb = lambda: SimpleNamespace(format=rawpy.ThumbFormat.JPEG, data=preview.getvalue())
+    assert facts(shot_exif(path, raw)) == EXPECTED
 
 
 def test_what_only_libraw_knows_is_added(tmp_path: Path) -> None:
