@@ -38,8 +38,9 @@ def load_weights(
         DeviceError: Device or precision are unknown or absent.
     """
     execution = Execution.choose(device, precision, tile)
-    network, info = load_network(resolve(model, on_progress=on_download).path)
-    return Restorer(network, info.config.spec(), execution, info.metadata)
+    weights = resolve(model, on_progress=on_download)
+    network, info = load_network(weights.path)
+    return Restorer(network, info.config.spec(), execution, info.metadata, weights)
 
 
 def denoise(pixels: Pixels, restorer: Restorer, *, strength: Strength | None = None) -> Pixels:

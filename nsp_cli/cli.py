@@ -15,6 +15,7 @@ from nsp_cli.commands.evaluate import evaluate
 from nsp_cli.commands.inspect import inspect
 from nsp_cli.commands.train import train
 from nsp_cli.commands.upscale import upscale
+from nsp_cli.commands.watch import watch
 from nsp_cli.errors import NspError
 
 INTERRUPTED = 130
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (denoise, upscale, inspect, train, distill, evaluate):
+for command in (denoise, upscale, watch, inspect, train, distill, evaluate):
     app.command()(command)
 app.add_typer(weights.app, name="weights")
 
@@ -44,8 +45,12 @@ def _global_options(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only errors and results.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show details too: what changed on purpose in a file.")
+    ] = False,
 ) -> None:
     console.set_quiet(quiet)
+    console.set_verbose(verbose)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

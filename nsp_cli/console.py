@@ -35,9 +35,18 @@ out = Console(markup=False, highlight=False, soft_wrap=True)
 err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
 
 
+_is_verbose = False
+
+
 def set_quiet(quiet: bool) -> None:
     """Leaves only errors and asked-for results."""
     err.quiet = quiet
+
+
+def set_verbose(verbose: bool) -> None:
+    """Shows details as well."""
+    global _is_verbose  # noqa: PLW0603 - as much a property of the whole process as `err` is
+    _is_verbose = verbose
 
 
 @contextmanager
@@ -56,6 +65,12 @@ def say(text: str) -> None:
     err.print(text)
 
 
+def detail(text: str) -> None:
+    """Tells what only those want to know who asked for it."""
+    if _is_verbose:
+        say(text)
+
+
 def warn(text: str) -> None:
     """Tells of something the user should know but that stops nothing."""
     err.print(f"Note: {text}", style="yellow")
@@ -70,19 +85,36 @@ def show_error(error: NspError) -> None:
     err.quiet = was_quiet
 
 
-def print_json(value: object) -> None:
+def print_json(value: object, *, one_line: bool = False) -> None:
     """Prints a result for programs."""
-    out.print(json.dumps(value, indent=2, ensure_ascii=False))
+    out.print(json.dumps(value, indent=None if one_line else 2, ensure_ascii=False))
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Prints a result for people; a column is as wide as it needs to be when piped."""
+    # Rich takes a pipe for 80 columns wide and would cut file names short.
+    wide = out if out.is_terminal else Console(width=1000, markup=False, highlight=False)
+    wide.print(_grid(title, columns, rows))
+
+
+def say_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Tells something in a table; not part of the result."""
+    wide = Console(stderr=True, width=1000, markup=False, highlight=False, quiet=err.quiet)
+    (err if err.is_terminal else wide).print(_grid("", columns, rows))
+
+
+def _grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     grid = Table(*columns, title=title or None, title_justify="left")
     for row in rows:
         grid.add_row(*row)
-    # Rich takes a pipe for 80 columns wide and would cut file names short.
-    wide = out if out.is_terminal else Console(width=1000, markup=False, highlight=False)
-    wide.print(grid)
+    return grid
+
+
+def duration(seconds: float) -> str:
+    """Says how long something takes, as people do: "40 s", "12 min", "3.5 h"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 @contextmanager
@@ -98,23 +130,47 @@ def progress(description: str, *extra: ProgressColumn) -> Iterator[OnProgress]:
         yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
 
 
+class BatchProgress:
+    """One bar over several photos, so that the time left is that of the whole; several may be in work."""
+
+    def __init__(self, bar: Progress, count: int) -> None:
+        """Adds the bar.
+
+        Args:
+            bar: Shows it.
+            count: Photos in all.
+        """
+        self._bar, self._count, self._finished = bar, count, 0
+        self._shares: dict[int, float] = {}
+        self._task = bar.add_task("", total=count)
+
+    def begin(self, index: int, name: str) -> OnProgress:
+        """Names a photo whose work begins; returns what to call with its amounts done and to do."""
+        place = f"{index + 1}/{self._count} " if self._count > 1 else ""
+        self._bar.update(self._task, description=place + name)
+
+        def update(done: int, total: int) -> None:
+            self._shares[index] = done / total
+            self._show()
+
+        return update
+
+    def finish(self, index: int) -> None:
+        """Counts a photo as finished, however it ended."""
+        self._shares.pop(index, None)
+        self._finished += 1
+        self._show()
+
+    def _show(self) -> None:
+        # A copy: another photo's thread may add to it.
+        self._bar.update(self._task, completed=self._finished + sum(list(self._shares.values())))
+
+
 @contextmanager
-def progress_over(count: int) -> Iterator[Callable[[int, str], OnProgress]]:
-    """Shows one bar over several pieces of work, so that the time left is that of the whole.
-
-    Yields:
-        A function to call with a piece's index and name when it begins; it returns the function to
-        call with that piece's amounts done and to do.
-    """
+def progress_over(count: int) -> Iterator[BatchProgress]:
+    """Shows one bar over several photos."""
     with _bar() as bar:
-        task = bar.add_task("", total=count)
-
-        def begin(index: int, name: str) -> OnProgress:
-            place = f"{index + 1}/{count} " if count > 1 else ""
-            bar.update(task, completed=index, description=place + name)
-            return lambda done, total: bar.update(task, completed=index + done / total)
-
-        yield begin
+        yield BatchProgress(bar, count)
 
 
 @contextmanager

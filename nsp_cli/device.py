@@ -40,6 +40,13 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
+def all_devices(name: str = "auto") -> list[str]:
+    """Returns the names of the devices that many photos are shared among: every GPU for "auto" and "cuda"."""
+    if name in ("auto", "cuda") and torch.cuda.is_available() and torch.cuda.device_count() > 1:
+        return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    return [name]
+
+
 def _is_present(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class NspError(Exception):
     """Says what went wrong, with which file and why; `hint` is the next thing to type or check.
@@ -37,3 +39,14 @@ class TrainingError(NspError):
 
 class PhotosFailedError(NspError):
     """Some photos of a run failed; the others are done, and each failure has been shown."""
+
+
+class UnexpectedError(NspError):
+    """A fault of nsp or a library, met in the middle of a batch; `__cause__` is what happened."""
+
+    def __init__(self, path: Path, cause: Exception) -> None:
+        super().__init__(
+            f"{path}: a fault in nsp: {type(cause).__name__}: {cause}",
+            "Please report it, with the photo if you can and what --log FILE has written.",
+        )
+        self.__cause__ = cause

@@ -35,14 +35,18 @@ class Treatment:
     noise: NoiseProfile
     mode: UpscaleMode | None
 
+    @property
+    def levels(self) -> tuple[float, float]:
+        """Is the level of luma and of chroma noise, in 8-bit steps."""
+        return min(self.noise.luma, self.noise.most_luma) * 255, self.noise.chroma * 255
+
     def describe(self) -> str:
         """Says both in a line for people, levels in 8-bit steps."""
-        noise = self.noise
-        if noise.is_clean:
+        if self.noise.is_clean:
             return "no noise measured"
-        luma = min(noise.luma, noise.most_luma)
-        levels = f"noise {luma * 255:.1f} luma, {noise.chroma * 255:.1f} chroma (of 255)"
-        return f"{levels}, correlated over {noise.correlation_length():.1f} pixels"
+        luma, chroma = self.levels
+        levels = f"noise {luma:.1f} luma, {chroma:.1f} chroma (of 255)"
+        return f"{levels}, correlated over {self.noise.correlation_length():.1f} pixels"
 
 
 def choose_treatment(photo: Tensor, *, sees_all: bool = False) -> Treatment:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,9 @@ from nsp_cli.networks import NetworkSpec
 from nsp_cli.pixel_shuffle import pd_downsample, pd_upsample
 from nsp_cli.pixels import from_unit_range, to_unit_range
 from nsp_cli.tiling import Tile, TileGrid, reflected_indices
+
+if TYPE_CHECKING:
+    from nsp_cli.weights import ResolvedWeights
 
 UpscaleMode = Literal["pd", "direct"]
 UPSCALE_MODES: tuple[str, ...] = get_args(UpscaleMode)
@@ -70,6 +73,7 @@ class Restorer:
         spec: NetworkSpec,
         execution: Execution,
         metadata: dict[str, str] | None = None,
+        weights: ResolvedWeights | None = None,
     ) -> None:
         """Puts the network on its device.
 
@@ -78,11 +82,13 @@ class Restorer:
             spec: How to feed it.
             execution: Where and how it runs.
             metadata: What its weights file says.
+            weights: The file, for those who record it.
         """
         self.network = network.eval().to(execution.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.spec = spec
         self.execution = execution
         self.metadata = metadata or {}
+        self.weights = weights
 
     def denoise(
         self,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from nsp_cli import hub
+from nsp_cli.checksum import file_sha256
 from nsp_cli.errors import WeightsError
 from nsp_cli.hub import HubFile, OnProgress
 from nsp_cli.manifest import REPOSITORY, Entry, Manifest, load_manifest
@@ -92,14 +92,10 @@ def sha256_of(path: Path) -> str:
     Raises:
         WeightsError: The file cannot be read.
     """
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        return file_sha256(path)
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({error.strerror})", "Check the path.") from error
-    return digest.hexdigest()
 
 
 def _is_path(model: str) -> bool:

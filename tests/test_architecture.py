@@ -35,7 +35,7 @@ ROWS = [
     {"photo"},
     {"networks"},
     {"tiling", "pixel_shuffle", "pixels", "metrics", "device"},
-    {"errors", "wording"},
+    {"errors", "wording", "checksum"},
 ]
 OWNERS = {
     "typer": {"cli", "commands"},
@@ -50,6 +50,7 @@ OWNERS = {
     "safetensors": {"weights_file"},
     "matplotlib": {"plot"},
     "jinja2": {"report"},
+    "filelock": {"batch"},
     "platformdirs": {"training"},
 }
 SLOW_TO_IMPORT = {

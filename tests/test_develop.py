@@ -234,6 +234,8 @@ def test_commands_take_the_options(
     wanted = read_photo(path, raw=RawOptions(-1, "auto", half=True))
     assert (result.height, result.width) == (32 * scale, 96 * scale)
     np.testing.assert_allclose(result.pixels.mean((0, 1)), wanted.pixels.mean((0, 1)), rtol=0.05)
+    again = run_nsp(command, path, "-m", tiny_weights, "-o", tmp_path / "b.tif", "--strength", 0, "--half")
+    assert "other settings" in again.err
 
 
 def test_the_options_are_for_raw_only(tmp_path: Path, run_nsp: Any, tiny_weights: Path) -> None:

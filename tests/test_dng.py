@@ -15,7 +15,7 @@ from raw_files import scene, write_raw
 from test_develop import EXPECTED, facts, shot
 
 from nsp_cli.errors import OutputError
-from nsp_cli.photo import Photo, check_writable, dng, read_photo, write_photo
+from nsp_cli.photo import Photo, check_writable, dng, photo_size, read_photo, write_photo
 from nsp_cli.photo import exif as ifd
 from nsp_cli.photo.colour import srgb_light
 
@@ -55,6 +55,7 @@ def test_it_comes_back(tmp_path: Path) -> None:
     # Linear 16 bits are coarser than sRGB's in the shadows: by 13 at black, by less than 1 of 8 bits.
     np.testing.assert_allclose(back.pixels.astype(int), photo.pixels.astype(int), atol=60)
     assert facts(back.exif) == EXPECTED
+    assert photo_size(tmp_path / "a.dng") == (420, 300)
     assert back.notes == ()
 
 
@@ -117,5 +118,7 @@ def test_the_command_writes_it_when_asked_to(tmp_path: Path, run_nsp: Any, tiny_
     run = run_nsp("denoise", path, "-m", tiny_weights, "--format", "dng")
     assert run.code == 0, run.err
     assert read_photo(tmp_path / "a_denoised.dng").format == "raw"
+    again = run_nsp("denoise", path, "-m", tiny_weights, "--format", "dng")
+    assert "done before" in again.err
     run_nsp("denoise", path, "-m", tiny_weights)
     assert read_photo(tmp_path / "a_denoised.tif").format == "tiff"

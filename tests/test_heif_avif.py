@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, ImageCms, ImageOps
 from test_photo import NOTE, XMP, camera_facts, make_exif
 
 from nsp_cli.errors import InputError, OutputError
-from nsp_cli.photo import Photo, check_writable, read_photo, result_suffix, write_photo
+from nsp_cli.photo import Photo, check_writable, photo_size, read_photo, result_suffix, write_photo
 from nsp_cli.photo.cicp import display_p3_profile
 from nsp_cli.photo.colour import srgb_profile
 from nsp_cli.photo.heif_boxes import read_facts, stored_depth
@@ -247,6 +247,11 @@ def test_the_boxes_say_what_libheif_says() -> None:
         assert (facts.bit_depth, facts.exif, facts.xmp) == (info["bit_depth"], stated, info.get("xmp"))
 
 
+def test_sizes_come_from_the_boxes(tmp_path: Path) -> None:
+    assert photo_size(sample(tmp_path, ".avif")) == (64, 48)
+    assert photo_size(DATA / "turned.heic") == (64, 64)  # as coded, before the crop
+
+
 def test_results_go_where_the_depth_survives(tmp_path: Path) -> None:
     assert result_suffix(DATA / "turned.heic") == ".jpg"
     assert result_suffix(DATA / "deep.heic") == ".tif"
@@ -262,9 +267,11 @@ def test_the_command_takes_them(tmp_path: Path, run_nsp: Any, tiny_weights: Path
         (tmp_path / f"{name}.heic").write_bytes((DATA / f"{name}.heic").read_bytes())
         assert run_nsp("denoise", tmp_path / f"{name}.heic", "-m", tiny_weights).code == 0
         assert read_photo(tmp_path / f"{name}_denoised.jpg").format == "jpeg"
-    run = run_nsp("denoise", tmp_path / "turned.heic", "-m", tiny_weights, "--format", "avif")
+    run = run_nsp("denoise", tmp_path / "grey.heic", "-m", tiny_weights, "--format", "avif")
     assert run.code == 0, run.err
-    assert read_photo(tmp_path / "turned_denoised.avif").format == "avif"
+    assert read_photo(tmp_path / "grey_denoised.avif").format == "avif"
+    again = run_nsp("denoise", tmp_path / "grey.heic", "-m", tiny_weights, "--format", "avif")
+    assert "done before" in again.err
 
 
 def test_a_video_is_named(tmp_path: Path) -> None:

@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-COMMANDS = ("denoise", "upscale", "inspect", "train", "distill", "evaluate", "weights import", "weights pull")
+COMMANDS = (
+    "denoise",
+    "upscale",
+    "watch",
+    "inspect",
+    "train",
+    "distill",
+    "evaluate",
+    "weights import",
+    "weights pull",
+)
 
 
 @pytest.fixture

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from nsp_cli.commands import batch_options as batch
 from nsp_cli.commands import options
+from nsp_cli.commands.engine import Engine
 from nsp_cli.commands.methods import chosen_model, chosen_strength, denoising
-from nsp_cli.commands.photos import restore_photos
+from nsp_cli.commands.photos import Target, restore_photos, select
+from nsp_cli.commands.run_display import Showing
 
 
 def denoise(
-    photos: options.Photos,
+    photos: batch.Photos = None,
     output: options.Output = None,
+    recursive: batch.Recursive = False,
     strength: options.StrengthOf = None,
     luma: options.Luma = None,
     chroma: options.Chroma = None,
@@ -22,6 +26,15 @@ def denoise(
     raw_wb: options.RawWhiteBalance = options.WhiteBalance.CAMERA,
     half: options.Half = False,
     overwrite: options.Overwrite = False,
+    keep_times: batch.KeepTimes = False,
+    include: batch.Include = None,
+    exclude: batch.Exclude = None,
+    prefer: batch.PreferOf = batch.Prefer.BOTH,
+    files_from: batch.FilesFrom = None,
+    dry_run: batch.DryRun = False,
+    fail_fast: batch.FailFast = False,
+    json: batch.Json = False,
+    log: batch.Log = None,
     tile: options.TileSide = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -29,22 +42,17 @@ def denoise(
     open_result: options.Open = False,
 ) -> None:
     """Denoise photos; the originals stay as they are."""
-    from nsp_cli.batch import WriteOptions
     from nsp_cli.photo import RawOptions
 
+    raw = RawOptions(raw_exposure, raw_wb.value, half)
     restore_photos(
-        photos,
-        restore=denoising(chosen_strength(strength, luma, chroma, plain=plain), plain=plain),
-        ending="_denoised",
-        output=output,
-        file_format=format,
-        model=chosen_model(model, is_blind_spot=plain),
-        is_blind_spot=plain,
-        device=device,
-        precision=precision,
-        tile=tile,
-        options=WriteOptions(bit_depth, quality, overwrite),
-        raw=RawOptions(raw_exposure, raw_wb.value, half),
-        max_megapixels=max_megapixels,
-        open_result=open_result,
+        select(
+            photos, files_from, recursive=recursive, include=include, exclude=exclude, prefer=prefer.value
+        ),
+        denoising(chosen_strength(strength, luma, chroma, plain=plain), plain=plain),
+        target=Target(
+            output, "_denoised", format, bit_depth, quality, overwrite, keep_times, max_megapixels, raw
+        ),
+        engine=Engine(chosen_model(model, is_blind_spot=plain), device, precision, tile),
+        showing=Showing(json, log, fail_fast, dry_run, open_result),
     )

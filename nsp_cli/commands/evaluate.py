@@ -28,19 +28,19 @@ def evaluate(
     json: options.Json = False,
 ) -> None:
     """Denoise photos whose clean versions are known, and score the result."""
+    from nsp_cli.commands.engine import check_kind, load_restorer
     from nsp_cli.commands.methods import chosen_model, chosen_strength, denoising
-    from nsp_cli.commands.photos import check_kind, load_restorer
     from nsp_cli.evaluate import evaluate as score_pairs
     from nsp_cli.evaluate import find_pairs
 
-    restore = denoising(chosen_strength(strength, luma, chroma, plain=plain), plain=plain)
+    method = denoising(chosen_strength(strength, luma, chroma, plain=plain), plain=plain)
     pairs = find_pairs(noisy, clean)
     model = chosen_model(model, is_blind_spot=plain)
-    restorer = load_restorer(model, device=device, precision=precision, tile=tile)
+    restorer = load_restorer(model, device, precision, tile)
     check_kind(restorer, model, is_blind_spot=plain)
     with console.progress("Scoring") as on_progress:
         scores = score_pairs(
-            pairs, lambda photo: restore(restorer, photo, None).pixels, on_progress=on_progress
+            pairs, lambda photo: method.restore(restorer, photo, None).pixels, on_progress=on_progress
         )
     if json:
         console.print_json(_as_json(scores))

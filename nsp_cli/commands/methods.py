@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import typer
@@ -18,7 +19,24 @@ OnProgress = Callable[[int, int], None]
 RestoreWith = Callable[["Restorer", "Tensor", OnProgress | None], "Restored"]
 
 
-def denoising(strength: Strength, *, plain: bool) -> RestoreWith:
+@dataclass(frozen=True)
+class Method:
+    """What is done to pixels.
+
+    Attributes:
+        restore: Does it, with a network.
+        settings: All that decides about the result, for its record.
+        enlarges: The result is larger by the weights' factor.
+        is_blind_spot: Students cannot do it, only the paper's networks.
+    """
+
+    restore: RestoreWith
+    settings: Mapping[str, object]
+    enlarges: bool = False
+    is_blind_spot: bool = False
+
+
+def denoising(strength: Strength, *, plain: bool) -> Method:
     """Returns the way to denoise that the options ask for."""
     from nsp_cli import noise_aware
     from nsp_cli.batch import Restored
@@ -28,12 +46,12 @@ def denoising(strength: Strength, *, plain: bool) -> RestoreWith:
             return Restored(restorer.denoise(pixels, on_progress=on_progress))
         result, treatment = noise_aware.denoise(restorer, pixels, strength=strength, on_progress=on_progress)
         outcome = "" if treatment.mode else "; passed through unchanged"
-        return Restored(result, (treatment.describe() + outcome,))
+        return Restored(result, (treatment.describe() + outcome,), treatment.levels)
 
-    return restore
+    return Method(restore, {"command": "denoise", **_amount(strength, plain)}, is_blind_spot=plain)
 
 
-def upscaling(strength: Strength, mode: Literal["auto", "pd", "direct"], *, plain: bool) -> RestoreWith:
+def upscaling(strength: Strength, mode: Literal["auto", "pd", "direct"], *, plain: bool) -> Method:
     """Returns the way to enlarge that the options ask for."""
     from nsp_cli import noise_aware
     from nsp_cli.batch import Restored
@@ -45,9 +63,14 @@ def upscaling(strength: Strength, mode: Literal["auto", "pd", "direct"], *, plai
         result, treatment = noise_aware.upscale(
             restorer, pixels, mode=mode, strength=strength, on_progress=on_progress
         )
-        return Restored(result, (treatment.describe(),))
+        return Restored(result, (treatment.describe(),), treatment.levels)
 
-    return restore
+    settings = {"command": "upscale", "mode": mode, **_amount(strength, plain)}
+    return Method(restore, settings, enlarges=True, is_blind_spot=plain or mode == "pd")
+
+
+def _amount(strength: Strength, plain: bool) -> dict[str, object]:
+    return {"plain": True} if plain else {"luma": strength.luma, "chroma": strength.chroma}
 
 
 def chosen_model(model: str, *, is_blind_spot: bool = False, enlarges: bool = False) -> str:

@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
+from nsp_cli.commands import batch_options as batch
 from nsp_cli.commands import options
+from nsp_cli.commands.engine import Engine
 from nsp_cli.commands.methods import chosen_model, chosen_strength, upscaling
-from nsp_cli.commands.photos import restore_photos
+from nsp_cli.commands.photos import Target, restore_photos, select
+from nsp_cli.commands.run_display import Showing
 
 
 class Mode(str, Enum):
@@ -21,7 +24,7 @@ class Mode(str, Enum):
 
 
 def upscale(
-    photos: options.Photos,
+    photos: batch.Photos = None,
     x2: Annotated[
         bool, typer.Option("--x2", help="Twice as wide and high; refuse weights that enlarge otherwise.")
     ] = False,
@@ -33,6 +36,7 @@ def upscale(
         ),
     ] = Mode.AUTO,
     output: options.Output = None,
+    recursive: batch.Recursive = False,
     strength: options.StrengthOf = None,
     luma: options.Luma = None,
     chroma: options.Chroma = None,
@@ -45,6 +49,15 @@ def upscale(
     raw_wb: options.RawWhiteBalance = options.WhiteBalance.CAMERA,
     half: options.Half = False,
     overwrite: options.Overwrite = False,
+    keep_times: batch.KeepTimes = False,
+    include: batch.Include = None,
+    exclude: batch.Exclude = None,
+    prefer: batch.PreferOf = batch.Prefer.BOTH,
+    files_from: batch.FilesFrom = None,
+    dry_run: batch.DryRun = False,
+    fail_fast: batch.FailFast = False,
+    json: batch.Json = False,
+    log: batch.Log = None,
     tile: options.TileSide = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -52,25 +65,17 @@ def upscale(
     open_result: options.Open = False,
 ) -> None:
     """Denoise photos and enlarge them twofold in one step."""
-    from nsp_cli.batch import WriteOptions
     from nsp_cli.photo import RawOptions
 
+    raw = RawOptions(raw_exposure, raw_wb.value, half)
     is_papers = plain or mode is not Mode.AUTO
+    model = chosen_model(model, is_blind_spot=is_papers, enlarges=True)
     restore_photos(
-        photos,
-        restore=upscaling(chosen_strength(strength, luma, chroma, plain=plain), mode.value, plain=plain),
-        enlarges=True,
-        factor=2 if x2 else None,
-        ending="_x2",
-        output=output,
-        file_format=format,
-        model=chosen_model(model, is_blind_spot=is_papers, enlarges=True),
-        is_blind_spot=plain or mode is Mode.PD,
-        device=device,
-        precision=precision,
-        tile=tile,
-        options=WriteOptions(bit_depth, quality, overwrite),
-        raw=RawOptions(raw_exposure, raw_wb.value, half),
-        max_megapixels=max_megapixels,
-        open_result=open_result,
+        select(
+            photos, files_from, recursive=recursive, include=include, exclude=exclude, prefer=prefer.value
+        ),
+        upscaling(chosen_strength(strength, luma, chroma, plain=plain), mode.value, plain=plain),
+        target=Target(output, "_x2", format, bit_depth, quality, overwrite, keep_times, max_megapixels, raw),
+        engine=Engine(model, device, precision, tile, factor=2 if x2 else None),
+        showing=Showing(json, log, fail_fast, dry_run, open_result),
     )

@@ -20,7 +20,9 @@ from nsp_cli.photo.heif_boxes import stored_depth
 from nsp_cli.photo.jpeg import jpeg_round_trip, read_jpeg, write_jpeg
 from nsp_cli.photo.metadata import clean_exif, exif_dpi, orientation_of, set_orientation, set_size
 from nsp_cli.photo.png import png_bytes, read_png, write_png
+from nsp_cli.photo.provenance import Provenance, read_provenance, with_provenance
 from nsp_cli.photo.raw import RAW_SUFFIXES, RawOptions, is_raw, read_raw
+from nsp_cli.photo.size import photo_size
 from nsp_cli.photo.tiff import read_tiff
 from nsp_cli.photo.tiff_write import write_tiff
 from nsp_cli.photo.webp import read_webp, write_webp
@@ -34,16 +36,21 @@ __all__ = [
     "CameraFacts",
     "Photo",
     "Pixels",
+    "Provenance",
     "RawOptions",
     "camera_facts",
+    "check_readable",
     "check_writable",
     "copy_photo",
     "format_of",
     "jpeg_round_trip",
+    "photo_size",
     "png_bytes",
     "read_photo",
+    "read_provenance",
     "result_suffix",
     "to_bit_depth",
+    "with_provenance",
     "write_photo",
 ]
 

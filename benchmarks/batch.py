@@ -1,0 +1,103 @@
+"""What overlapping reading, work and writing gains, and how much memory a long run takes.
+
+python benchmarks/batch.py --photos 6 --megapixels 6      # ratio of medians, both ways in turn
+python benchmarks/batch.py --photos 50 --megapixels 24 --memory
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from PIL import Image
+
+from nsp_cli import load_weights, noise_aware
+from nsp_cli.batch import Job, Order, Pipeline, Restored, Worker
+from nsp_cli.batch.outcome import Outcome
+from nsp_cli.batch.stages import read_job, work_job, write_job
+
+ROUNDS = 5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--photos", type=int, default=6)
+    parser.add_argument("--megapixels", type=float, default=6)
+    parser.add_argument("--format", choices=("jpg", "tif", "png"), default="jpg")
+    parser.add_argument("--memory", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        photos = make_photos(Path(folder) / "shoot", options)
+        measure_memory(photos[0].parent) if options.memory else compare(photos)
+
+
+def make_photos(folder: Path, options: argparse.Namespace) -> list[Path]:
+    """Writes smooth pictures with noise; the same ones each time."""
+    folder.mkdir()
+    height = round((options.megapixels * 1e6 / 1.5) ** 0.5)
+    shade = np.linspace(40, 200, height)[:, None, None] + np.linspace(0, 40, height * 3 // 2)[None, :, None]
+    photos = []
+    for number in range(options.photos):
+        noise = np.random.default_rng(number).normal(0, 12, (*shade.shape[:2], 3))
+        photos.append(folder / f"{number:03}.{options.format}")
+        Image.fromarray((shade + noise).clip(0, 255).astype(np.uint8)).save(photos[-1], quality=95)
+    return photos
+
+
+def measure_memory(folder: Path) -> None:
+    """Prints the peak of the whole command."""
+    command = [sys.executable, "-m", "nsp_cli", "denoise", str(folder), "-o", str(folder.parent / "out")]
+    begin = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9
+    print(f"peak {peak:.2f} GB, {time.perf_counter() - begin:.0f} s")
+
+
+def compare(photos: list[Path]) -> None:
+    """Prints the times of both ways and their ratio."""
+    restorer = load_weights()
+    worker = Worker(lambda pixels, _: Restored(noise_aware.denoise(restorer, pixels)[0]))
+    ways = {"one after another": in_turn, "overlapped": overlapped}
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    overlapped(photos[:2], worker)
+    for _ in range(ROUNDS):
+        for name, way in ways.items():
+            begin = time.perf_counter()
+            way(photos, worker)
+            times[name].append(time.perf_counter() - begin)
+    for name, seconds in times.items():
+        print(f"{name}: {median(seconds):.2f} s (median of {ROUNDS})")
+    slow, fast = (median(seconds) for seconds in times.values())
+    print(f"throughput gained: {slow / fast - 1:+.1%}")
+
+
+def in_turn(photos: list[Path], worker: Worker) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for job, order in planned(photos, folder):
+            ready = read_job(job, order)
+            assert not isinstance(ready, Outcome)
+            write_job(work_job(ready, worker.restore, on_progress=None), order)
+            ready.claim.release()
+
+
+def overlapped(photos: list[Path], worker: Worker) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        jobs, (order, *_) = zip(*planned(photos, folder), strict=True)
+        for outcome in Pipeline(order, [worker], lambda *_: lambda *_: None).run(jobs):
+            assert outcome.error is None
+
+
+def planned(photos: list[Path], folder: str) -> list[tuple[Job, Order]]:
+    order = Order("nsp-fast", "", "")
+    return [(Job(photo, Path(folder) / photo.name), order) for photo in photos]
+
+
+if __name__ == "__main__":
+    main()

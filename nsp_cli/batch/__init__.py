@@ -1,0 +1,32 @@
+"""Many photos: which they are, where results go, what is finished, and the way through the three stages."""
+
+from __future__ import annotations
+
+from nsp_cli.batch.discover import Found, Selection, find_photos, read_list
+from nsp_cli.batch.forecast import Forecast, foresee, seconds_per_megapixel
+from nsp_cli.batch.naming import Job, plan_jobs
+from nsp_cli.batch.order import Order
+from nsp_cli.batch.outcome import Outcome, Status
+from nsp_cli.batch.pipeline import Pipeline, Worker
+from nsp_cli.batch.restored import Restore, Restored
+from nsp_cli.batch.watch import arriving_jobs
+
+__all__ = [
+    "Forecast",
+    "Found",
+    "Job",
+    "Order",
+    "Outcome",
+    "Pipeline",
+    "Restore",
+    "Restored",
+    "Selection",
+    "Status",
+    "Worker",
+    "arriving_jobs",
+    "find_photos",
+    "foresee",
+    "plan_jobs",
+    "read_list",
+    "seconds_per_megapixel",
+]

@@ -1,0 +1,145 @@
+"""From what a user names (photos, folders, patterns, lists) to photos."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Literal
+
+from nsp_cli.errors import InputError
+from nsp_cli.photo import PHOTO_SUFFIXES, RAW_SUFFIXES, WRITABLE_SUFFIXES
+
+Prefer = Literal["raw", "jpeg", "both"]
+STDIN = Path("-")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which photos are meant.
+
+    Attributes:
+        named: Photos, folders and patterns such as `*.jpg`, which some shells leave to the program.
+        recursive: Whether folders below the named ones count.
+        include: Patterns of file names or of paths below the named folder; empty for all.
+        exclude: The same, to leave out; goes before `include`.
+        prefer: Of a RAW file and a JPEG of the same name in one folder, which to take.
+    """
+
+    named: tuple[Path, ...]
+    recursive: bool = False
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    prefer: Prefer = "both"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A photo, and where it was found.
+
+    Attributes:
+        path: Of the photo.
+        below: Its folder relative to the one that was named; "." for photos named themselves.
+        is_named: Whether it was named itself, not found in a folder.
+    """
+
+    path: Path
+    below: Path = Path()
+    is_named: bool = True
+
+
+def read_list(path: Path) -> list[Path]:
+    """Reads names from a file, or "-" for standard input: one a line, or ended by NUL as `find -print0` does.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    try:
+        content = sys.stdin.buffer.read() if path == STDIN else path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.", "Check --files-from.") from error
+    names = content.split(b"\0") if b"\0" in content else content.splitlines()
+    return [Path(os.fsdecode(name)) for name in names if name.strip()]
+
+
+def find_photos(selection: Selection, *, leave_out: Path | None = None) -> list[Found]:
+    """Lists the photos meant, each once, in a stable order: as named, folders by name.
+
+    Args:
+        selection: What is meant.
+        leave_out: A folder below which nothing is taken, such as the one for results.
+
+    Raises:
+        InputError: A folder holds no photo, or a pattern matches nothing.
+    """
+    found: dict[str, Found] = {}
+    for named in selection.named:
+        for photo in _expand(named, selection.recursive, leave_out):
+            if _is_wanted(photo, selection):
+                found.setdefault(os.path.normcase(photo.path.absolute()), photo)
+    photos = _preferred(list(found.values()), selection.prefer)
+    if not photos:
+        raise InputError("None of the photos fits.", "Check --include, --exclude and the list.")
+    return photos
+
+
+def _expand(named: Path, recursive: bool, leave_out: Path | None) -> Iterator[Found]:
+    if named.is_dir():
+        yield from _in_folder(named, recursive, leave_out)
+    elif not os.path.lexists(named) and glob.has_magic(str(named)):
+        matches = sorted(Path(named.anchor).glob(str(named.relative_to(named.anchor))))
+        if not matches:
+            raise InputError(f"Nothing matches {named}.", "Check the pattern and the folder.")
+        for match in matches:
+            yield from _in_folder(match, recursive, leave_out) if match.is_dir() else [Found(match)]
+    else:
+        yield Found(named)
+
+
+def _in_folder(folder: Path, recursive: bool, leave_out: Path | None) -> Iterator[Found]:
+    """Yields a folder's photos; links to folders are not followed, hidden files and folders not looked at."""
+    skipped = None if leave_out is None else leave_out.resolve()
+    is_empty = True
+    for parent, folders, files in os.walk(folder):
+        here = Path(parent)
+        folders[:] = sorted(name for name in folders if _is_walked(here / name, skipped)) if recursive else []
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in PHOTO_SUFFIXES:
+                is_empty = False
+                yield Found(here / name, here.relative_to(folder), is_named=False)
+    if is_empty:
+        raise InputError(
+            f"{folder} holds no photo.",
+            "Check the folder." if recursive else "Add --recursive to look into the folders below.",
+        )
+
+
+def _is_walked(folder: Path, skipped: Path | None) -> bool:
+    return not folder.name.startswith(".") and (skipped is None or folder.resolve() != skipped)
+
+
+def _is_wanted(photo: Found, selection: Selection) -> bool:
+    names = (photo.path.name.lower(), (photo.below / photo.path.name).as_posix().lower())
+
+    def fits(patterns: Iterable[str]) -> bool:
+        return any(fnmatch(name, pattern.lower()) for pattern in patterns for name in names)
+
+    return not fits(selection.exclude) and (not selection.include or fits(selection.include))
+
+
+def _preferred(photos: list[Found], prefer: Prefer) -> list[Found]:
+    """Leaves out the RAW file or the JPEG of those pairs that cameras write."""
+    if prefer == "both":
+        return photos
+    jpegs = {suffix for suffix, name in WRITABLE_SUFFIXES.items() if name == "jpeg"}
+    taken, left = (RAW_SUFFIXES, jpegs) if prefer == "raw" else (jpegs, RAW_SUFFIXES)
+    kept = {_shot(photo) for photo in photos if photo.path.suffix.lower() in taken}
+    return [p for p in photos if p.path.suffix.lower() not in left or _shot(p) not in kept]
+
+
+def _shot(photo: Found) -> tuple[Path, str]:
+    return photo.path.parent, photo.path.stem.lower()

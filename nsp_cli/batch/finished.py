@@ -1,0 +1,71 @@
+"""Whether a result is there already, read off the files alone: there is no list that could be lost or lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from nsp_cli.batch.naming import Job
+from nsp_cli.batch.order import Order
+from nsp_cli.checksum import file_sha256
+from nsp_cli.errors import InputError, OutputError
+from nsp_cli.photo import Provenance, read_provenance
+
+
+def fingerprint(path: Path) -> tuple[os.stat_result, str]:
+    """Returns a photo's state on disk and its sha256.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    try:
+        return path.stat(), file_sha256(path)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}.", "Check the disk or the card."
+        ) from error
+
+
+def is_copy(job: Job, source_sha256: str) -> bool:
+    """Tells whether a result is its photo over again, as of photos without noise."""
+    target = job.target
+    try:
+        return target.stat().st_size == job.source.stat().st_size and file_sha256(target) == source_sha256
+    except OSError:
+        return False
+
+
+def is_finished(job: Job, provenance: Provenance, order: Order) -> bool:
+    """Tells whether the result is there already; with `overwrite` only one of this very version of nsp is.
+
+    Raises:
+        OutputError: Another one is, which must not be replaced.
+    """
+    if not os.path.lexists(job.target):
+        return False
+    made = read_provenance(job.target)
+    if made is not None and made.is_repeated_by(provenance, same_version=order.overwrite):
+        return True
+    if made is not None and not order.overwrite:
+        raise OutputError(
+            f"{job.target} exists already, made of {_difference(made, provenance)}.",
+            "Redo it with --overwrite, or give another folder with -o.",
+        )
+    return False
+
+
+def _difference(made: Provenance, wanted: Provenance) -> str:
+    if made.source != wanted.source:
+        return "another photo"
+    return "the same photo with other " + ("settings" if made.settings != wanted.settings else "weights")
+
+
+def check_unchanged(source: Path, before: os.stat_result) -> None:
+    """Passes if nobody wrote a photo since its fingerprint was taken.
+
+    Raises:
+        InputError: Somebody did.
+    """
+    now = source.stat()
+    if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise InputError(f"{source} changed while it was read.", "Run nsp again when it is whole.")

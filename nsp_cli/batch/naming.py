@@ -1,0 +1,139 @@
+"""Where every result goes, decided before any work is done; no two results share a name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from nsp_cli.batch.discover import Found
+from nsp_cli.errors import InputError, OutputError
+from nsp_cli.photo import FORMAT_SUFFIXES, WRITABLE_SUFFIXES, format_of, result_suffix
+
+# What file systems allow, in bytes.
+_LONGEST_NAME = 255
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photo and where its result goes."""
+
+    source: Path
+    target: Path
+
+
+def plan_jobs(
+    photos: Sequence[Found], *, output: Path | None, ending: str, file_format: str | None = None
+) -> list[Job]:
+    """Decides where every photo's result goes.
+
+    Beside the photo as `name<ending>.ext`; in another folder under the photo's own name and the folders
+    it was found in; or in the very file that `output` names. `result_suffix` chooses the suffix. Where two
+    would get the same name, also for file systems that do not tell A from a, the photo's suffix is added to
+    both: `a-jpg.png`, `a-png.png`.
+
+    Args:
+        photos: The inputs.
+        output: A folder, or for a single photo a file name with a known suffix; None is beside.
+        ending: Added to the name, such as "_denoised".
+        file_format: A key of `FORMAT_SUFFIXES`; None keeps the photo's suffix.
+
+    Raises:
+        OutputError: Many photos go to a single file, `output` is neither a folder nor a name that can be
+            written, or a photo that was named is also a result.
+        InputError: All that was found are results of former runs.
+    """
+    if output is not None and _names_a_file(output):
+        if len(photos) > 1:
+            raise OutputError(f"{output} is one file for {len(photos)} photos.", "Give a folder with -o.")
+        if file_format not in (None, format_of(output)):
+            raise OutputError(f"{output} is no {file_format} file.", "Give --format or a suffix, not both.")
+        return [Job(photos[0].path, output)]
+    namer = _Namer(output, ending, file_format)
+    photos = _without_results(photos, namer)
+    if not photos:
+        raise InputError("These are results of nsp already.", "Name the photos that they were made from.")
+    return _with_own_names(photos, namer)
+
+
+def _names_a_file(output: Path) -> bool:
+    if output.is_dir() or not output.suffix:
+        return False
+    if output.suffix.lower() not in WRITABLE_SUFFIXES:
+        raise OutputError(
+            f"{output} is no folder yet, and {output.suffix} is no format that can be written.",
+            f"Create the folder first, or use one of {', '.join(sorted(WRITABLE_SUFFIXES))}.",
+        )
+    return True
+
+
+@dataclass(frozen=True)
+class _Namer:
+    output: Path | None
+    ending: str
+    file_format: str | None
+
+    def target(self, photo: Found, tag: str = "") -> Path:
+        path = photo.path
+        suffix = FORMAT_SUFFIXES[self.file_format] if self.file_format else result_suffix(path)
+        folder = path.parent if self.output is None else self.output / photo.below
+        ending = self.ending if folder.resolve() == path.parent.resolve() else ""
+        return folder / _fitting(path.stem, f"{tag}{ending}{suffix}")
+
+
+def _fitting(stem: str, rest: str) -> str:
+    """Joins a name; one too long for a file system is cut, and made its own again by a checksum."""
+    if len(os.fsencode(stem + rest)) <= _LONGEST_NAME:
+        return stem + rest
+    checksum = "-" + hashlib.sha256(os.fsencode(stem)).hexdigest()[:8]
+    room = _LONGEST_NAME - len(os.fsencode(checksum + rest))
+    return os.fsencode(stem)[:room].decode("utf-8", "ignore") + checksum + rest
+
+
+def _without_results(photos: Sequence[Found], namer: _Namer) -> list[Found]:
+    """Leaves out what an earlier run made of others of these photos.
+
+    Raises:
+        OutputError: Such a photo was named itself: to take it for a photo would be as wrong as not to.
+    """
+    makers = {_key(namer.target(photo)): photo for photo in photos}
+
+    def is_result(photo: Found) -> bool:
+        return makers.get(_key(photo.path), photo) is not photo
+
+    for photo in filter(is_result, photos):
+        if photo.is_named:
+            maker = makers[_key(photo.path)].path
+            raise OutputError(
+                f"{photo.path} is one of the photos, and the result of {maker} would go there.",
+                "Leave one of the two out, or give another folder with -o.",
+            )
+    return [photo for photo in photos if not is_result(photo)]
+
+
+def _with_own_names(photos: Sequence[Found], namer: _Namer) -> list[Job]:
+    plain = [namer.target(photo) for photo in photos]
+    wanted = Counter(map(_key, plain))
+    taken = {key for key, times in wanted.items() if times == 1}
+    jobs = []
+    for photo, target in zip(photos, plain, strict=True):
+        if wanted[_key(target)] > 1:
+            target = _free(photo, namer, taken)  # noqa: PLW2901 - the same target, renamed
+            taken.add(_key(target))
+        jobs.append(Job(photo.path, target))
+    return jobs
+
+
+def _free(photo: Found, namer: _Namer, taken: set[str]) -> Path:
+    tag = f"-{photo.path.suffix[1:].lower()}"
+    tags = (tag if number == 1 else f"{tag}-{number}" for number in count(1))
+    return next(target for target in (namer.target(photo, tag) for tag in tags) if _key(target) not in taken)
+
+
+def _key(target: Path) -> str:
+    # Many file systems do not tell A.jpg from a.jpg.
+    return os.path.normcase(target.absolute()).lower()

@@ -1,0 +1,79 @@
+"""What became of a photo."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from nsp_cli.batch.naming import Job
+from nsp_cli.errors import NspError
+
+
+class Status(str, Enum):
+    """How a photo ended; all but FAILED and NOT_BEGUN leave a finished result."""
+
+    DONE = "done"
+    PASSED_THROUGH = "passed through"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    NOT_BEGUN = "not begun"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one photo.
+
+    Attributes:
+        job: Source and target.
+        status: How it ended.
+        width: Of the result, in pixels; 0 where nothing was made.
+        height: The same.
+        megapixels: Of the source.
+        seconds: Reading, network and writing, without waiting for each other.
+        noise: Measured luma and chroma level, in steps of 8 bits; None where nothing was measured.
+        device: Where the network ran.
+        precision: Of its arithmetic.
+        notes: What was measured and done, changed or left out, or why it was skipped, in words.
+        details: What changed on purpose, for those who ask.
+        error: Why it failed.
+    """
+
+    job: Job
+    status: Status
+    width: int = 0
+    height: int = 0
+    megapixels: float = 0.0
+    seconds: float = 0.0
+    noise: tuple[float, float] | None = None
+    device: str = ""
+    precision: str = ""
+    notes: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+    error: NspError | None = None
+
+    @property
+    def is_end_of_disk(self) -> bool:
+        """Tells whether the next photo would fail as well, for want of space."""
+        cause = None if self.error is None else self.error.__cause__
+        return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns what `--json` prints of it; README documents the keys."""
+        noise = self.noise and {"luma": round(self.noise[0], 3), "chroma": round(self.noise[1], 3)}
+        error = self.error and {"message": self.error.message, "hint": self.error.hint}
+        return {
+            "source": str(self.job.source),
+            "output": str(self.job.target),
+            "status": self.status.value.replace(" ", "_"),
+            "width": self.width,
+            "height": self.height,
+            "megapixels": round(self.megapixels, 4),
+            "seconds": round(self.seconds, 3),
+            "noise": noise,
+            "device": self.device,
+            "precision": self.precision,
+            "notes": list(self.notes),
+            "error": error,
+        }

@@ -1,0 +1,158 @@
+"""Many photos through the three stages: files are read and written while devices work."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import TypeVar
+
+from nsp_cli.batch.naming import Job
+from nsp_cli.batch.order import Order, Ready, Worked
+from nsp_cli.batch.outcome import Outcome, Status
+from nsp_cli.batch.restored import OnProgress, Restore
+from nsp_cli.batch.stages import read_job, work_job, write_job
+from nsp_cli.errors import InputError, NspError, UnexpectedError
+
+# A wait without an end could not be interrupted on Windows.
+_POLL_SECONDS = 0.5
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A network on one device.
+
+    Attributes:
+        restore: What is done to pixels.
+        device, precision: Where and how, for the record.
+    """
+
+    restore: Restore
+    device: str = ""
+    precision: str = ""
+
+
+class Interrupted(Exception):  # noqa: N818 - no error
+    """Ends the work on a photo whose run was stopped."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """A run over any number of photos, of which only a few are in memory at a time: one more than
+    there are devices and one being written.
+
+    Attributes:
+        order: What is wanted.
+        workers: One for each device.
+        begin: Called with a photo's index when its work begins; returns what is told of its progress.
+    """
+
+    order: Order
+    workers: Sequence[Worker]
+    begin: Callable[[int, Job], OnProgress]
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _free: SimpleQueue[Worker] = field(default_factory=SimpleQueue)
+
+    def run(self, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
+        """Yields what became of each photo, in their order, as soon as it is known.
+
+        A photo that fails does not stop the others. Whoever stops iterating, or interrupts, waits for
+        the tile and the file that are being worked on; nothing half-done is left.
+        """
+        for worker in self.workers:
+            self._free.put(worker)
+        flight: deque[Future[Outcome]] = deque()
+        with ExitStack() as stack:
+            pools = [stack.enter_context(ThreadPoolExecutor(size)) for size in (1, len(self.workers), 1)]
+            stack.callback(self.stop)
+            for index, job in enumerate(jobs):
+                flight.append(self._start(pools, index, job))
+                if len(flight) > len(self.workers) + 1:
+                    yield _wait(flight.popleft())
+            while flight:
+                yield _wait(flight.popleft())
+
+    def stop(self) -> None:
+        """Lets photos that are not finished go; their outcomes say that they were not begun."""
+        self._stop.set()
+
+    def _start(self, pools: Sequence[ThreadPoolExecutor], index: int, job: Job) -> Future[Outcome]:
+        """Sends a photo on its way; every stage takes them in order, so it may wait for the one before."""
+        reading, working, writing = pools
+        read = reading.submit(self._guarded, job, self._read, job)
+        worked = working.submit(lambda: self._guarded(job, self._work, index, read.result()))
+        return writing.submit(lambda: self._guarded(job, self._write, worked.result()))
+
+    def _guarded(self, job: Job, stage: Callable[..., T], *arguments: object) -> T | Outcome:
+        """Runs a stage; whatever goes wrong is the photo's outcome."""
+        try:
+            return stage(*arguments)
+        except Interrupted:
+            return Outcome(job, Status.NOT_BEGUN)
+        except NspError as error:
+            return Outcome(job, Status.FAILED, error=error)
+        except MemoryError as error:
+            failed = NspError(
+                f"{job.source}: memory ran out.", "Close other programs, or use --max-megapixels."
+            )
+            failed.__cause__ = error
+            return Outcome(job, Status.FAILED, error=failed)
+        except Exception as error:  # a fault of nsp or a library, which must not cost the other photos
+            return Outcome(job, Status.FAILED, error=UnexpectedError(job.source, error))
+
+    def _read(self, job: Job) -> Ready | Outcome:
+        if self._stop.is_set():
+            raise Interrupted
+        return read_job(job, self.order)
+
+    def _work(self, index: int, ready: Ready | Outcome) -> Worked | Outcome:
+        if isinstance(ready, Outcome):
+            return ready
+        worker = self._free.get()
+        on_progress = self.begin(index, ready.job)
+
+        def report(done: int, total: int) -> None:
+            if self._stop.is_set():
+                raise Interrupted
+            on_progress(done, total)
+
+        try:
+            report(0, 1)
+            return work_job(
+                ready,
+                worker.restore,
+                device=worker.device,
+                precision=worker.precision,
+                on_progress=report,
+            )
+        except BaseException:
+            ready.claim.release()
+            raise
+        finally:
+            self._free.put(worker)
+
+    def _write(self, worked: Worked | Outcome) -> Outcome:
+        if isinstance(worked, Outcome):
+            return worked
+        try:
+            return write_job(worked, self.order)
+        finally:
+            worked.ready.claim.release()
+
+
+def _out_of_memory(job: Job, cause: MemoryError) -> NspError:
+    error = InputError(f"{job.source}: memory ran out.", "Close other programs and run nsp again.")
+    error.__cause__ = cause
+    return error
+
+
+def _wait(future: Future[Outcome]) -> Outcome:
+    while not wait([future], timeout=_POLL_SECONDS).done:
+        pass
+    return future.result()

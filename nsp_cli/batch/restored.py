@@ -1,0 +1,66 @@
+"""A photo's pixels restored, everything else carried along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nsp_cli.photo import Photo, Pixels
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+OnProgress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Restored:
+    """What became of a photo's pixels.
+
+    Attributes:
+        pixels: (3, s·H, s·W), of the photo's type; the very pixels that came in where nothing was done.
+        notes: What was measured and done, in words.
+        noise: Measured luma and chroma level, in steps of 8 bits.
+    """
+
+    pixels: Tensor
+    notes: tuple[str, ...] = ()
+    noise: tuple[float, float] | None = None
+
+
+# Takes (3, H, W) pixels and a progress function.
+Restore = Callable[["Tensor", OnProgress | None], Restored]
+
+
+def restore_photo(
+    photo: Photo, restore: Restore, *, on_progress: OnProgress | None = None
+) -> tuple[Photo, Restored, bool]:
+    """Restores a photo's pixels and carries everything else along; transparency is resized to fit.
+
+    Returns:
+        The photo, what was measured and done, and whether the pixels are others now.
+    """
+    from nsp_cli.pixels import pixels_to_tensor, tensor_to_pixels
+
+    given = pixels_to_tensor(photo.pixels)
+    restored = restore(given, on_progress)
+    if restored.pixels is given:
+        return photo, restored, False
+    pixels = tensor_to_pixels(restored.pixels)
+    alpha = _fit_alpha(photo.alpha, pixels.shape[0], pixels.shape[1])
+    return photo.with_pixels(pixels, alpha=alpha), restored, True
+
+
+def _fit_alpha(alpha: Pixels | None, height: int, width: int) -> Pixels | None:
+    if alpha is None or alpha.shape == (height, width):
+        return alpha
+    import torch
+    from torch.nn import functional
+
+    white = np.iinfo(alpha.dtype).max
+    image = torch.from_numpy(alpha.astype(np.float32))[None, None]
+    fitted = functional.interpolate(image, size=(height, width), mode="bicubic", align_corners=False)
+    return fitted[0, 0].round().clamp(0, white).numpy().astype(alpha.dtype)

@@ -1,0 +1,150 @@
+"""One photo's three stages: read it, work on its pixels, write the result. Each may run in its own thread."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from nsp_cli.batch.claim import claim
+from nsp_cli.batch.finished import check_unchanged, fingerprint, is_copy, is_finished
+from nsp_cli.batch.naming import Job
+from nsp_cli.batch.order import Order, Ready, Worked
+from nsp_cli.batch.outcome import Outcome, Status
+from nsp_cli.batch.restored import OnProgress, Restore, restore_photo
+from nsp_cli.errors import OutputError
+from nsp_cli.photo import (
+    EIGHT_BIT_FORMATS,
+    Photo,
+    check_readable,
+    check_writable,
+    copy_photo,
+    format_of,
+    read_photo,
+    to_bit_depth,
+    with_provenance,
+    write_photo,
+)
+
+
+def read_job(job: Job, order: Order) -> Ready | Outcome:
+    """Claims a result and reads its photo, unless it is finished or another process is at it.
+
+    Raises:
+        InputError: The photo cannot be read.
+        OutputError: The result could not be written; found out before the work where possible.
+    """
+    begin = time.perf_counter()
+    check_readable(job.source)
+    _make_folder(job.target.parent)
+    claimed = claim(job.target)
+    if claimed is None:
+        return Outcome(job, Status.SKIPPED, notes=("another nsp is working on it",))
+    try:
+        before, source_sha256 = fingerprint(job.source)
+        provenance, is_copied = order.provenance(source_sha256), is_copy(job, source_sha256)
+        if not is_copied and is_finished(job, provenance, order):
+            claimed.release()
+            return Outcome(job, Status.SKIPPED, notes=("done before with the same settings",))
+        photo = read_photo(job.source, max_megapixels=order.max_megapixels, raw=order.raw)
+        check_unchanged(job.source, before)
+        depth = _depth(photo, job.target, order.bit_depth)
+        may_replace = order.overwrite or is_copied
+        check_writable(to_bit_depth(photo, depth), job.target, overwrite=may_replace, scale=order.scale)
+    except BaseException:
+        claimed.release()
+        raise
+    return Ready(job, claimed, photo, depth, provenance, is_copied, time.perf_counter() - begin)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"The folder {folder} cannot be made: {error.strerror}.", "Choose another with -o."
+        ) from error
+
+
+def _depth(photo: Photo, target: Path, asked: int | None) -> int:
+    """Returns the depth to write: as asked, else the photo's, as far as the format can."""
+    return asked or (8 if format_of(target) in EIGHT_BIT_FORMATS else photo.bit_depth)
+
+
+def work_job(
+    ready: Ready, restore: Restore, *, device: str = "", precision: str = "", on_progress: OnProgress | None
+) -> Worked:
+    """Restores a photo's pixels.
+
+    Args:
+        ready: The photo.
+        restore: What is done to the pixels.
+        device, precision: Where and how, for the record.
+        on_progress: Called with the photo's pixels done and to do.
+
+    Raises:
+        DeviceError: The network cannot be run.
+    """
+    begin = time.perf_counter()
+    # Deepened before the network, so that the result really has the finer levels.
+    deep = to_bit_depth(ready.photo, max(ready.depth, ready.photo.bit_depth))
+    photo, restored, is_changed = restore_photo(deep, restore, on_progress=on_progress)
+    seconds = time.perf_counter() - begin
+    result = to_bit_depth(photo, ready.depth)
+    return Worked(ready, result, is_changed, restored.notes, restored.noise, device, precision, seconds)
+
+
+def write_job(worked: Worked, order: Order) -> Outcome:
+    """Writes a result, whole or not at all, and gives its claim back.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    begin = time.perf_counter()
+    ready, job, photo = worked.ready, worked.ready.job, worked.photo
+    is_copy = _is_to_be_copied(worked)
+    if is_copy and ready.is_copied:
+        return _outcome(worked, Status.SKIPPED, 0.0, notes=("passed through before",))
+    if is_copy:
+        # Not encoded again: JPEG would lose a little, and every byte of metadata stays.
+        copy_photo(job.source, job.target, overwrite=order.overwrite)
+    else:
+        photo = with_provenance(photo, ready.provenance)
+        write_photo(photo, job.target, quality=order.quality, overwrite=order.overwrite)
+    if order.keep_times:
+        _keep_times(job)
+    status = Status.DONE if worked.is_changed else Status.PASSED_THROUGH
+    return _outcome(worked, status, time.perf_counter() - begin, notes=photo.notes)
+
+
+def _is_to_be_copied(worked: Worked) -> bool:
+    ready = worked.ready
+    is_same_kind = ready.photo.format == format_of(ready.job.target)
+    return not worked.is_changed and is_same_kind and ready.depth == ready.photo.bit_depth
+
+
+def _keep_times(job: Job) -> None:
+    try:
+        times = job.source.stat()
+        os.utime(job.target, ns=(times.st_atime_ns, times.st_mtime_ns))
+    except OSError as error:
+        raise OutputError(
+            f"{job.target} is written, but its times cannot be set: {error.strerror}.",
+            "Leave out --keep-times.",
+        ) from error
+
+
+def _outcome(worked: Worked, status: Status, seconds: float, *, notes: tuple[str, ...]) -> Outcome:
+    ready, photo = worked.ready, worked.photo
+    return Outcome(
+        ready.job,
+        status,
+        width=photo.width,
+        height=photo.height,
+        megapixels=ready.photo.width * ready.photo.height / 1e6,
+        seconds=ready.seconds + worked.seconds + seconds,
+        noise=worked.noise,
+        device=worked.device,
+        precision=worked.precision,
+        notes=notes + worked.notes,
+    )

@@ -1,0 +1,47 @@
+"""Photos as they arrive in a folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from nsp_cli.batch.naming import Job
+
+# A camera or card reader writes a photo in pieces; one that has not grown for so long is whole.
+SETTLED_SECONDS = 2.0
+_POLL_SECONDS = 1.0
+
+
+def arriving_jobs(plan: Callable[[], Sequence[Job]], *, poll_seconds: float = _POLL_SECONDS) -> Iterator[Job]:
+    """Yields jobs when their photos are fully written, those that are there already first; never ends.
+
+    It looks again and again rather than asking the system to be told, because network drives tell nothing.
+
+    Args:
+        plan: Looks, and returns the jobs of all photos that are there, whole or not.
+        poll_seconds: How often to look.
+    """
+    growing: dict[Path, tuple[tuple[int, int], float]] = {}
+    given: set[Path] = set()
+    while True:
+        for job in plan():
+            if job.source not in given and _is_settled(job.source, growing):
+                given.add(job.source)
+                del growing[job.source]
+                yield job
+        time.sleep(poll_seconds)
+
+
+def _is_settled(path: Path, growing: dict[Path, tuple[tuple[int, int], float]]) -> bool:
+    """Notes a file's size and time, and tells whether they have been the same for a while."""
+    try:
+        state = path.stat()
+    except OSError:
+        return False
+    now, stamp = time.monotonic(), (state.st_size, state.st_mtime_ns)
+    before, since = growing.setdefault(path, (stamp, now))
+    if before != stamp:
+        growing[path] = (stamp, now)
+        return False
+    return state.st_size > 0 and now - since >= SETTLED_SECONDS
