@@ -47,7 +47,7 @@ def read_job(job: Job, order: Order) -> Ready | Outcome:
         if not is_copied and is_finished(job, provenance, order):
             claimed.release()
             return Outcome(job, Status.SKIPPED, notes=("done before with the same settings",))
-        photo = read_photo(job.source, max_megapixels=order.max_megapixels)
+        photo = read_photo(job.source, max_megapixels=order.max_megapixels, raw=order.raw)
         check_unchanged(job.source, before)
         depth = _depth(photo, job.target, order.bit_depth)
         may_replace = order.overwrite or is_copied

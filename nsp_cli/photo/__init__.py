@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from nsp_cli.errors import OutputError
-from nsp_cli.photo import jpeg, png, webp
-from nsp_cli.photo.colour import srgb_profile
+from nsp_cli.photo import avif, dng, jpeg, png, webp
+from nsp_cli.photo.avif import read_avif, write_avif
 from nsp_cli.photo.data import FORMAT_SUFFIXES, Photo, Pixels, to_bit_depth
 from nsp_cli.photo.disk import check_readable, check_target, replacing, sniff_format, unsupported
+from nsp_cli.photo.dng import write_dng
 from nsp_cli.photo.facts import CameraFacts, camera_facts
+from nsp_cli.photo.heif import read_heif
+from nsp_cli.photo.heif_boxes import stored_depth
 from nsp_cli.photo.image_resources import RESOURCES_DAMAGED, clean_resources
 from nsp_cli.photo.jpeg import jpeg_round_trip, read_jpeg, write_jpeg
 from nsp_cli.photo.metadata import (
@@ -26,9 +29,10 @@ from nsp_cli.photo.metadata import (
 )
 from nsp_cli.photo.png import png_bytes, read_png, write_png
 from nsp_cli.photo.provenance import Provenance, read_provenance, with_provenance
-from nsp_cli.photo.raw import RAW_SUFFIXES, is_raw, read_raw
+from nsp_cli.photo.raw import RAW_SUFFIXES, RawOptions, is_raw, read_raw
 from nsp_cli.photo.size import photo_size
-from nsp_cli.photo.tiff import read_tiff, write_tiff
+from nsp_cli.photo.tiff import read_tiff
+from nsp_cli.photo.tiff_write import write_tiff
 from nsp_cli.photo.verify import Written, verify_written
 from nsp_cli.photo.webp import read_webp, write_webp
 
@@ -42,6 +46,7 @@ __all__ = [
     "Photo",
     "Pixels",
     "Provenance",
+    "RawOptions",
     "Written",
     "camera_facts",
     "check_readable",
@@ -53,6 +58,7 @@ __all__ = [
     "png_bytes",
     "read_photo",
     "read_provenance",
+    "result_suffix",
     "to_bit_depth",
     "with_provenance",
     "write_photo",
@@ -67,22 +73,38 @@ WRITABLE_SUFFIXES = {
     ".tif": "tiff",
     ".tiff": "tiff",
     ".webp": "webp",
+    ".avif": "avif",
+    ".dng": "dng",
 }
-PHOTO_SUFFIXES = RAW_SUFFIXES | WRITABLE_SUFFIXES.keys()
-_READERS = {"jpeg": read_jpeg, "png": read_png, "tiff": read_tiff, "webp": read_webp}
-_LOSSY_WRITERS = {"jpeg": write_jpeg, "webp": write_webp}
-_LOSSLESS_WRITERS = {"png": write_png, "tiff": write_tiff}
-EIGHT_BIT_FORMATS = ("jpeg", "webp")
-_LONGEST_SIDES = {"jpeg": jpeg.LONGEST_SIDE, "png": png.LONGEST_SIDE, "webp": webp.LONGEST_SIDE}
+_HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+PHOTO_SUFFIXES = RAW_SUFFIXES | _HEIF_SUFFIXES | WRITABLE_SUFFIXES.keys()
+_READERS = {
+    "jpeg": read_jpeg,
+    "png": read_png,
+    "tiff": read_tiff,
+    "webp": read_webp,
+    "avif": read_avif,
+    "heif": read_heif,
+}
+_LOSSY_WRITERS = {"jpeg": write_jpeg, "webp": write_webp, "avif": write_avif}
+_LOSSLESS_WRITERS = {"png": write_png, "tiff": write_tiff, "dng": write_dng}
+EIGHT_BIT_FORMATS = ("jpeg", "webp", "avif")
+_LONGEST_SIDES = {
+    "jpeg": jpeg.LONGEST_SIDE,
+    "png": png.LONGEST_SIDE,
+    "webp": webp.LONGEST_SIDE,
+    "avif": avif.LONGEST_SIDE,
+}
 
 
-def read_photo(path: Path, *, max_megapixels: float = 250) -> Photo:
+def read_photo(path: Path, *, max_megapixels: float = 250, raw: RawOptions | None = None) -> Photo:
     """Reads a photo upright, by its content and not by its suffix, at the depth the file has.
 
     What had to be changed or could not be kept stands in `notes`.
 
     Args:
         max_megapixels: Larger photos are refused before any pixel is decoded.
+        raw: How camera RAW is developed; other photos note that it does not apply.
 
     Raises:
         InputError: Missing, a folder, empty, not a photo, several pictures, an unsupported kind, damaged,
@@ -90,13 +112,14 @@ def read_photo(path: Path, *, max_megapixels: float = 250) -> Photo:
     """
     check_readable(path)
     if is_raw(path):
-        image = read_raw(path, max_megapixels)
-        photo = Photo(image.pixels, format="raw", icc_profile=srgb_profile(), exif=image.exif)
+        photo = read_raw(path, max_megapixels, raw or RawOptions())
     else:
         file_format = sniff_format(path)
         if file_format is None:
             raise unsupported(path)
         photo = _READERS[file_format](path, max_megapixels)
+        if raw not in (None, RawOptions()):
+            photo = photo.with_notes("no camera RAW: its options do not apply")
     return dataclasses.replace(_upright(_with_clean_facts(photo)), source=path)
 
 
@@ -148,7 +171,7 @@ def _turned(image: Pixels, orientation: int) -> Pixels:
 
 
 def format_of(path: Path) -> str:
-    """Returns the format that a suffix asks for: "jpeg", "png", "tiff" or "webp".
+    """Returns the format that a suffix asks for: "jpeg", "png", "tiff", "webp", "avif" or "dng".
 
     Raises:
         OutputError: The suffix is none that can be written.
@@ -160,6 +183,18 @@ def format_of(path: Path) -> str:
             f"{path} has no suffix that can be written.",
             f"Use one of {', '.join(sorted(WRITABLE_SUFFIXES))}.",
         ) from None
+
+
+def result_suffix(photo: Path) -> str:
+    """Returns the suffix of a result where no format is asked for: the photo's own if it can hold the result.
+
+    Camera RAW becomes TIFF. HEIC, which cannot be written, becomes JPEG, and above 8 bits TIFF, as AVIF does.
+    """
+    suffix = photo.suffix.lower()
+    if suffix in (".avif", *_HEIF_SUFFIXES):
+        return ".tif" if stored_depth(photo) > 8 else ".avif" if suffix == ".avif" else ".jpg"
+    is_kept = suffix in WRITABLE_SUFFIXES and suffix not in RAW_SUFFIXES
+    return photo.suffix if is_kept else FORMAT_SUFFIXES["raw"]
 
 
 def check_writable(photo: Photo, path: Path, *, overwrite: bool = False, scale: int = 1) -> None:
@@ -179,6 +214,8 @@ def check_writable(photo: Photo, path: Path, *, overwrite: bool = False, scale: 
         raise OutputError(f"{path}: {name} cannot hold 16 bits.", "Add --bit-depth 8, or use --format tiff.")
     if file_format == "jpeg" and photo.alpha is not None and photo.alpha.min() < 255:
         raise OutputError(f"{path}: JPEG cannot hold transparency.", "Use --format png, tiff or webp.")
+    if file_format == "dng":
+        dng.check(photo, path, scale)
     longest = max(photo.height, photo.width) * scale
     if longest > _LONGEST_SIDES.get(file_format, longest):
         raise OutputError(
@@ -195,7 +232,7 @@ def write_photo(photo: Photo, path: Path, *, quality: int = 95, overwrite: bool 
     `photo.source` says. To leave something out on purpose, set `source` to None as well.
 
     Args:
-        quality: 1 to 100, for JPEG and WebP; 100 makes WebP lossless. Others are lossless always.
+        quality: 1 to 100, for JPEG, WebP and AVIF; 100 makes WebP lossless. Others are lossless always.
         overwrite: An existing file may be replaced. `photo.source` never is.
 
     Raises:

@@ -6,10 +6,11 @@ import dataclasses
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 from nsp_cli.photo import exif as ifd
-from nsp_cli.photo import jpeg_segments, png, tiff_facts, webp, xmp
+from nsp_cli.photo import heif_boxes, jpeg_segments, png, tiff_facts, webp, xmp
 from nsp_cli.photo.data import Photo
 from nsp_cli.photo.exif import Directory
 from nsp_cli.photo.image_resources import clean_resources, with_iptc
@@ -82,6 +83,8 @@ def blocks_of_file(file: BinaryIO, file_format: str) -> Blocks:
         "png": _of_png,
         "webp": _of_webp,
         "tiff": _of_tiff,
+        "dng": _of_dng,
+        "avif": _of_avif,
     }
     return readers[file_format](file)
 
@@ -213,8 +216,32 @@ def _of_webp(file: BinaryIO) -> Blocks:
     )
 
 
+def _of_avif(file: BinaryIO) -> Blocks:
+    file.flush()
+    facts = heif_boxes.read_facts(Path(file.name))
+    exif = _exif_blocks(facts.exif)
+    return Blocks(
+        exif.exif,
+        exif.order,
+        exif.has_thumbnail,
+        facts.xmp,
+        icc_profile=facts.icc_profile,
+        dpi=exif.dpi,
+        damaged=exif.damaged,
+    )
+
+
+def _of_dng(file: BinaryIO) -> Blocks:
+    """Reads the first directory, a preview's, where a DNG has its metadata."""
+    layout, offset = ifd.read_layout(file.read(16))
+    return _of_directory(ifd.read_directory(file, layout, offset), layout, offset)
+
+
 def _of_tiff(file: BinaryIO) -> Blocks:
-    directory, layout, offset = _full_size_directory(file)
+    return _of_directory(*_full_size_directory(file))
+
+
+def _of_directory(directory: Directory, layout: ifd.Layout, offset: int) -> Blocks:
     _mark_within(directory, [(0, _HEADER), *_tables(directory, offset)])
     values = {entry.tag: entry.value for entry in directory.entries}
     resources, record = values.get(tiff_facts.RESOURCES), values.get(tiff_facts.IPTC)

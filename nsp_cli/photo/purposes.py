@@ -28,7 +28,7 @@ class Target:
 
     Attributes:
         facts: Of the file.
-        file_format: "jpeg", "png", "tiff" or "webp".
+        file_format: A key of `FORMAT_SUFFIXES`.
         is_upright: Whether they were turned as the source's orientation says.
         is_transposed: Whether that swapped the axes.
     """
@@ -81,6 +81,8 @@ def _exif_purpose(key: Key, target: Target) -> str | None:
         return "removed, since it shows the photo before"
     if target.file_format == "tiff" and key.first_tag in OWN_TAGS:
         return "a TIFF says itself how its pixels are stored and printed"
+    if target.file_format == "avif" and key.first_tag == ifd.ORIENTATION:
+        return "an AVIF's boxes say how it is turned"
     return _other_value(key, target) if key in target.facts else None
 
 
@@ -108,6 +110,6 @@ def _xmp_purpose(key: Key, target: Target) -> str | None:
 
 def _icc_purpose(profile: bytes, target: Target) -> str | None:
     space = profile_space(profile)
-    if space == "CMYK" or (space == "GRAY" and target.file_format == "webp"):
+    if space == "CMYK" or (space == "GRAY" and target.file_format in ("webp", "avif")):
         return "colours converted to sRGB"
-    return None
+    return "a DNG describes its colours itself" if target.file_format == "dng" else None

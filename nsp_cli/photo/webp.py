@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from nsp_cli.errors import InputError
-from nsp_cli.photo.colour import grey_to_srgb, profile_space
-from nsp_cli.photo.data import Photo, Pixels, grey_channel
+from nsp_cli.photo.colour import three_channels
+from nsp_cli.photo.data import Photo, Pixels
 from nsp_cli.photo.disk import check_size, damaged
 from nsp_cli.photo.metadata import exif_with_dpi
 
@@ -97,13 +97,8 @@ def _canvas(chunks: list[tuple[bytes, bytes]]) -> tuple[int, int]:
 
 def write_webp(photo: Photo, file: BinaryIO, quality: int) -> None:
     """Writes an 8-bit photo; quality 100 is lossless. Grey becomes three channels, since WebP has no grey."""
-    pixels, profile = photo.pixels, photo.icc_profile
-    if photo.is_grey and profile is not None and profile_space(profile) == "GRAY":
-        # A grey profile on three channels is invalid; readers would ignore it and show other tones.
-        pixels, profile = grey_to_srgb(grey_channel(photo), profile)
-    if photo.alpha is not None:
-        pixels = np.dstack((pixels, photo.alpha))
-    Image.fromarray(np.ascontiguousarray(pixels)).save(
+    pixels, profile = three_channels(photo)
+    Image.fromarray(pixels).save(
         file,
         "WEBP",
         quality=quality,
