@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,20 +38,29 @@ def check_readable(path: Path) -> None:
     Raises:
         InputError: Missing, a folder, not a plain file, empty, or not allowed to be read.
     """
-    if path.is_dir():
-        raise InputError(
-            f"{path} is a folder, not a photo.", "Name a file, or a folder where folders are allowed."
-        )
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        _check_regular(path, status.st_mode)
         with path.open("rb"):
             pass
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist.", "Check the spelling and the folder.") from error
     except OSError as error:
-        raise InputError(f"{path} cannot be opened: {_reason(error)}.", "Check its permissions.") from error
-    if size == 0:
+        raise InputError(
+            f"{path} cannot be opened: {_reason(error)}.", "Check its name and permissions."
+        ) from error
+    if status.st_size == 0:
         raise InputError(f"{path} is empty (0 bytes).", _DAMAGED_HINT)
+
+
+def _check_regular(path: Path, mode: int) -> None:
+    """Refuses folders, and what would wait for data or never end: pipes, sockets, devices."""
+    if stat.S_ISDIR(mode):
+        raise InputError(
+            f"{path} is a folder, not a photo.", "Name a file, or a folder where folders are allowed."
+        )
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path} is a pipe, socket or device, not a file.", "Save it to a file first.")
 
 
 def sniff_format(path: Path) -> str | None:
@@ -106,16 +116,20 @@ def check_target(path: Path, *, source: Path | None, overwrite: bool) -> None:
 
     Raises:
         OutputError: The folder is missing, the path is a folder, is the input itself (also through a
-            link), or exists and `overwrite` is False.
+            link), exists and `overwrite` is False, or has a name that the file system does not take.
     """
-    if not path.parent.is_dir():
-        raise OutputError(f"The folder {path.parent} does not exist.", "Create it first.")
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; a file name is needed.", "Add a file name.")
-    if source is not None and path.exists() and source.exists() and path.samefile(source):
-        raise OutputError(f"{path} is the input itself, which is never written.", "Choose another name.")
-    if not overwrite and os.path.lexists(path):
-        raise _exists(path)
+    try:
+        if not path.parent.is_dir():
+            raise OutputError(f"The folder {path.parent} does not exist.", "Create it first.")
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder; a file name is needed.", "Add a file name.")
+        if source is not None and path.exists() and source.exists() and path.samefile(source):
+            raise OutputError(f"{path} is the input itself, which is never written.", "Choose another name.")
+        if not overwrite and os.path.lexists(path):
+            raise _exists(path)
+    except OSError as error:
+        hint = "Choose a shorter name or another folder with -o."
+        raise OutputError(f"{path} cannot be written: {_reason(error)}.", hint) from error
 
 
 @contextmanager
@@ -128,8 +142,9 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
     Raises:
         OutputError: Disk full, no permission, or `path` appeared meanwhile and `overwrite` is False.
     """
-    # Not tempfile: its files are readable by the owner alone, and the result would stay so.
-    temporary = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(4)}{path.suffix}")
+    # Not tempfile: its files are readable by the owner alone, and the result would stay so. Names end at
+    # 255 bytes, of which a letter may take four.
+    temporary = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(4)}{path.suffix[:10]}")
     try:
         try:
             with temporary.open("x+b") as file:
