@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nsp_cli.errors import OutputError
+from nsp_cli.errors import InputError, OutputError
 from nsp_cli.photo import jpeg, webp
 from nsp_cli.photo.colour import srgb_profile
 from nsp_cli.photo.data import FORMAT_SUFFIXES, Photo, Pixels, to_bit_depth
@@ -72,24 +72,36 @@ def read_photo(path: Path, *, max_megapixels: float = 250) -> Photo:
             truncated or too large.
     """
     check_readable(path)
+    try:
+        photo = _read(path, max_megapixels)
+        return dataclasses.replace(_upright(_with_clean_exif(photo)), source=path)
+    except MemoryError as error:
+        hint = "Close other programs, or make the photo smaller elsewhere first."
+        raise InputError(f"{path} needs more memory than there is.", hint) from error
+
+
+def _read(path: Path, max_megapixels: float) -> Photo:
     if is_raw(path):
         image = read_raw(path, max_megapixels)
-        photo = Photo(image.pixels, format="raw", icc_profile=srgb_profile(), exif=image.exif)
-    else:
-        file_format = sniff_format(path)
-        if file_format is None:
-            raise unsupported(path)
-        photo = _READERS[file_format](path, max_megapixels)
-    return dataclasses.replace(_upright(_with_clean_exif(photo)), source=path)
+        return Photo(image.pixels, format="raw", icc_profile=srgb_profile(), exif=image.exif)
+    file_format = sniff_format(path)
+    if file_format is None:
+        raise unsupported(path)
+    return _READERS[file_format](path, max_megapixels)
 
 
 def _with_clean_exif(photo: Photo) -> Photo:
     exif, is_readable = clean_exif(photo.exif)
-    dpi = photo.dpi or exif_dpi(exif)
+    dpi = _plausible(photo.dpi) or _plausible(exif_dpi(exif))
     cleaned = dataclasses.replace(
         photo, exif=exif, dpi=dpi, xmp=photo.xmp or None, icc_profile=photo.icc_profile or None
     )
     return cleaned if is_readable else cleaned.with_notes("EXIF is damaged and not kept")
+
+
+def _plausible(dpi: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Passes a resolution that every format can store; JPEG has 16 bits for whole dots per inch."""
+    return dpi if dpi is not None and min(dpi) >= 1 and max(dpi) <= 65535 else None
 
 
 def _upright(photo: Photo) -> Photo:

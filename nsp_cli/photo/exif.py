@@ -37,6 +37,7 @@ _BYTES = {
     18: 8,
 }
 _LONGEST_VALUE = 2**26  # far above any maker's note; a damaged count must not allocate gigabytes
+_LAST_PLACE = 2**63 - 1  # where seeking ends; BigTIFF's offsets have a bit more
 _CHILDREN = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
 
 ERRORS = (ValueError, struct.error)
@@ -59,6 +60,35 @@ class Directory:
     entries: list[Entry]
     children: dict[int, Directory] = field(default_factory=dict)
     damaged: list[int] = field(default_factory=list)  # tags whose values could not be read
+
+
+class _Frugal:
+    """A stream that gives out no more bytes in all than it holds.
+
+    Directories that point to themselves, or thousands of tags that share one long value, would
+    otherwise make hours of work and gigabytes of a small file.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._left = stream.seek(0, io.SEEK_END)
+
+    def read_at(self, place: int, size: int) -> bytes:
+        """Returns `size` bytes from `place`.
+
+        Raises:
+            ValueError: They are not there, or too many.
+        """
+        if size > min(self._left, _LONGEST_VALUE):
+            raise ValueError(f"a value of {size} bytes is not plausible")
+        if place > _LAST_PLACE:
+            raise ValueError("a directory runs past the end")
+        self._left -= size
+        self._stream.seek(place)
+        data = self._stream.read(size)
+        if len(data) < size:
+            raise ValueError("a directory runs past the end")
+        return data
 
 
 class Layout(NamedTuple):
@@ -102,12 +132,13 @@ def read_directory(stream: BinaryIO, layout: Layout, offset: int, depth: int = 2
     Raises:
         ValueError, struct.error: The directory itself runs past the end.
     """
-    stream.seek(offset)
-    count = struct.unpack(
-        layout.order + layout.count_code, _read(stream, struct.calcsize(layout.count_code))
-    )[0]
-    size = 4 + 2 * layout.inline
-    table = _read(stream, count * size)
+    return _read_directory(_Frugal(stream), layout, offset, depth)
+
+
+def _read_directory(stream: _Frugal, layout: Layout, offset: int, depth: int) -> Directory:
+    width, size = struct.calcsize(layout.count_code), 4 + 2 * layout.inline
+    count = struct.unpack(layout.order + layout.count_code, stream.read_at(offset, width))[0]
+    table = stream.read_at(offset + width, count * size)
     directory = Directory([])
     for start in range(0, len(table), size):
         row = table[start : start + size]
@@ -118,35 +149,26 @@ def read_directory(stream: BinaryIO, layout: Layout, offset: int, depth: int = 2
     return directory
 
 
-def _add_entry(stream: BinaryIO, layout: Layout, directory: Directory, row: bytes, depth: int) -> None:
+def _add_entry(stream: _Frugal, layout: Layout, directory: Directory, row: bytes, depth: int) -> None:
     entry = _read_entry(stream, layout, row)
     if entry is None:
         return
     if entry.tag in _CHILDREN and depth > 0 and len(entry.value) in (4, 8):
         child = int.from_bytes(entry.value, "little" if layout.order == "<" else "big")
-        directory.children[entry.tag] = read_directory(stream, layout, child, depth - 1)
+        directory.children[entry.tag] = _read_directory(stream, layout, child, depth - 1)
     else:
         directory.entries.append(entry)
 
 
-def _read_entry(stream: BinaryIO, layout: Layout, raw: bytes) -> Entry | None:
+def _read_entry(stream: _Frugal, layout: Layout, raw: bytes) -> Entry | None:
     tag, kind, count = struct.unpack_from(layout.order + "HH" + layout.offset_code, raw)
     size = _BYTES.get(kind, 0) * count
     if size == 0:
         return None
     if size <= layout.inline:
         return Entry(tag, kind, count, raw[-layout.inline :][:size])
-    stream.seek(struct.unpack(layout.order + layout.offset_code, raw[-layout.inline :])[0])
-    return Entry(tag, kind, count, _read(stream, size))
-
-
-def _read(stream: BinaryIO, size: int) -> bytes:
-    if size > _LONGEST_VALUE:
-        raise ValueError(f"a value of {size} bytes is not plausible")
-    data = stream.read(size)
-    if len(data) < size:
-        raise ValueError("a directory runs past the end")
-    return data
+    place = struct.unpack(layout.order + layout.offset_code, raw[-layout.inline :])[0]
+    return Entry(tag, kind, count, stream.read_at(place, size))
 
 
 def pack_directory(directory: Directory, layout: Layout, start: int) -> bytes:
@@ -155,7 +177,7 @@ def pack_directory(directory: Directory, layout: Layout, start: int) -> bytes:
     size = 4 + 2 * layout.inline
     tags = entries.keys() | directory.children.keys()
     place = start + struct.calcsize(layout.count_code) + len(tags) * size + layout.inline
-    rows, body = {}, b""
+    rows, body = {}, bytearray()  # joined thousands of times; bytes would be copied each time
     for tag, entry in entries.items():
         rows[tag], value = _pack_entry(entry, layout, place + len(body))
         body += value
@@ -163,8 +185,8 @@ def pack_directory(directory: Directory, layout: Layout, start: int) -> bytes:
         pointer = struct.pack(layout.order + layout.offset_code, place + len(body))
         rows[tag], _ = _pack_entry(Entry(tag, layout.pointer_kind, 1, pointer), layout, 0)
         body += pack_directory(child, layout, place + len(body))
-    table = b"".join(rows[tag] for tag in sorted(rows))
-    return struct.pack(layout.order + layout.count_code, len(rows)) + table + bytes(layout.inline) + body
+    count = struct.pack(layout.order + layout.count_code, len(rows))
+    return b"".join((count, *(rows[tag] for tag in sorted(rows)), bytes(layout.inline), body))
 
 
 def _pack_entry(entry: Entry, layout: Layout, place: int) -> tuple[bytes, bytes]:

@@ -106,8 +106,11 @@ def _without_thumbnail(block: bytes) -> bytes:
     if layout.inline != 4:
         raise ValueError("an EXIF block is never BigTIFF")
     rows, link = _rows(block, layout.order, start)
-    if EXIF_IFD in rows:  # prove that it can be walked later
-        _rows(block, layout.order, _number(block, layout.order, rows[EXIF_IFD]))
+    if EXIF_IFD in rows:  # prove that it can be walked later, also after other rows were patched
+        inner = _number(block, layout.order, rows[EXIF_IFD])
+        _, end = _rows(block, layout.order, inner)
+        if inner < link and start < end:
+            raise ValueError("its directories overlap")
     # Some cameras leave the link out altogether where there is no thumbnail.
     second = struct.unpack_from(layout.order + "I", block, link)[0] if link + 4 <= len(block) else 0
     if second == 0:
