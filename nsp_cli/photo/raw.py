@@ -10,7 +10,7 @@ from typing import Any
 
 from nsp_cli.errors import InputError
 from nsp_cli.photo import exif as ifd
-from nsp_cli.photo.data import Pixels
+from nsp_cli.photo.data import Pixels, as_rgb
 from nsp_cli.photo.disk import check_size, damaged, read_head
 from nsp_cli.photo.exif import Directory, Entry
 
@@ -86,6 +86,8 @@ def read_raw(path: Path, max_megapixels: float) -> RawImage:
                 output_color=rawpy.ColorSpace.sRGB,
                 gamma=_SRGB_GAMMA,
             )
+            if pixels.shape[2] == 1:  # a camera without colour filters
+                pixels = as_rgb(pixels[:, :, 0])
             return RawImage(pixels, _camera_facts(path, raw))
     except rawpy.LibRawFileUnsupportedError as error:
         raise InputError(
