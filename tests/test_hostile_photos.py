@@ -179,6 +179,18 @@ class TestBombs:
         (tmp_path / "a.jpg").write_bytes(b"\xff\xd8" + frame + b"\xff\xd9")
         assert "megapixels" in refusal(tmp_path / "a.jpg")
 
+    def test_a_jpeg_of_thousands_of_scans(self, tmp_path: Path) -> None:
+        """Each costs a pass over the whole photo, and the file a few bytes."""
+        data = photo_seeds("jpeg")[1]
+        end = data.rindex(b"\xff\xda")
+        (tmp_path / "a.jpg").write_bytes(data[:end] + data[end:-2] * 600 + data[-2:])
+        assert "passes over one picture are not plausible" in refusal(tmp_path / "a.jpg")
+
+    @pytest.mark.parametrize("behind", [b"\xff\xda" * 5000, b"\xff\xd8\xff\xda\0\2" * 5000])
+    def test_what_follows_a_jpeg_is_not_counted(self, tmp_path: Path, behind: bytes) -> None:
+        (tmp_path / "a.jpg").write_bytes(photo_seeds("jpeg")[1] + behind)  # as phones append a video
+        assert read_photo(tmp_path / "a.jpg").width == 24
+
     @pytest.mark.parametrize("side", [65500, 2**24])
     def test_a_webp_canvas_with_nothing_on_it(self, tmp_path: Path, side: int) -> None:
         canvas = bytes(4) + (side - 1).to_bytes(3, "little") * 2
