@@ -6,7 +6,7 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format install
+.PHONY: demo test check format fuzz install
 
 demo: $(VENV)/.installed  ## install nsp, denoise a real photo, show the result
 	@mkdir -p demo
@@ -20,6 +20,9 @@ check: $(VENV)/.installed-dev  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+fuzz: $(VENV)/.installed-dev  ## 11,000 damaged photos and weights files; no option changes what they are
+	PYTHONPATH=.:tests $(BIN)/python -m fuzz
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

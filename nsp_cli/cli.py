@@ -55,6 +55,7 @@ def _global_options(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs nsp and returns its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    console.accept_any_name()
     try:
         app(args=None if arguments is None else list(arguments), prog_name="nsp")
     except NspError as error:

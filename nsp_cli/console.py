@@ -5,10 +5,14 @@ Rich leaves out colour and control characters by itself where the stream is no t
 
 from __future__ import annotations
 
+import io
 import json
+import re
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -30,9 +34,31 @@ LINE_EVERY_SECONDS = 60.0
 
 OnProgress = Callable[[int, int], None]
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class _Console(Console):
+    """Lets no control character of a file name or of a file's metadata reach a terminal; a pipe gets all."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*(_harmless(part, self) for part in objects), **options)
+
+
+def _harmless(part: Any, console: Console) -> Any:
+    if not isinstance(part, str) or not console.is_terminal:
+        return part
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", part)
+
+
 # File names hold brackets and digits that rich would take for markup or colour.
-out = Console(markup=False, highlight=False, soft_wrap=True)
-err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+out = _Console(markup=False, highlight=False, soft_wrap=True)
+err = _Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+
+
+def accept_any_name() -> None:
+    """Lets file names that are no text in the user's encoding through, as the bytes that they are."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
 
 
 _is_verbose = False
@@ -106,7 +132,7 @@ def say_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def _grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     grid = Table(*columns, title=title or None, title_justify="left")
     for row in rows:
-        grid.add_row(*row)
+        grid.add_row(*(_harmless(cell, out) for cell in row))
     return grid
 
 
@@ -147,7 +173,7 @@ class BatchProgress:
     def begin(self, index: int, name: str) -> OnProgress:
         """Names a photo whose work begins; returns what to call with its amounts done and to do."""
         place = f"{index + 1}/{self._count} " if self._count > 1 else ""
-        self._bar.update(self._task, description=place + name)
+        self._bar.update(self._task, description=place + _harmless(name, err))
 
         def update(done: int, total: int) -> None:
             self._shares[index] = done / total

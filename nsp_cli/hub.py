@@ -17,7 +17,8 @@ from types import TracebackType
 from typing import Any, cast
 
 from nsp_cli.errors import WeightsError
-from nsp_cli.manifest import REPOSITORY
+from nsp_cli.manifest import HUB_PATH, REPOSITORY
+from nsp_cli.weights_file import LARGEST_FILE, too_large
 
 OnProgress = Callable[[int, int], None]
 
@@ -27,7 +28,8 @@ SCHEME = "hf://"
 # file, and nothing else; a value that the user has set stands.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
-_PATH = re.compile(r"[A-Za-z0-9_][\w.+-]*(/[A-Za-z0-9_][\w.+-]*)*", re.ASCII)
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,9 @@ def parse_hub_file(address: str, revision: str | None = None) -> HubFile:
     file = HubFile(f"{owner}/{name}", path, revision or written or "main")
     if (
         not REPOSITORY.fullmatch(file.repository)
-        or not _PATH.fullmatch(path)
+        or not HUB_PATH.fullmatch(path)
         or not path.endswith(".safetensors")
-        or not _PATH.fullmatch(file.revision)
+        or not HUB_PATH.fullmatch(file.revision)
         or ("@" in address and not written)
     ):
         raise WeightsError(
@@ -96,7 +98,8 @@ def fetch(file: HubFile, on_progress: OnProgress | None = None) -> Path:
         on_progress: Called with the bytes done and to do.
 
     Raises:
-        WeightsError: There is no such file, or it can be reached neither on the hub nor in the cache.
+        WeightsError: There is no such file, it can be reached neither on the hub nor in the cache, or it
+            is larger than weights are.
     """
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError
@@ -104,7 +107,7 @@ def fetch(file: HubFile, on_progress: OnProgress | None = None) -> Path:
     options: dict[str, Any] = {"revision": file.revision, "library_name": "nsp"}
     # Old versions of the client (before 1.0) show their own bar instead.
     if "tqdm_class" in inspect.signature(hf_hub_download).parameters:
-        options["tqdm_class"] = _progress_class(on_progress)
+        options["tqdm_class"] = _progress_class(file, on_progress)
     # The base is the HTTP library's own error, whichever library this version of the client uses;
     # RuntimeError is what Xet, the hub's other way of sending files, raises.
     failures = cast(
@@ -130,14 +133,32 @@ def discard(path: Path) -> bool:
 
 
 def _knock(file: HubFile) -> None:
-    """Asks the hub for the file once: the client itself would go on asking a blocked hub for minutes."""
+    """Asks the hub for the file once: the client itself would go on asking a blocked hub for minutes.
+
+    Raises:
+        WeightsError: It is larger than weights are.
+    """
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
-    get_hf_file_metadata(hf_hub_url(file.repository, file.path, revision=file.revision))
+    about = get_hf_file_metadata(hf_hub_url(file.repository, file.path, revision=file.revision))
+    if (about.size or 0) > LARGEST_FILE:
+        raise too_large(str(file), about.size or 0)
 
 
-def _progress_class(on_progress: OnProgress | None) -> type:
-    """Makes what the client takes for a tqdm bar; it shows nothing and passes numbers on."""
+def stated_sha256(path: Path) -> str | None:
+    """Returns the sha256 that the hub stated for a cached file, if it did: the cache names contents so.
+
+    The content itself comes from wherever the hub redirects to.
+    """
+    name = path.resolve().name
+    return name if _SHA256.fullmatch(name) else None
+
+
+def _progress_class(file: HubFile, on_progress: OnProgress | None) -> type:
+    """Makes what the client takes for a tqdm bar; it shows nothing and passes numbers on.
+
+    It also ends a download that goes on for ever, or turns out larger than was announced.
+    """
 
     class Progress:
         def __init__(self, *_: Any, total: float | None = None, initial: float = 0, **__: Any) -> None:
@@ -146,6 +167,8 @@ def _progress_class(on_progress: OnProgress | None) -> type:
 
         def update(self, amount: float | None = 1) -> None:
             self.n += amount or 0
+            if self.n > LARGEST_FILE:
+                raise too_large(str(file), int(self.n))
             if on_progress:
                 on_progress(int(self.n), int(self.total or self.n))
 

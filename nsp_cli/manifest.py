@@ -28,6 +28,8 @@ AUTOMATIC = {
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _FILE = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+# Paths and revisions on the hub: no part begins with a dot, so none leads out of the repository or the cache.
+HUB_PATH = re.compile(r"[A-Za-z0-9_][\w.+-]*(/[A-Za-z0-9_][\w.+-]*)*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def _check_entry(entry: Entry) -> None:
         expected = bool if field.name == "bundled" else str
         if not isinstance(getattr(entry, field.name), expected):
             raise ValueError(f"{entry.name}: {field.name} is no {expected.__name__}")
-    patterns = {"name": _NAME, "file": _FILE, "card": _FILE, "sha256": _SHA256}
+    patterns = {"name": _NAME, "file": _FILE, "card": _FILE, "sha256": _SHA256, "revision": HUB_PATH}
     for key, pattern in patterns.items():
         if not pattern.fullmatch(getattr(entry, key)):
             raise ValueError(f"{entry.name}: {key} = {getattr(entry, key)!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any, cast
@@ -43,7 +44,10 @@ def config_from_json(network: str, text: str, *, limit: int) -> NetworkConfig:
     if not isinstance(given, dict) or given.keys() != defaults.keys():
         raise ValueError(f"its config does not consist of {', '.join(defaults)}")
     values = {key: _read_setting(key, value, defaults[key], limit) for key, value in given.items()}
-    return cast(NetworkConfig, config_type(**values))
+    try:
+        return cast(NetworkConfig, config_type(**values))
+    except ArithmeticError as error:  # a zero where something is divided by it
+        raise ValueError(f"no network has the config {text}") from error
 
 
 def shapes_of(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
@@ -53,10 +57,13 @@ def shapes_of(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
         ValueError: No network can be built from it.
     """
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of layers without numbers, which are refused below
             state = config.build().state_dict()
     except (ValueError, RuntimeError, TypeError, ArithmeticError) as error:
         raise ValueError(f"{config} cannot be built ({error})") from error
+    if not all(tensor.numel() for tensor in state.values()):
+        raise ValueError(f"{config} has layers without numbers")
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from nsp_cli.network_config import check_shapes
 from nsp_cli.networks import NetworkConfig
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.networks.tbsn import TbsnConfig
+from nsp_cli.weights_file import LARGEST_FILE, too_large
 
 # What the pickle of a NumPy random state asks for; the second name is NumPy 2's for the first.
 _NUMPY_NAMES = (
@@ -82,8 +85,15 @@ def _unpickle(path: Path) -> Any:
     if not path.is_file():
         raise WeightsError(f"{path}: there is no such file", "Check the path.")
     try:
-        with torch.serialization.safe_globals([(_Discarded, name) for name in _NUMPY_NAMES]):
+        _check_unpacked_size(path)
+        with (
+            warnings.catch_warnings(),
+            torch.serialization.safe_globals([(_Discarded, name) for name in _NUMPY_NAMES]),
+        ):
+            warnings.simplefilter("ignore")  # of other pickle protocols than torch's own
             return torch.load(path, map_location="cpu", weights_only=True)
+    except WeightsError:
+        raise
     except Exception as error:  # an unpickler fed with foreign bytes may raise anything
         forbidden = re.search(r"Unsupported global: GLOBAL (\S+)", str(error))
         if forbidden:
@@ -92,6 +102,18 @@ def _unpickle(path: Path) -> Any:
                 f"{path}: refused: {why}", "It may be an attack: do not open it with other programs."
             ) from error
         raise WeightsError(f"{path}: damaged, or no .pth file ({_first_line(error)})", _HINT) from error
+
+
+def _check_unpacked_size(path: Path) -> None:
+    """Refuses a file that would cost far more memory than disk; torch itself packs nothing."""
+    size = path.stat().st_size
+    if size > LARGEST_FILE:
+        raise too_large(str(path), size)
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > size:
+            raise WeightsError(f"{path}: refused: its {size} bytes unpack to {unpacked}", _HINT)
 
 
 def _state_dict(path: Path, content: Any) -> dict[str, Tensor]:
@@ -103,6 +125,10 @@ def _state_dict(path: Path, content: Any) -> dict[str, Tensor]:
         is_dense = isinstance(tensor, Tensor) and tensor.layout is torch.strided and not tensor.is_meta
         if not isinstance(name, str) or not is_dense or not tensor.is_floating_point():
             raise WeightsError(f"{path}: {name!r} is not a tensor of a network", _HINT)
+    # A view may repeat one number a billion times, and would become real when it is worked with.
+    size = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
+    if size > LARGEST_FILE:
+        raise too_large(str(path), size)
     if all(name.startswith("module.") for name in state):
         return {name.removeprefix("module."): tensor for name, tensor in state.items()}
     return dict(state)
@@ -126,7 +152,11 @@ def _expected_mask(name: str, state: Mapping[str, Tensor], config: NetworkConfig
     if name.endswith(_ATTENTION_MASK):
         if not isinstance(config, TbsnConfig):
             return None
-        return _attention_mask(config.window_size, config.window_size + 2 * config.margin)
+        window, key_window = config.window_size, config.window_size + 2 * config.margin
+        # Compared first: the file's other numbers could ask for a mask of any size.
+        if state[name].shape != (1, window**2, key_window**2):
+            return None
+        return _attention_mask(window, key_window)
     weight = state.get(name.removesuffix(_CONV_MASK) + ".weight")
     if weight is None or weight.dim() != 4:
         return None

@@ -138,8 +138,9 @@ def _fetch_checked(file: HubFile, sha256: str | None, on_progress: OnProgress | 
     """Fetches a file; one that is not what it should be is thrown out of the cache and refused."""
     path = hub.fetch(file, on_progress)
     try:
-        if sha256 is not None and (found := sha256_of(path)) != sha256.lower():
-            raise WeightsError(f"{file}: the file's sha256 is {found}, not {sha256.lower()}")
+        expected = sha256 or hub.stated_sha256(path)
+        if expected is not None and (found := sha256_of(path)) != expected.lower():
+            raise WeightsError(f"{file}: the file's sha256 is {found}, not {expected.lower()}")
         read_header(path)
     except WeightsError as error:
         thrown_out = hub.discard(path)

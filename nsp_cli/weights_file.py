@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 
 FORMAT = "1"
 DEFAULT_PD_FACTOR = 5
+LARGEST_FILE = 2**30
+"""Bytes; twenty times the paper's largest network. Nothing larger is downloaded or opened."""
 
 _DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+_LARGEST_HEADER = 2**22  # the paper's largest network needs a hundredth of it
+_LARGEST_SETTING = 1024  # of a config; building thousands of modules would take minutes
 _GET_OTHERS = "Fetch the file again, or choose other weights: nsp weights list."
 
 
@@ -118,9 +123,10 @@ def read_header(path: Path) -> Header:
     A file that is cut short or too long for its header is found out; changed numbers are not.
 
     Raises:
-        WeightsError: The file is missing, unreadable or no safetensors.
+        WeightsError: The file is missing, unreadable, no safetensors or absurdly large.
     """
     try:
+        _check_plausible(path)
         with safe_open(path, framework="numpy") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
             shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
@@ -130,6 +136,28 @@ def read_header(path: Path) -> Header:
         raise WeightsError(f"{path}: there is no such file", "See nsp weights list for names.") from error
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path}: damaged, or not a safetensors file ({error})", _GET_OTHERS) from error
+
+
+def _check_plausible(path: Path) -> None:
+    """Refuses what would block, as a pipe does, or cost time and memory before anything can be checked."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise WeightsError(f"{path}: not a file", _GET_OTHERS)
+    if status.st_size > LARGEST_FILE:
+        raise too_large(str(path), status.st_size)
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > _LARGEST_HEADER:
+        raise WeightsError(
+            f"{path}: damaged, or not a safetensors file (a header of {length} bytes)", _GET_OTHERS
+        )
+
+
+def too_large(what: str, size: int) -> WeightsError:
+    """Makes the error for a weights file of `size` bytes, more than any network of nsp's needs."""
+    return WeightsError(
+        f"{what}: has {size / 1e9:.3g} GB; no network of nsp's needs {LARGEST_FILE / 1e9:.3g}", _GET_OTHERS
+    )
 
 
 def describe_weights(path: Path) -> WeightsInfo:
@@ -216,6 +244,7 @@ def _check_network(path: Path, header: Header) -> NetworkConfig:
         raise WeightsError(f"{path}: holds values of type {others}, which no network has", _GET_OTHERS)
     # A config's numbers count tensors or are sizes, and the file shows both.
     limit = max([len(header.shapes), *(side for shape in header.shapes.values() for side in shape)])
+    limit = min(limit, _LARGEST_SETTING)  # a tensor without numbers may state any side
     try:
         config = config_from_json(
             header.metadata.get("network", ""), header.metadata.get("config", ""), limit=limit

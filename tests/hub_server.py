@@ -18,6 +18,9 @@ class HubServer(ThreadingHTTPServer):
         status: Answers everything with this instead, if set.
         cuts: This many downloads break off after `cut_after` of the file.
         requests: What was asked for, such as "GET owner/name/path bytes=5-".
+        tokens: The Authorization header of every request; None where there was none.
+        elsewhere: Sends whoever asks for content to this host, as the hub does for large files.
+        announced: States this many bytes, however many there are.
     """
 
     daemon_threads = True
@@ -30,6 +33,9 @@ class HubServer(ThreadingHTTPServer):
         self.cuts = 0
         self.cut_after = 0.5
         self.requests: list[str] = []
+        self.tokens: list[str | None] = []
+        self.elsewhere = ""
+        self.announced = 0
 
     @property
     def endpoint(self) -> str:
@@ -66,6 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
         owner, name, verb, revision, path = (*self.path.strip("/").split("/", 4), "", "", "", "")[:5]
         repository = f"{owner}/{name}"
         wanted = self.headers.get("Range", "")
+        self.server.tokens.append(self.headers.get("Authorization"))
         self.server.requests.append(f"{self.command} {repository}/{path} {wanted}".strip())
         content = self.server.files.get(f"{repository}/{path}")
         if self.server.status:
@@ -78,12 +85,23 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(404, "RevisionNotFound")
         elif content is None:
             self._refuse(404, "EntryNotFound")
+        elif self.server.elsewhere:
+            self._redirect(content)
         else:
             self._send(content, wanted, with_content=with_content)
 
     def _refuse(self, status: int, code: str) -> None:
         self.send_response(status)
         self.send_header("X-Error-Code", code)
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _redirect(self, content: bytes) -> None:
+        self.send_response(302)
+        self.send_header("Location", self.server.elsewhere + self.path)
+        self.send_header("X-Linked-ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+        self.send_header("X-Linked-Size", str(len(content)))
         self.send_header("X-Repo-Commit", COMMIT)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -95,9 +113,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
         self.send_header("X-Repo-Commit", COMMIT)
-        self.send_header("X-Linked-Size", str(len(content)))
+        size = self.server.announced or len(content)
+        self.send_header("X-Linked-Size", str(size))
         self.send_header("Accept-Ranges", "bytes")
-        self.send_header("Content-Length", str(len(content) - start))
+        self.send_header("Content-Length", str(size - start))
         self.end_headers()
         if not with_content:
             return

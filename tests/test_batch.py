@@ -270,6 +270,18 @@ class TestClaims:
         held.release()
         assert list(tmp_path.iterdir()) == []
 
+    def test_what_a_killed_process_left_is_removed(self, tmp_path):
+        from nsp_cli.photo import hidden_name
+
+        name = hidden_name(tmp_path / "a.jpg")
+        (tmp_path / f"{name}.lock").touch()
+        (tmp_path / f"{name}-01234567.jpg").write_bytes(b"half")
+        (tmp_path / "other.jpg").touch()
+        held = claim(tmp_path / "a.jpg")
+        assert held is not None
+        held.release()
+        assert [path.name for path in tmp_path.iterdir()] == ["other.jpg"]
+
     def test_a_claimed_photo_is_skipped(self, tmp_path):
         (job,) = jobs(tmp_path, 1)
         job.target.parent.mkdir()

@@ -339,3 +339,13 @@ def test_bundled_weights_denoise_the_sample_offline(run_nsp, tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX pipe")
 def test_completion_can_be_shown(run_nsp):
     assert "_NSP_COMPLETE" in run_nsp("--show-completion", "bash").out
+
+
+class TestTerminal:
+    @pytest.mark.parametrize("is_terminal", [False, True])
+    def test_control_characters_reach_a_pipe_but_no_terminal(self, capsys, is_terminal):
+        shown = console._Console(force_terminal=is_terminal, color_system=None, markup=False, soft_wrap=True)
+        shown.print("\x1b]0;owned\x07 caf\u00e9\n\tb", "\x9b2J")
+        printed = capsys.readouterr().out
+        assert ("\x1b" in printed) == ("\x9b" in printed) == (not is_terminal)
+        assert "caf\u00e9\n" in printed

@@ -72,10 +72,12 @@ class TestDisk:
             patch.setattr("os.fsync", fsync)
             run = run_nsp(*command)
         assert run.code == 1
-        assert statuses(run)[:2] == ["done", "failed"]
+        # The third may have been on its way to the disk, where there is room again.
+        assert statuses(run) in (["done", "failed", last, "not_begun"] for last in ("done", "not_begun"))
         assert "make room" in run.err
         assert_whole(out)
-        assert statuses(run_nsp(*command))[1:] == ["done"] * 3
+        assert run_nsp(*command).code == 0
+        assert len(list(out.iterdir())) == 4
 
     def test_a_folder_that_vanishes_costs_what_was_on_its_way(
         self, run_nsp, shoot, out, tiny_weights, monkeypatch
@@ -345,7 +347,7 @@ def test_kills_at_random_moments(run_nsp, tmp_path, out, tiny_weights, record_pr
         if len(done) == len(right):
             shutil.rmtree(out)
     assert run_nsp(*command, "-o", out).code == 0
-    assert {path.name: path.read_bytes() for path in out.glob("[!.]*")} == right
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == right
     record_property("results there when killed", killed_at)
 
 

@@ -15,8 +15,9 @@ import torch
 from hub_server import COMMIT, HubServer
 from safetensors.torch import save
 
-from nsp_cli.hub import _progress_class
-from nsp_cli.weights_file import load_network, save_weights
+from nsp_cli.errors import WeightsError
+from nsp_cli.hub import _progress_class, parse_hub_file
+from nsp_cli.weights_file import LARGEST_FILE, load_network, save_weights
 
 ROOT = Path(__file__).parents[1]
 NSP = """
@@ -247,11 +248,41 @@ def test_a_cache_that_cannot_be_written(nsp, tmp_path):
     assert "tiny" in refusal(nsp("pull", "tiny"))
 
 
+def test_content_from_another_host_is_fetched_without_the_token(nsp, hub, content):
+    with HubServer() as other:
+        other.files = dict(hub.files)
+        hub.elsewhere = other.endpoint
+        assert path_of(nsp("pull", ADDRESS, HF_TOKEN="hf_secret")).read_bytes() == content
+        assert set(hub.tokens) == {"Bearer hf_secret"}
+        assert set(other.tokens) == {None}
+
+
+def test_content_from_another_host_must_be_what_the_hub_states(nsp, hub, content, tmp_path):
+    with HubServer() as other:
+        other.files = {name: content[:-4] + bytes(4) for name in hub.files}
+        hub.elsewhere = other.endpoint
+        assert "sha256" in refusal(nsp("pull", ADDRESS))
+        assert cached_files(tmp_path) == []
+
+
+def test_an_absurdly_large_file_is_not_downloaded(nsp, hub):
+    hub.announced = 500 * 10**9
+    assert "has 500 GB" in refusal(nsp("pull", ADDRESS))
+    assert "has 500 GB" in refusal(nsp("pull", "tiny"))
+    assert hub.downloads() == []
+
+
+def test_a_download_that_does_not_end_is_ended():
+    with _progress_class(parse_hub_file(ADDRESS), None)(total=None) as bar:
+        bar.update(LARGEST_FILE)
+        with pytest.raises(WeightsError, match="no network of nsp's needs"):
+            bar.update(1)
+
+
 def test_progress_reports_the_bytes_done_and_to_do():
     seen = []
-    with _progress_class(lambda done, total: seen.append((done, total)))(
-        total=10, initial=2, desc="x"
-    ) as bar:
+    bar_class = _progress_class(parse_hub_file(ADDRESS), lambda done, total: seen.append((done, total)))
+    with bar_class(total=10, initial=2, desc="x") as bar:
         bar.update(3)
         bar.set_description("y")
         bar.update_transfer(3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -246,3 +247,49 @@ def test_full_size_networks_are_recognised(tmp_path):
     for config, name in ((DbsnConfig(), "dbsn"), (TbsnConfig(), "tbsn")):
         imported = import_pth(write(tmp_path, config.build().state_dict()))
         assert (imported.network_name, imported.config) == (name, config)
+
+
+def rezipped(path, change):
+    """Packs a .pth anew, as `change` gives its (name, content) entries back."""
+    with zipfile.ZipFile(path) as archive:
+        entries = [(name, archive.read(name)) for name in archive.namelist()]
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in change(entries):
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+
+
+def test_a_zip_bomb_is_not_unpacked(tmp_path):
+    path = write(tmp_path, authors_state("dbsn_t2"))
+    rezipped(path, lambda entries: [(entries[0][0], bytes(2**26)), *entries[1:]])
+    assert path.stat().st_size < 2**24
+    assert "unpack to" in refusal(path)
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "archive/../../evil"])
+def test_names_in_the_zip_lead_nowhere(tmp_path, name):
+    (tmp_path / "below").mkdir()
+    path = write(tmp_path / "below", authors_state("dbsn_t2"))
+    rezipped(path, lambda entries: [*entries, (name, b"evil"), (f"{name}/data.pkl", b"evil")])
+    refusal(path)
+    assert {found.name for found in tmp_path.rglob("*")} == {"below", "authors.pth"}
+
+
+@pytest.mark.parametrize("shape", [(2**30, 2**10), (2**40,)])
+def test_one_number_repeated_a_billion_times_is_refused(tmp_path, shape):
+    state = authors_state("dbsn_t2") | {"head.0.weight": torch.zeros(1, dtype=torch.float16).expand(shape)}
+    assert "no network of nsp's needs" in refusal(write(tmp_path, state))
+
+
+def test_a_mask_of_any_size_is_not_made_to_compare_with(tmp_path):
+    """The window's side is read off one mask: 3,000² × 6,000² numbers would be three hundred terabytes."""
+    state = authors_state("tbsn_t2")
+    rows = {name: torch.zeros(11_999, tensor.shape[1]) for name, tensor in state.items() if "rel_" in name}
+    mask = {"encoder_level1.0.spatial_attn.fixed_pos_emb.attention_mask": torch.zeros(1, 3000**2, 1)}
+    refusal(write(tmp_path, state | rows | mask))
+
+
+@pytest.mark.parametrize("protocol", [0, 3, 4, 5])
+def test_other_pickle_protocols_are_refused_without_a_warning(tmp_path, protocol):
+    path = tmp_path / "a.pth"
+    path.write_bytes(pickle.dumps({"head.0.weight": 1.0}, protocol=protocol))
+    assert "Warning" not in refusal(path)

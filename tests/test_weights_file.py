@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 
 import pytest
 import torch
@@ -229,3 +231,44 @@ def test_a_header_tells_shapes_and_sorted_metadata(saved):
     header = read_header(saved)
     assert header.shapes["head.0.weight"] == (4, 3, 1, 1)
     assert list(header.metadata) == sorted(header.metadata)
+
+
+def test_a_header_is_not_read_before_its_length_is_plausible(saved):
+    saved.write_bytes((2**40).to_bytes(8, "little") + saved.read_bytes()[8:])
+    assert "a header of 1099511627776 bytes" in refusal(saved)
+
+
+def test_a_file_larger_than_any_network_is_refused_unread(saved):
+    with saved.open("r+b") as file:
+        file.truncate(500 * 10**9)  # a hole, which takes no space
+    assert "has 500 GB" in refusal(saved)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
+def test_a_pipe_does_not_block(tmp_path):
+    os.mkfifo(tmp_path / "x.safetensors")
+    assert "not a file" in refusal(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("shape", [[2**31, 0], [0, 2**53]])
+def test_a_tensor_without_numbers_makes_no_setting_plausible(saved, shape):
+    """Its side would otherwise allow that many modules, which take hours to build."""
+    content = saved.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    end = len(content) - 8 - length
+    header["empty"] = {"dtype": "F32", "shape": shape, "data_offsets": [end, end]}
+    header["__metadata__"]["config"] = json.dumps({"base_channels": 4, "num_modules": max(shape), "t": 2})
+    text = json.dumps(header).encode()
+    saved.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
+    assert "num_modules" in refusal(saved)
+
+
+@pytest.mark.parametrize("setting", ["channel_heads", "window_size", "t", "dim", "spatial_head_size"])
+def test_a_zero_where_something_is_divided_is_refused(tmp_path, setting):
+    path = tmp_path / "tbsn.safetensors"
+    save_weights(path, TINY_TBSN.build(), network_name="tbsn", config=TINY_TBSN, metadata={})
+    config = json.loads(config_to_json(TINY_TBSN))
+    config[setting] = [0, 0, 0] if isinstance(config[setting], list) else 0
+    forge(path, config=json.dumps(config))
+    refusal(path)

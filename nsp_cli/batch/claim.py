@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from nsp_cli.errors import OutputError
+from nsp_cli.photo import hidden_name, remove_leftovers
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +36,8 @@ def claim(target: Path) -> Claim | None:
     Raises:
         OutputError: The folder cannot be written.
     """
-    # Short whatever the target's name is, and hidden.
-    name = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
-    lock = FileLock(target.with_name(f".nsp-{name}.lock"), thread_local=False)
+    path = target.with_name(f"{hidden_name(target)}.lock")
+    lock, was_killed = FileLock(path, thread_local=False), path.exists()
     try:
         lock.acquire(blocking=False)
     except Timeout:
@@ -51,4 +49,6 @@ def claim(target: Path) -> Claim | None:
             f"{target} cannot be written: {error.strerror or error}.",
             "Check free space and permissions, or choose another folder with -o.",
         ) from error
+    if was_killed:  # else the lock would have been removed
+        remove_leftovers(target)
     return Claim(lock)

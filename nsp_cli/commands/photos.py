@@ -99,7 +99,7 @@ def restore_photos(
         return
     with sigterm_interrupts(), RunDisplay(len(jobs), showing) as display:
         _run(jobs, order, workers, display)
-        display.sum_up(jobs)
+        display.sum_up()
 
 
 def _run(jobs: Sequence[Job], order: Order, workers: Sequence[Worker], display: RunDisplay) -> None:
@@ -111,7 +111,7 @@ def _run(jobs: Sequence[Job], order: Order, workers: Sequence[Worker], display: 
         for outcome in outcomes:
             display.show(outcome)
             if display.is_to_stop(outcome):
-                break
+                pipeline.stop()
 
 
 def order_of(method: Method, target: Target, restorer: Restorer) -> Order:

@@ -19,7 +19,7 @@ from nsp_cli import console
 from nsp_cli.errors import OutputError, PhotosFailedError
 
 if TYPE_CHECKING:
-    from nsp_cli.batch import Job, Outcome
+    from nsp_cli.batch import Outcome
 
 # Longer tables than this push the reason of the first failure out of sight; a log has all.
 _MOST_ROWS = 40
@@ -99,27 +99,23 @@ class RunDisplay:
         """Tells whether the photos that follow are not to be begun."""
         return outcome.error is not None and (self._showing.fail_fast or outcome.is_end_of_disk)
 
-    def sum_up(self, jobs: Sequence[Job]) -> None:
+    def sum_up(self) -> None:
         """Shows what needs a look.
 
         Raises:
             NspError: The only photo failed.
-            PhotosFailedError: Some of several failed.
+            PhotosFailedError: Some of several failed, or were not begun after one that failed.
         """
-        from nsp_cli.batch import Outcome, Status
-
         if self._count == 1:
             error = self._outcomes[0].error
             if error is not None:
                 raise error
             return
-        left = [Outcome(job, Status.NOT_BEGUN) for job in jobs[len(self._outcomes) :]]
-        self._outcomes += left
         self._show_table()
         console.say(f"{self._counts()} in {console.duration(perf_counter() - self._begin)}")
         failed = sum(outcome.error is not None for outcome in self._outcomes)
-        if failed or left:
-            raise PhotosFailedError(_verdict(failed, len(left), self._count), _advice(self._outcomes))
+        if failed:
+            raise PhotosFailedError(_verdict(self._outcomes, failed), _advice(self._outcomes))
 
     def _counts(self) -> str:
         counts = Counter(outcome.status.value for outcome in self._outcomes)
@@ -150,6 +146,8 @@ def _opened(path: Path) -> TextIO:
 
 
 def _show(outcome: Outcome, *, is_alone: bool, print_path: bool) -> None:
+    from nsp_cli.batch import Status
+
     source = outcome.job.source
     # Of a run that goes on, those that were done before are in the way; the table has them.
     say = console.say if is_alone or outcome.width else console.detail
@@ -161,7 +159,7 @@ def _show(outcome: Outcome, *, is_alone: bool, print_path: bool) -> None:
         if not is_alone:  # whose error ends the command and is shown there
             console.show_error(outcome.error)
         return
-    if print_path:
+    if print_path and outcome.status is not Status.NOT_BEGUN:
         console.out.print(str(outcome.job.target))
     if outcome.width:
         console.say(
@@ -189,10 +187,12 @@ def _log_line(outcome: Outcome) -> str:
     return line
 
 
-def _verdict(failed: int, not_begun: int, count: int) -> str:
-    if not_begun:
-        return f"{failed} of {count} photos failed, and {not_begun} were not begun."
-    return f"{failed} of {count} photos failed; the others are done."
+def _verdict(outcomes: Sequence[Outcome], failed: int) -> str:
+    from nsp_cli.batch import Status
+
+    not_begun = sum(outcome.status is Status.NOT_BEGUN for outcome in outcomes)
+    others = f"{not_begun} were not begun" if not_begun else "the others are done"
+    return f"{failed} of {len(outcomes)} photos failed; {others}."
 
 
 def _advice(outcomes: Sequence[Outcome]) -> str:

@@ -8,11 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from nsp_cli.errors import OutputError
+from nsp_cli.errors import InputError, OutputError
 from nsp_cli.photo import avif, dng, jpeg, png, webp
 from nsp_cli.photo.avif import read_avif, write_avif
 from nsp_cli.photo.data import FORMAT_SUFFIXES, Photo, Pixels, to_bit_depth
-from nsp_cli.photo.disk import check_readable, check_target, replacing, sniff_format, unsupported
+from nsp_cli.photo.disk import (
+    check_readable,
+    check_target,
+    hidden_name,
+    remove_leftovers,
+    replacing,
+    sniff_format,
+    unsupported,
+)
 from nsp_cli.photo.dng import write_dng
 from nsp_cli.photo.facts import CameraFacts, camera_facts
 from nsp_cli.photo.heif import read_heif
@@ -53,11 +61,13 @@ __all__ = [
     "check_writable",
     "copy_photo",
     "format_of",
+    "hidden_name",
     "jpeg_round_trip",
     "photo_size",
     "png_bytes",
     "read_photo",
     "read_provenance",
+    "remove_leftovers",
     "result_suffix",
     "to_bit_depth",
     "with_provenance",
@@ -111,16 +121,24 @@ def read_photo(path: Path, *, max_megapixels: float = 250, raw: RawOptions | Non
             truncated or too large.
     """
     check_readable(path)
+    try:
+        photo = _read(path, max_megapixels, raw)
+        return dataclasses.replace(_upright(_with_clean_facts(photo)), source=path)
+    except MemoryError as error:
+        hint = "Close other programs, or make the photo smaller elsewhere first."
+        raise InputError(f"{path} needs more memory than there is.", hint) from error
+
+
+def _read(path: Path, max_megapixels: float, raw: RawOptions | None) -> Photo:
     if is_raw(path):
-        photo = read_raw(path, max_megapixels, raw or RawOptions())
-    else:
-        file_format = sniff_format(path)
-        if file_format is None:
-            raise unsupported(path)
-        photo = _READERS[file_format](path, max_megapixels)
-        if raw not in (None, RawOptions()):
-            photo = photo.with_notes("no camera RAW: its options do not apply")
-    return dataclasses.replace(_upright(_with_clean_facts(photo)), source=path)
+        return read_raw(path, max_megapixels, raw or RawOptions())
+    file_format = sniff_format(path)
+    if file_format is None:
+        raise unsupported(path)
+    photo = _READERS[file_format](path, max_megapixels)
+    if raw not in (None, RawOptions()):
+        photo = photo.with_notes("no camera RAW: its options do not apply")
+    return photo
 
 
 def _with_clean_facts(photo: Photo) -> Photo:
@@ -243,7 +261,7 @@ def write_photo(photo: Photo, path: Path, *, quality: int = 95, overwrite: bool 
         raise ValueError(f"quality must be 1 to 100, not {quality}")
     check_writable(photo, path, overwrite=overwrite)
     exif, xmp = set_size(photo.exif, photo.xmp, photo.height, photo.width)
-    sized = dataclasses.replace(photo, exif=exif, xmp=xmp)
+    sized = dataclasses.replace(photo, exif=exif, xmp=xmp, dpi=photo.dpi or exif_dpi(exif))
     file_format = format_of(path)
     if file_format == "jpeg":
         sized = dataclasses.replace(sized, alpha=None)

@@ -12,6 +12,7 @@ from nsp_cli.photo.data import Photo, Pixels, as_rgb, grey_channel
 
 _ICC_DATE = slice(24, 36)
 _ICC_ID = slice(84, 100)
+_ERRORS = (ImageCms.PyCMSError, OSError)  # what damaged profiles raise: when used, and when opened
 
 
 @cache
@@ -51,7 +52,7 @@ def cmyk_to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Pixels, byt
     if profile_space(profile) == "CMYK":
         try:
             return _through_profile(image, profile or b""), srgb_profile(), "CMYK converted to sRGB"
-        except ImageCms.PyCMSError:
+        except _ERRORS:
             pass
     plain = np.asarray(image.convert("RGB"))
     return plain, None, "CMYK without a usable profile converted to RGB: colours are approximate"
@@ -64,7 +65,7 @@ def grey_to_srgb(grey: Pixels, profile: bytes) -> tuple[Pixels, bytes | None]:
     """
     try:
         return _through_profile(Image.fromarray(grey), profile), srgb_profile()
-    except ImageCms.PyCMSError:
+    except _ERRORS:
         return as_rgb(grey), None
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,20 +42,29 @@ def check_readable(path: Path) -> None:
     Raises:
         InputError: Missing, a folder, not a plain file, empty, or not allowed to be read.
     """
-    if path.is_dir():
-        raise InputError(
-            f"{path} is a folder, not a photo.", "Name a file, or a folder where folders are allowed."
-        )
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        _check_regular(path, status.st_mode)
         with path.open("rb"):
             pass
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist.", "Check the spelling and the folder.") from error
     except OSError as error:
-        raise InputError(f"{path} cannot be opened: {_reason(error)}.", "Check its permissions.") from error
-    if size == 0:
+        raise InputError(
+            f"{path} cannot be opened: {_reason(error)}.", "Check its name and permissions."
+        ) from error
+    if status.st_size == 0:
         raise InputError(f"{path} is empty (0 bytes).", _DAMAGED_HINT)
+
+
+def _check_regular(path: Path, mode: int) -> None:
+    """Refuses folders, and what would wait for data or never end: pipes, sockets, devices."""
+    if stat.S_ISDIR(mode):
+        raise InputError(
+            f"{path} is a folder, not a photo.", "Name a file, or a folder where folders are allowed."
+        )
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path} is a pipe, socket or device, not a file.", "Save it to a file first.")
 
 
 def sniff_format(path: Path) -> str | None:
@@ -116,16 +127,32 @@ def check_target(path: Path, *, source: Path | None, overwrite: bool) -> None:
 
     Raises:
         OutputError: The folder is missing, the path is a folder, is the input itself (also through a
-            link), or exists and `overwrite` is False.
+            link), exists and `overwrite` is False, or has a name that the file system does not take.
     """
-    if not path.parent.is_dir():
-        raise OutputError(f"The folder {path.parent} does not exist.", "Create it first.")
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; a file name is needed.", "Add a file name.")
-    if source is not None and path.exists() and source.exists() and path.samefile(source):
-        raise OutputError(f"{path} is the input itself, which is never written.", "Choose another name.")
-    if not overwrite and os.path.lexists(path):
-        raise _exists(path)
+    try:
+        if not path.parent.is_dir():
+            raise OutputError(f"The folder {path.parent} does not exist.", "Create it first.")
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder; a file name is needed.", "Add a file name.")
+        if source is not None and path.exists() and source.exists() and path.samefile(source):
+            raise OutputError(f"{path} is the input itself, which is never written.", "Choose another name.")
+        if not overwrite and os.path.lexists(path):
+            raise _exists(path)
+    except OSError as error:
+        hint = "Choose a shorter name or another folder with -o."
+        raise OutputError(f"{path} cannot be written: {_reason(error)}.", hint) from error
+
+
+def hidden_name(path: Path) -> str:
+    """Returns how names of what is made beside a result begin: hidden, short, and other for every result."""
+    return f".nsp-{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}"
+
+
+def remove_leftovers(path: Path) -> None:
+    """Removes temporary files that a killed process left of a result; nobody else may be writing it."""
+    for left in path.parent.glob(f"{hidden_name(path)}-*"):
+        with suppress(OSError):
+            left.unlink()
 
 
 @contextmanager
@@ -139,7 +166,7 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
         OutputError: Disk full, no permission, or `path` appeared meanwhile and `overwrite` is False.
     """
     # Not tempfile: its files are readable by the owner alone, and the result would stay so.
-    temporary = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(4)}{path.suffix}")
+    temporary = path.with_name(f"{hidden_name(path)}-{secrets.token_hex(4)}{path.suffix[:10]}")
     try:
         try:
             with temporary.open("x+b") as file:

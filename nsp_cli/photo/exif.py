@@ -40,6 +40,7 @@ _BYTES = {
     18: 8,
 }
 _LONGEST_VALUE = 2**26  # far above any maker's note; a damaged count must not allocate gigabytes
+_LAST_PLACE = 2**63 - 1  # where seeking ends; BigTIFF's offsets have a bit more
 _CHILDREN = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
 
 ERRORS = (ValueError, struct.error)
@@ -70,6 +71,35 @@ class Directory:
     def is_damaged(self) -> bool:
         """Tells whether it or a child has values that could not be read."""
         return bool(self.damaged) or any(child.is_damaged for child in self.children.values())
+
+
+class _Frugal:
+    """A stream that gives out no more bytes in all than it holds.
+
+    Directories that point to themselves, or thousands of tags that share one long value, would
+    otherwise make hours of work and gigabytes of a small file.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._left = stream.seek(0, io.SEEK_END)
+
+    def read_at(self, place: int, size: int) -> bytes:
+        """Returns `size` bytes from `place`.
+
+        Raises:
+            ValueError: They are not there, or too many.
+        """
+        if size > min(self._left, _LONGEST_VALUE):
+            raise ValueError(f"a value of {size} bytes is not plausible")
+        if place > _LAST_PLACE:
+            raise ValueError("a directory runs past the end")
+        self._left -= size
+        self._stream.seek(place)
+        data = self._stream.read(size)
+        if len(data) < size:
+            raise ValueError("a directory runs past the end")
+        return data
 
 
 class Layout(NamedTuple):
@@ -113,12 +143,13 @@ def read_directory(stream: BinaryIO, layout: Layout, offset: int, depth: int = 2
     Raises:
         ValueError, struct.error: The directory itself runs past the end.
     """
-    stream.seek(offset)
-    count = struct.unpack(
-        layout.order + layout.count_code, _read(stream, struct.calcsize(layout.count_code))
-    )[0]
-    size = 4 + 2 * layout.inline
-    table = _read(stream, count * size)
+    return _read_directory(_Frugal(stream), layout, offset, depth)
+
+
+def _read_directory(stream: _Frugal, layout: Layout, offset: int, depth: int) -> Directory:
+    width, size = struct.calcsize(layout.count_code), 4 + 2 * layout.inline
+    count = struct.unpack(layout.order + layout.count_code, stream.read_at(offset, width))[0]
+    table = stream.read_at(offset + width, count * size)
     directory = Directory([])
     for start in range(0, len(table), size):
         row = table[start : start + size]
@@ -135,20 +166,20 @@ def next_offset(stream: BinaryIO, layout: Layout, offset: int) -> int:
     Raises:
         ValueError, struct.error: The directory runs past the end.
     """
-    stream.seek(offset)
-    head = _read(stream, struct.calcsize(layout.count_code))
+    frugal = _Frugal(stream)
+    head = frugal.read_at(offset, struct.calcsize(layout.count_code))
     count = struct.unpack(layout.order + layout.count_code, head)[0]
-    stream.seek(count * (4 + 2 * layout.inline), 1)
-    return _pointer(layout, _read(stream, layout.inline))
+    place = offset + len(head) + count * (4 + 2 * layout.inline)
+    return _pointer(layout, frugal.read_at(place, layout.inline))
 
 
-def _add_entry(stream: BinaryIO, layout: Layout, directory: Directory, row: bytes, depth: int) -> None:
+def _add_entry(stream: _Frugal, layout: Layout, directory: Directory, row: bytes, depth: int) -> None:
     entry = _read_entry(stream, layout, row)
     if entry is None:
         return
     if entry.tag in _CHILDREN and depth > 0 and len(entry.value) in (4, 8):
         child = int.from_bytes(entry.value, "little" if layout.order == "<" else "big")
-        directory.children[entry.tag] = read_directory(stream, layout, child, depth - 1)
+        directory.children[entry.tag] = _read_directory(stream, layout, child, depth - 1)
         directory.places[entry.tag] = child
         return
     directory.entries.append(entry)
@@ -156,7 +187,7 @@ def _add_entry(stream: BinaryIO, layout: Layout, directory: Directory, row: byte
         directory.places[entry.tag] = _pointer(layout, row)
 
 
-def _read_entry(stream: BinaryIO, layout: Layout, raw: bytes) -> Entry | None:
+def _read_entry(stream: _Frugal, layout: Layout, raw: bytes) -> Entry | None:
     tag, kind, count = struct.unpack_from(layout.order + "HH" + layout.offset_code, raw)
     if kind not in _BYTES:
         raise ValueError(f"there is no type {kind}")
@@ -165,22 +196,12 @@ def _read_entry(stream: BinaryIO, layout: Layout, raw: bytes) -> Entry | None:
         return None
     if size <= layout.inline:
         return Entry(tag, kind, count, raw[-layout.inline :][:size])
-    stream.seek(_pointer(layout, raw))
-    return Entry(tag, kind, count, _read(stream, size))
+    return Entry(tag, kind, count, stream.read_at(_pointer(layout, raw), size))
 
 
 def _pointer(layout: Layout, row: bytes) -> int:
     place: int = struct.unpack(layout.order + layout.offset_code, row[-layout.inline :])[0]
     return place
-
-
-def _read(stream: BinaryIO, size: int) -> bytes:
-    if size > _LONGEST_VALUE:
-        raise ValueError(f"a value of {size} bytes is not plausible")
-    data = stream.read(size)
-    if len(data) < size:
-        raise ValueError("a directory runs past the end")
-    return data
 
 
 def pack_directory(directory: Directory, layout: Layout, start: int) -> bytes:
@@ -189,7 +210,7 @@ def pack_directory(directory: Directory, layout: Layout, start: int) -> bytes:
     size = 4 + 2 * layout.inline
     tags = entries.keys() | directory.children.keys()
     place = start + struct.calcsize(layout.count_code) + len(tags) * size + layout.inline
-    rows, body = {}, b""
+    rows, body = {}, bytearray()  # joined thousands of times; bytes would be copied each time
     for tag, entry in entries.items():
         rows[tag], value = _pack_entry(entry, layout, place + len(body))
         body += value
@@ -197,8 +218,8 @@ def pack_directory(directory: Directory, layout: Layout, start: int) -> bytes:
         pointer = struct.pack(layout.order + layout.offset_code, place + len(body))
         rows[tag], _ = _pack_entry(Entry(tag, layout.pointer_kind, 1, pointer), layout, 0)
         body += pack_directory(child, layout, place + len(body))
-    table = b"".join(rows[tag] for tag in sorted(rows))
-    return struct.pack(layout.order + layout.count_code, len(rows)) + table + bytes(layout.inline) + body
+    count = struct.pack(layout.order + layout.count_code, len(rows))
+    return b"".join((count, *(rows[tag] for tag in sorted(rows)), bytes(layout.inline), body))
 
 
 def _pack_entry(entry: Entry, layout: Layout, place: int) -> tuple[bytes, bytes]:

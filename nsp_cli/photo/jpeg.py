@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +19,9 @@ from nsp_cli.photo.metadata import exif_with_dpi
 
 LONGEST_SIDE = 65500
 EXTENDED_XMP_DAMAGED = "extended XMP is damaged and not kept"
+_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")  # those with a length, and the end; 0 is a pixel's 255
+_SCAN, _END = 0xDA, 0xD9
+_MOST_SCANS = 500  # a progressive JPEG has ten; each may pass over the whole photo for a few bytes
 
 
 class _JpegImage(JpegImagePlugin.JpegImageFile):
@@ -37,6 +41,7 @@ def read_jpeg(path: Path, max_megapixels: float) -> Photo:
         # and would open phones' photos with a gain map as a stack of frames.
         image = _JpegImage(io.BytesIO(data))
         check_size(path, image.height, image.width, max_megapixels)
+        _check_scans(data)
         image.load()
     except (OSError, SyntaxError, ValueError) as error:
         raise damaged(path, "JPEG", error) from error
@@ -53,6 +58,20 @@ def _contents(image: JpegImagePlugin.JpegImageFile, marker: str, prefix: bytes) 
         for name, data in image.applist
         if name == marker and data.startswith(prefix)
     ]
+
+
+def _check_scans(data: bytes) -> None:
+    """Walks over the first picture's segments.
+
+    Raises:
+        ValueError: Decoding its scans would take for ever.
+    """
+    scans, place = 0, 2
+    while (found := _MARKER.search(data, place)) and (marker := found[1][0]) != _END:
+        scans += marker == _SCAN
+        place = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
+    if scans > _MOST_SCANS:
+        raise ValueError(f"{scans} passes over one picture are not plausible")
 
 
 def _decoded(image: JpegImagePlugin.JpegImageFile) -> Photo:

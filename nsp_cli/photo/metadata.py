@@ -115,9 +115,12 @@ def _without_thumbnail(block: bytes) -> bytes:
     layout, start = read_layout(block)
     if layout.inline != 4:
         raise ValueError("an EXIF block is never BigTIFF")
-    rows, _ = _rows(block, layout.order, start)
-    if EXIF_IFD in rows:  # prove that it can be walked later
-        _rows(block, layout.order, _number(block, layout.order, rows[EXIF_IFD]))
+    rows, link = _rows(block, layout.order, start)
+    if EXIF_IFD in rows:  # prove that it can be walked later, also after other rows were patched
+        inner = _number(block, layout.order, rows[EXIF_IFD])
+        _, end = _rows(block, layout.order, inner)
+        if inner < link and start < end:
+            raise ValueError("its directories overlap")
     link, second = _second_directory(block, layout.order, start)
     if second == 0:
         return block

@@ -31,12 +31,28 @@ _LARGEST_PROFILE = 2**26
 _LEVEL, _STRATEGY, _FILTER = 3, 0, 16
 
 
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}  # by colour type
+
+
 @dataclass(frozen=True)
 class _Header:
     width: int
     height: int
     depth: int
     colour: int
+    compression: int
+    filtering: int
+    interlacing: int
+
+    def check(self) -> None:
+        """Finds what libpng would print warnings about.
+
+        Raises:
+            ValueError: No PNG has such a header.
+        """
+        is_known = self.depth in _DEPTHS.get(self.colour, ())
+        if not is_known or self.compression or self.filtering or self.interlacing > 1:
+            raise ValueError("its header is none that a PNG has")
 
 
 @dataclass(frozen=True)
@@ -44,6 +60,7 @@ class _Parts:
     picture: list[memoryview]  # the signature and whole chunks, for libpng
     facts: dict[bytes, bytes] = field(default_factory=dict)  # contents by chunk name
     damaged: list[str] = field(default_factory=list)  # names of chunks that had to be left out
+    tried: set[bytes] = field(default_factory=set)  # a thousand packed profiles would take minutes to unpack
 
 
 def read_png(path: Path, max_megapixels: float) -> Photo:
@@ -57,7 +74,8 @@ def read_png(path: Path, max_megapixels: float) -> Photo:
     data = path.read_bytes()
     try:
         file = _parse(data)
-        header = _Header(*struct.unpack_from(">IIBB", data, _HEADER))
+        header = _Header(*struct.unpack_from(">II5B", data, _HEADER))
+        header.check()
         check_size(path, header.height, header.width, max_megapixels)
         _refuse_animation(path, file.facts)
         # libpng itself expands palettes, bits below 8 and transparent colours, and keeps 16 bits.
@@ -108,28 +126,34 @@ def _parse(data: bytes) -> _Parts:
 def _keep(parts: _Parts, name: bytes, chunk: memoryview) -> None:
     """Stores a chunk's content, unpacked where it is packed; XMP among the texts under its keyword."""
     body = bytes(chunk[8:-4])
+    key = XMP_KEYWORD if name == b"iTXt" and body.startswith(XMP_KEYWORD + b"\0") else name
+    if key in parts.tried:
+        return
+    parts.tried.add(key)
     try:
         if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:], "big"):
             raise ValueError("its checksum differs")
-        if name == b"iCCP":
+        if key == b"iCCP":
             body = _inflate(body.partition(b"\0")[2][1:])
-        if name == b"iTXt":
-            name, body = _text(body)
-        parts.facts.setdefault(name, body)
+        if key == XMP_KEYWORD:
+            body = _xmp(body)
+        parts.facts[key] = body
     except (ValueError, LookupError, zlib.error):
         parts.damaged.append(name.decode())
 
 
-def _text(body: bytes) -> tuple[bytes, bytes]:
-    keyword, _, rest = body.partition(b"\0")
-    if keyword != XMP_KEYWORD:
-        return b"iTXt", b""
+def _xmp(body: bytes) -> bytes:
+    rest = body.partition(b"\0")[2]
     is_compressed, text = rest[0], rest[2:].split(b"\0", 2)[2]
-    return keyword, _inflate(text) if is_compressed else text
+    return _inflate(text) if is_compressed else text
 
 
 def _inflate(data: bytes) -> bytes:
-    return zlib.decompressobj().decompress(data, _LARGEST_PROFILE)
+    unpacking = zlib.decompressobj()
+    content = unpacking.decompress(data, _LARGEST_PROFILE)
+    if unpacking.unconsumed_tail:
+        raise ValueError("it is a bomb: megabytes packed into nothing")
+    return content
 
 
 def _refuse_animation(path: Path, facts: dict[bytes, bytes]) -> None:
@@ -170,7 +194,11 @@ def write_png(photo: Photo, file: BinaryIO) -> None:
     """Writes 8 or 16 bits, grey or colour, with or without alpha."""
     import imagecodecs
 
-    encoded = imagecodecs.png_encode(channels(photo), level=_LEVEL, strategy=_STRATEGY, filter=_FILTER)
+    image = channels(photo)
+    # A byte for each row's filter, and what packing adds where nothing can be packed: imagecodecs' own
+    # estimate is too small for narrow pictures.
+    most = (image.nbytes + photo.height) * 257 // 256 + 4096
+    encoded = imagecodecs.png_encode(image, level=_LEVEL, strategy=_STRATEGY, filter=_FILTER, out=most)
     file.write(encoded[:_HEADER_END])
     file.write(_packed_facts(photo))
     file.write(memoryview(encoded)[_HEADER_END:])

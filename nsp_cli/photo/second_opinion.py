@@ -107,7 +107,7 @@ def listing(path: Path) -> Listing | None:
         return None
     exiv2.LogMsg.setLevel(exiv2.LogMsg.Level.mute)  # it would print on its own
     try:
-        image = exiv2.ImageFactory.open(str(path))
+        image = exiv2.ImageFactory.open(_addressed(path))
         image.readMetadata()
     except exiv2.Exiv2Error:
         return None
@@ -117,3 +117,13 @@ def listing(path: Path) -> Listing | None:
         for datum in data:
             found[datum.key()].append(datum.toString())
     return dict(found)
+
+
+def _addressed(path: Path) -> str | bytes:
+    """Returns a file's name, or its content where exiv2 cannot take the name because it is no text."""
+    name = str(path)
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return path.read_bytes()
+    return name

@@ -21,8 +21,13 @@ _UNASSOCIATED, _ASSOCIATED = 2, 1
 _COUNT = {"rgb": 3, "ycbcr": 3, "separated": 4, "palette": 1, "minisblack": 1, "miniswhite": 1}
 _JPEG = (6, 7)
 _FLOAT = 3  # sample format
-_LARGEST_TILE = 2**26  # a damaged one must not allocate gigabytes
+# What photo programs write: none, fax, LZW, JPEG, deflate, PackBits, LZMA, Zstandard. tifffile knows thirty
+# more, each another decoder that a crafted file could reach.
+_COMPRESSIONS = (1, 2, 3, 4, 5, *_JPEG, 8, 32946, 32773, 34925, 50000)
+_LARGEST_TILE = 2**26  # values; a damaged one must not allocate gigabytes
 _MOST_CHANNELS = 64
+_MOST_NAMED = 8
+_USUAL_CHANNELS = 5  # four inks and transparency
 # tifffile reports odd tags through logging, which would reach the terminal as stray lines.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
@@ -55,6 +60,7 @@ def read_tiff(path: Path, max_megapixels: float) -> Photo:
             page = _only_page(path, tiff)
             check_size(path, page.imagelength, page.imagewidth, max_megapixels)
             _check_kind(path, page)
+            _check_channels(path, page, max_megapixels)
             _check_complete(page, path.stat().st_size)
             facts = read_facts(file, page.offset)
             stored = _channels_last(page)
@@ -96,7 +102,7 @@ def _check_kind(path: Path, page: Any) -> None:
     # YCbCr comes out as RGB with JPEG compression alone.
     is_known = kind in _COUNT and (kind != "ycbcr" or page.compression in _JPEG)
     # Floating point in RGB and grey only: inks and palettes have none.
-    has_depth = page.bitspersample <= 16 if sample == "unsigned" else kind in ("rgb", "minisblack")
+    has_depth = 1 <= page.bitspersample <= 16 if sample == "unsigned" else kind in ("rgb", "minisblack")
     if (
         sample not in ("unsigned", "floating-point")
         or not is_known
@@ -106,6 +112,21 @@ def _check_kind(path: Path, page: Any) -> None:
         what = f"{page.bitspersample}-bit {sample} {kind} pixels"
         raise InputError(
             f"{path} has {what}, which are not supported.", "Convert it to 8- or 16-bit RGB first."
+        )
+    if page.compression not in _COMPRESSIONS:
+        name = getattr(page.compression, "name", page.compression)
+        raise InputError(
+            f"{path} has the compression {name}, which is not supported.", "Save it with LZW or ZIP first."
+        )
+
+
+def _check_channels(path: Path, page: Any, max_megapixels: float) -> None:
+    """Refuses what would take many times the memory of a photo of its size."""
+    values = page.imagelength * page.imagewidth * page.samplesperpixel
+    if values > max_megapixels * 1e6 * _USUAL_CHANNELS:
+        raise InputError(
+            f"{path} has {page.samplesperpixel} channels of {page.imagewidth} x {page.imagelength} pixels.",
+            "Save it without the extra channels first.",
         )
 
 
@@ -118,7 +139,7 @@ def _check_complete(page: Any, size: int) -> None:
     offsets, counts = page.dataoffsets, page.databytecounts
     if not offsets or len(offsets) != len(counts) or 0 in offsets or 0 in counts:
         raise ValueError("a part of the picture is missing")
-    if page.is_tiled and page.tilewidth * page.tilelength > _LARGEST_TILE:
+    if page.is_tiled and page.tilewidth * page.tilelength * page.samplesperpixel > _LARGEST_TILE:
         raise ValueError(f"tiles of {page.tilewidth} x {page.tilelength} pixels are not plausible")
     end = max(offset + count for offset, count in zip(offsets, counts, strict=True))
     if end > size:
@@ -168,7 +189,9 @@ def _photo(page: Any, stored: Pixels, facts: Facts) -> Photo:
     if page.tags.get(_PHOTOSHOP_LAYERS) is not None:
         notes.append("Photoshop layers not kept, only the flattened picture")
     if facts.damaged:
-        notes.append(f"damaged TIFF tags not kept: {', '.join(map(str, facts.damaged))}")
+        tags = sorted(set(facts.damaged))
+        more = " and others" if len(tags) > _MOST_NAMED else ""
+        notes.append(f"damaged TIFF tags not kept: {', '.join(map(str, tags[:_MOST_NAMED]))}{more}")
     is_grey = colour.shape[2] == 1
     pixels = as_rgb(colour[:, :, 0]) if is_grey else np.ascontiguousarray(colour)
     return Photo(

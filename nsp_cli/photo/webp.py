@@ -32,9 +32,10 @@ def read_webp(path: Path, max_megapixels: float) -> Photo:
     try:
         chunks = _chunks(data)
         check_size(path, *_canvas(chunks), max_megapixels)
+        is_animated = chunks[0][0] == b"VP8X" and chunks[0][1][0] & _ANIMATION_FLAG
     except (ValueError, struct.error, IndexError) as error:
         raise damaged(path, "WebP", error) from error
-    if chunks[0][0] == b"VP8X" and chunks[0][1][0] & _ANIMATION_FLAG:
+    if is_animated:
         raise InputError(
             f"{path} is an animation; only its first picture would survive.", "Extract one picture first."
         )
