@@ -168,8 +168,8 @@ class TestTelling:
             (shoot / f"0{number}.jpg").write_bytes(b"bad")
         run = run_nsp("denoise", shoot, "-o", tmp_path / "out", "-m", tiny_weights, "--fail-fast")
         assert run.code == 1
-        assert "not begun" in run.err
-        assert "1 failed" in run.err
+        # Those that were being read meanwhile may have failed too.
+        assert "7 not begun" in run.err or "8 not begun" in run.err or "9 not begun" in run.err
 
 
 def pipeline(restore, order: Order = ORDER, devices: int = 1) -> Pipeline:

@@ -337,7 +337,9 @@ def test_bundled_weights_denoise_the_sample_offline(run_nsp, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX pipe")
-def test_completion_can_be_shown(run_nsp):
+def test_completion_can_be_shown(run_nsp, monkeypatch):
+    # Tests need not be started by a shell that Typer could detect.
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
     assert "_NSP_COMPLETE" in run_nsp("--show-completion", "bash").out
 
 

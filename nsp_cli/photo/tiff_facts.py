@@ -14,8 +14,9 @@ from nsp_cli.photo.resolution import RESOLUTION_TAGS, dpi_of
 
 XMP, IPTC, RESOURCES, ICC_PROFILE = 700, 33723, 34377, 34675
 _BLOCK_TAGS = frozenset({XMP, IPTC, RESOURCES, ICC_PROFILE})
-# What a TIFF's IFD0 says of itself, and must not take over from another file's EXIF.
-OWN_TAGS = ifd.PIXEL_TAGS | _BLOCK_TAGS | RESOLUTION_TAGS
+# What a TIFF's IFD0 says of itself, and must not take over from another file's EXIF; pointers among it,
+# which stand among the entries only where they are damaged.
+OWN_TAGS = ifd.PIXEL_TAGS | _BLOCK_TAGS | RESOLUTION_TAGS | {ifd.EXIF_IFD, ifd.GPS_IFD, ifd.INTEROP_IFD}
 _BYTE, _LONG, _UNDEFINED = 1, 4, 7
 _LARGEST_BEGINNING = 2**16 - 2**12  # in all less than a JPEG takes of EXIF
 _STRIP_OFFSETS, _STRIP_LENGTHS, _TILE_OFFSETS = 273, 279, 324
