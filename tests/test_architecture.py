@@ -20,6 +20,7 @@ ROWS = [
     {"console"},
     {"api", "publish"},
     {"report"},
+    {"datasets"},
     {"judge", "batch", "evaluate", "plot"},
     {"noise_aware"},
     {"recover"},
@@ -51,6 +52,8 @@ OWNERS = {
     "jinja2": {"report"},
     "filelock": {"batch"},
     "platformdirs": {"training"},
+    "scipy": {"datasets"},
+    "h5py": {"datasets"},
 }
 SLOW_TO_IMPORT = {"torch", "rawpy", "huggingface_hub", "imagecodecs", "tifffile", "imageio", "PIL", "numpy"}
 
