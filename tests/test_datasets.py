@@ -196,6 +196,13 @@ class TestValidation:
         assert resumed.code == 0, resumed.err
         assert json.loads(resumed.out) == json.loads(run_nsp(*command, "whole").out)
 
+    def test_a_run_killed_in_its_first_line_begins_anew(self, run_nsp, validation, tiny_weights):
+        command = ("evaluate", "sidd-validation", validation, "-m", tiny_weights, "-o", "out", "--json")
+        whole = run_nsp(*command)
+        Path("out/scores.csv").unlink()
+        Path("out/scores.csv.partial").write_text("ID,PSNR")
+        assert json.loads(run_nsp(*command).out) == json.loads(whole.out)
+
 
 class TestBenchmark:
     def test_every_block_is_a_row_of_its_bytes(self, run_nsp, benchmark, blocks, tiny_weights):

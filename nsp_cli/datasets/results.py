@@ -12,7 +12,7 @@ from nsp_cli.errors import OutputError
 
 RECORD = "run.json"
 # What a run may leave in its folder; nothing else is ever removed.
-_OWN = ("*.csv", "*.csv.partial", "[0-9]*.mat", "bundled/[0-9]*.mat")
+_OWN = ("scores.csv*", "SubmitSrgb.csv*", "[0-9]*_[0-9]*.mat", "bundled/[0-9]*.mat")
 
 
 def begin_results(folder: Path, identity: Mapping[str, Any], *, overwrite: bool) -> None:
@@ -81,15 +81,13 @@ class Rows:
         """
         self.path = path
         self._partial = path.with_name(path.name + ".partial")
-        self._lines = 0
-        if not self._current().exists():
+        self._lines = _cut_to_whole_lines(self._current()) if self._current().exists() else 0
+        if self._lines == 0:
             self._add(columns)
-        else:
-            self._lines = _cut_to_whole_lines(self._current())
 
     def __len__(self) -> int:
         """Returns how many rows there are."""
-        return max(0, self._lines - 1)
+        return self._lines - 1
 
     def __iter__(self) -> Iterator[list[str]]:
         """Reads the rows."""
