@@ -18,6 +18,7 @@ ROWS = [
     {"cli"},
     {"commands"},
     {"console"},
+    {"doctor"},
     {"api", "publish"},
     {"report"},
     {"datasets"},

@@ -23,6 +23,7 @@ COMMANDS = (
     "train",
     "distill",
     "evaluate",
+    "doctor",
     "weights import",
     "weights pull",
 )

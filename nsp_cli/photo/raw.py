@@ -89,14 +89,16 @@ def read_raw(path: Path, max_megapixels: float) -> RawImage:
             return RawImage(pixels, _camera_facts(path, raw))
     except rawpy.LibRawFileUnsupportedError as error:
         raise InputError(
-            f"{path} cannot be developed: LibRaw {_version()} does not know this camera or compression.",
+            f"{path} cannot be developed: "
+            f"LibRaw {libraw_version()} does not know this camera or compression.",
             "Convert it to DNG with Adobe's DNG Converter, or export a 16-bit TIFF from a RAW program.",
         ) from error
     except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
         raise damaged(path, "RAW", _text(error)) from error
 
 
-def _version() -> str:
+def libraw_version() -> str:
+    """Returns the decoder's version, such as "0.22.0"."""
     import rawpy
 
     return ".".join(str(part) for part in rawpy.libraw_version)

@@ -1,0 +1,112 @@
+"""What nsp needs around it: weights, photo formats, caches; and what it can do without."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from nsp_cli.doctor.finding import Finding, Status, short
+from nsp_cli.doctor.machine import installed_version
+from nsp_cli.errors import WeightsError
+from nsp_cli.hub import cache_folder, endpoint, why_unreachable
+from nsp_cli.manifest import load_manifest
+from nsp_cli.photo import FORMAT_SUFFIXES, Photo, read_photo, write_photo
+from nsp_cli.photo.raw import libraw_version
+from nsp_cli.training.photo_cache import default_root
+from nsp_cli.weights import resolve
+
+# Optional libraries: the extra that brings them and what they are for.
+EXTRAS = {
+    "exiv2": ("metadata", "comparing a result's metadata with its photo's"),
+    "scipy": ("evaluate", "MATLAB files of data sets"),
+    "h5py": ("evaluate", "MATLAB v7.3 files of data sets"),
+}
+_LITTLE_SPACE = 1e9
+
+
+def examine_weights() -> Iterator[Finding]:
+    """Compares the bundled weights with their sha256."""
+    manifest = load_manifest()
+    for entry in manifest.entries.values():
+        if not entry.bundled:
+            continue
+        about = f"weights {entry.name}"
+        try:
+            found = resolve(entry.name, manifest=manifest)
+        except WeightsError as error:
+            yield Finding(about, Status.FAILED, error.message, error.hint)
+        else:
+            yield Finding(about, Status.OK, f"bundled, as published (sha256 {found.sha256[:12]}…)")
+
+
+def examine_formats() -> Iterator[Finding]:
+    """Writes and reads a small photo in every format."""
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
+    formats = [name for name in FORMAT_SUFFIXES if name != "raw"]
+    wrong = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in formats:
+            path = Path(folder) / f"photo{FORMAT_SUFFIXES[name]}"
+            write_photo(Photo(pixels), path, quality=100)
+            # A JPEG may change every pixel a little, and this one is all noise.
+            difference = np.abs(read_photo(path).pixels.astype(int) - pixels).mean()
+            if difference > (40 if name == "jpeg" else 0):
+                wrong.append(name)
+    if wrong:
+        step = "Install again: pip install --force-reinstall nsp-cli pillow tifffile imagecodecs"
+        yield Finding("photo formats", Status.FAILED, f"not read as written: {', '.join(wrong)}", step)
+    else:
+        yield Finding("photo formats", Status.OK, f"read as written: {', '.join(formats)}")
+
+
+def examine_raw() -> Iterator[Finding]:
+    """Loads the RAW decoder."""
+    yield Finding("camera RAW", Status.OK, f"LibRaw {libraw_version()}")
+
+
+def examine_extras() -> Iterator[Finding]:
+    """Says which optional libraries are there; none is needed."""
+    for name, (extra, purpose) in EXTRAS.items():
+        found = installed_version(name)
+        if found:
+            yield Finding(f"optional {name}", Status.OK, found)
+        else:
+            step = f'If wanted: pip install "nsp-cli[{extra}]"'
+            yield Finding(f"optional {name}", Status.OK, f"not installed; for {purpose}", step)
+
+
+def examine_caches() -> Iterator[Finding]:
+    """Checks that there is room for what training decodes and for what the hub sends."""
+    yield _cache("cache of training", default_root(), "Set NSP_CACHE_DIR to a folder on another disk.")
+    yield _cache("cache of the hub", cache_folder(), "Set HF_HOME to a folder on another disk.")
+
+
+def _cache(about: str, folder: Path, step: str) -> Finding:
+    there = folder
+    while not there.is_dir() and there != there.parent:
+        there = there.parent
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            free = shutil.disk_usage(there).free
+    except OSError as error:
+        return Finding(about, Status.WARNING, f"{short(folder)} cannot be written ({error.strerror})", step)
+    status, next_step = (Status.OK, "") if free > _LITTLE_SPACE else (Status.WARNING, step)
+    return Finding(about, status, f"{short(folder)}, {free / 1e9:.1f} GB free", next_step)
+
+
+def examine_hub() -> Iterator[Finding]:
+    """Asks whether the hub can be reached; the bundled weights do not need it."""
+    address = endpoint()
+    if not address:
+        yield Finding("hub", Status.OK, "not asked, for HF_HUB_OFFLINE is set")
+        return
+    reason = why_unreachable(address)
+    if reason:
+        step = "Only hf:// weights need it: check the connection, or set HF_ENDPOINT to a mirror."
+        yield Finding("hub", Status.WARNING, f"{address} cannot be reached ({reason})", step)
+    else:
+        yield Finding("hub", Status.OK, f"{address} answers")
