@@ -47,6 +47,8 @@ OWNERS = {
     "tifffile": {"photo"},
     "imagecodecs": {"photo"},
     "rawpy": {"photo"},
+    "exiv2": {"photo"},
+    "pi_heif": {"photo"},
     "huggingface_hub": {"hub"},
     "safetensors": {"weights_file"},
     "matplotlib": {"plot"},
@@ -56,7 +58,18 @@ OWNERS = {
     "scipy": {"datasets"},
     "h5py": {"datasets"},
 }
-SLOW_TO_IMPORT = {"torch", "rawpy", "huggingface_hub", "imagecodecs", "tifffile", "imageio", "PIL", "numpy"}
+SLOW_TO_IMPORT = {
+    "torch",
+    "rawpy",
+    "exiv2",
+    "pi_heif",
+    "huggingface_hub",
+    "imagecodecs",
+    "tifffile",
+    "imageio",
+    "PIL",
+    "numpy",
+}
 
 
 def modules() -> list[Path]:

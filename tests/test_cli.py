@@ -327,6 +327,11 @@ class TestInspect:
         assert SAMPLE.name in run.out
         assert "broken.jpg" in run.err
 
+    def test_a_folder_gives_its_photos(self, run_nsp, picture):
+        save(picture.with_name("second.png"))
+        run = run_nsp("inspect", picture.parent, "--json")
+        assert [Path(photo["photo"]).name for photo in json.loads(run.out)] == ["photo.png", "second.png"]
+
     def test_a_plot_never_replaces_a_photo(self, run_nsp, picture):
         before = picture.read_bytes()
         assert run_nsp("inspect", picture, "--plot", picture).code == 1

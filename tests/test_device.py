@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from nsp_cli.device import (
+    all_devices,
     choose_device,
     choose_precision,
     choose_training_precision,
@@ -30,6 +31,23 @@ def test_every_gpu_is_present_beside_the_cpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert [str(device) for device in present_devices()] == ["cpu", "cuda:0", "cuda:1"]
+
+
+@pytest.mark.parametrize(
+    ("cards", "name", "expected"),
+    [
+        (2, "auto", ["cuda:0", "cuda:1"]),
+        (2, "cuda", ["cuda:0", "cuda:1"]),
+        (2, "cuda:1", ["cuda:1"]),
+        (2, "cpu", ["cpu"]),
+        (1, "auto", ["auto"]),
+        (0, "auto", ["auto"]),
+    ],
+)
+def test_many_photos_are_shared_among_all_cards(cards, name, expected, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cards > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+    assert all_devices(name) == expected
 
 
 @pytest.mark.parametrize("name", ["cuda:7", "gpu", "cpu:x", "xpu"])

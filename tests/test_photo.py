@@ -17,9 +17,17 @@ from conftest import SHARED
 from PIL import ExifTags, Image, ImageOps
 
 from nsp_cli.errors import OutputError
-from nsp_cli.photo import Photo, check_writable, metadata, read_photo, to_bit_depth, write_photo
+from nsp_cli.photo import (
+    Photo,
+    check_writable,
+    metadata,
+    read_photo,
+    tiff_facts,
+    tiff_write,
+    to_bit_depth,
+    write_photo,
+)
 from nsp_cli.photo import exif as ifd
-from nsp_cli.photo import tiff as tiff_codec
 from nsp_cli.photo.colour import srgb_profile
 from nsp_cli.photo.exif import Directory, Entry
 
@@ -190,7 +198,7 @@ def test_other_programs_read_the_tiff_alike(tmp_path: Path) -> None:
 
 
 def test_big_tiff_takes_the_same_metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiff_codec, "_MOST_IN_CLASSIC", 0)
+    monkeypatch.setattr(tiff_write, "MOST_IN_CLASSIC", 0)
     photo = make_photo(16, exif=make_exif(), icc_profile=srgb_profile())
     write_photo(photo, tmp_path / "photo.tif")
     assert (tmp_path / "photo.tif").read_bytes()[:4] == b"II+\0"
@@ -200,6 +208,53 @@ def test_big_tiff_takes_the_same_metadata(tmp_path: Path, monkeypatch: pytest.Mo
     assert back.exif is not None
     assert back.icc_profile == srgb_profile()
     assert camera_facts(back.exif) == camera_facts(make_exif())
+    np.testing.assert_array_equal(back.pixels, photo.pixels)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files have no holes")
+def test_big_tiff_beyond_4_gigabytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hole stands for the pixels that would make it so large; the directory lies behind it."""
+    monkeypatch.setattr(tiff_write, "MOST_IN_CLASSIC", 0)
+    photo = make_photo(16, exif=make_exif(), icc_profile=srgb_profile())
+    path = tmp_path / "photo.tif"
+    write_photo(photo, path)
+    with path.open("r+b") as file:
+        file.truncate(5 * 2**30)
+        tiff_facts.append_facts(photo, file, is_reserved=False)
+    back = read_photo(path)
+    np.testing.assert_array_equal(back.pixels, photo.pixels)
+    assert back.icc_profile == srgb_profile()
+    assert camera_facts(back.exif or b"") == camera_facts(make_exif())
+
+
+@pytest.mark.parametrize("bits", [16, 32, 64])
+@pytest.mark.parametrize("is_grey", [False, True])
+def test_floating_point_is_read_as_16_bits(tmp_path: Path, bits: int, is_grey: bool) -> None:
+    values = np.linspace(0, 1, 35 * 3).reshape(5, 7, 3)[:, :, : 1 if is_grey else 3].squeeze()
+    settings = {"photometric": "minisblack" if is_grey else "rgb"}
+    stored = values.astype(f"f{bits // 8}")
+    path = tiff(tmp_path / "a.tif", stored, compression="zlib", predictor=True, **settings)
+    photo = read_photo(path)
+    assert (photo.bit_depth, photo.is_grey) == (16, is_grey)
+    wanted = values[:, :, None] if is_grey else values
+    np.testing.assert_allclose(photo.pixels / 65535, np.broadcast_to(wanted, (5, 7, 3)), atol=2.5e-4)
+    assert photo.notes == (f"{bits}-bit floating point read as 16 bits",)
+
+
+def test_floating_point_is_clipped_and_said_so(tmp_path: Path) -> None:
+    values = np.full((10, 10, 4), 0.5, np.float32)
+    values[0, 0] = (1.5, np.inf, np.nan, 1)
+    values[0, 1, :3] = -0.1
+    path = tiff(tmp_path / "a.tif", values, photometric="rgb", extrasamples=["unassalpha"])
+    photo = read_photo(path)
+    assert photo.pixels[0, :2].tolist() == [[65535, 65535, 0], [0, 0, 0]]
+    assert photo.pixels[5, 5].tolist() == [32768] * 3
+    assert photo.alpha is not None
+    assert (photo.alpha[0, 0], photo.alpha[5, 5]) == (65535, 32768)
+    assert photo.notes[1:] == (
+        "values above 1 clipped: 0.50% of them",
+        "values that are no number set to black",
+    )
 
 
 def write_oriented(path: Path, orientation: int) -> Image.Image:

@@ -1,5 +1,8 @@
 """Three crops at 100 %: noisy, the paper's average (--plain), nsp's default, and the clean picture.
 
+Beside it a second sheet: the noise that was there, what nsp took out, and what it should not have
+taken or left, each four times as strong around grey.
+
 The pictures may be redistributed (scikit-image's data: astronaut, public domain, NASA; coffee, CC0,
 Rachel Michetti; grass, CC0, texturelib.com); their noise is simulated as for the bundled sample.
 
@@ -21,6 +24,7 @@ from nsp_cli.metrics import psnr
 from nsp_cli.training.sensor import SensorNoise, add_sensor_noise
 
 SIDE, GAP = 220, 4
+AMPLIFIED = 4
 NOISE = SensorNoise(shot=0.004, read=0.0001, gains=(2.0, 1.7))
 # Name, pixels, and the corner of the crop.
 PICTURES = (
@@ -35,21 +39,37 @@ def to_8_bits(image: Tensor) -> Tensor:
     return (image * 255).round().clamp(0, 255).to(torch.uint8)
 
 
+def amplified(difference: Tensor) -> Tensor:
+    """Shows what may be negative, around grey."""
+    return (128 + AMPLIFIED * difference).clamp(0, 255).to(torch.uint8)
+
+
+def save_sheet(name: str, rows: list[tuple[Tensor, ...]]) -> None:
+    """Writes pictures in rows, cut at their corners."""
+    sheet = np.full((len(rows) * (SIDE + GAP) - GAP, len(rows[0]) * (SIDE + GAP) - GAP, 3), 255, np.uint8)
+    for row, (versions, (_, _, (top, left))) in enumerate(zip(rows, PICTURES, strict=True)):
+        for column, version in enumerate(versions):
+            y, x = row * (SIDE + GAP), column * (SIDE + GAP)
+            crop = version[:, top : top + SIDE, left : left + SIDE].permute(1, 2, 0)
+            sheet[y : y + SIDE, x : x + SIDE] = crop.numpy()
+    Image.fromarray(sheet).save(Path(__file__).with_name(name), optimize=True)
+
+
 def main() -> None:
-    """Writes crops.png beside this script and prints PSNR of the whole pictures."""
+    """Writes crops.png and residuals.png beside this script and prints PSNR of the whole pictures."""
     restorer, papers = load_weights(), load_weights("nsp-light")
-    sheet = np.full((3 * (SIDE + GAP) - GAP, 4 * (SIDE + GAP) - GAP, 3), 255, np.uint8)
-    for row, (name, pixels, (top, left)) in enumerate(PICTURES):
+    crops, residuals = [], []
+    for name, pixels, _ in PICTURES:
         clean = torch.from_numpy(np.array(pixels)[: pixels.shape[0] // 2 * 2, : pixels.shape[1] // 2 * 2])
         clean = clean.permute(2, 0, 1)
         noisy = to_8_bits(add_sensor_noise(clean / 255, NOISE, torch.Generator().manual_seed(0)))
         versions = noisy, papers.denoise(noisy), noise_aware.denoise(restorer, noisy)[0], clean
         print(name, *(f"{psnr(version, clean):.2f}" for version in versions[:3]))
-        for column, version in enumerate(versions):
-            y, x = row * (SIDE + GAP), column * (SIDE + GAP)
-            crop = version[:, top : top + SIDE, left : left + SIDE].permute(1, 2, 0)
-            sheet[y : y + SIDE, x : x + SIDE] = crop.numpy()
-    Image.fromarray(sheet).save(Path(__file__).with_name("crops.png"), optimize=True)
+        crops.append(versions)
+        before, _, after, truth = (version.float() for version in versions)
+        residuals.append(tuple(map(amplified, (before - truth, before - after, after - truth))))
+    save_sheet("crops.png", crops)
+    save_sheet("residuals.png", residuals)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nsp_cli.batch.discover import Found
 from nsp_cli.errors import InputError, OutputError
-from nsp_cli.photo import FORMAT_SUFFIXES, WRITABLE_SUFFIXES, format_of
+from nsp_cli.photo import FORMAT_SUFFIXES, WRITABLE_SUFFIXES, format_of, result_suffix
 
 # What file systems allow, in bytes.
 _LONGEST_NAME = 255
@@ -32,9 +32,9 @@ def plan_jobs(
     """Decides where every photo's result goes.
 
     Beside the photo as `name<ending>.ext`; in another folder under the photo's own name and the folders
-    it was found in; or in the very file that `output` names. RAW photos become TIFF. Where two would get
-    the same name, also for file systems that do not tell A from a, the photo's suffix is added to both:
-    `a-jpg.png`, `a-png.png`.
+    it was found in; or in the very file that `output` names. `result_suffix` chooses the suffix. Where two
+    would get the same name, also for file systems that do not tell A from a, the photo's suffix is added to
+    both: `a-jpg.png`, `a-png.png`.
 
     Args:
         photos: The inputs.
@@ -79,14 +79,10 @@ class _Namer:
 
     def target(self, photo: Found, tag: str = "") -> Path:
         path = photo.path
-        suffix = FORMAT_SUFFIXES[self.file_format] if self.file_format else _writable_suffix(path)
+        suffix = FORMAT_SUFFIXES[self.file_format] if self.file_format else result_suffix(path)
         folder = path.parent if self.output is None else self.output / photo.below
         ending = self.ending if folder.resolve() == path.parent.resolve() else ""
         return folder / _fitting(path.stem, f"{tag}{ending}{suffix}")
-
-
-def _writable_suffix(photo: Path) -> str:
-    return photo.suffix if photo.suffix.lower() in WRITABLE_SUFFIXES else FORMAT_SUFFIXES["raw"]
 
 
 def _fitting(stem: str, rest: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from nsp_cli import __version__
 from nsp_cli.batch.claim import Claim
 from nsp_cli.batch.naming import Job
-from nsp_cli.photo import Photo, Provenance
+from nsp_cli.photo import Photo, Provenance, RawOptions
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,11 @@ class Order:
         settings: What else decides about the result, as text; compared, never read.
         scale: How much larger per axis results are.
         bit_depth: 8 or 16; None keeps the photo's where the format can.
-        quality: Of JPEG and WebP, 1 to 100.
+        quality: Of JPEG, WebP and AVIF, 1 to 100.
         overwrite: Whether an existing file may be replaced; a photo itself never is.
         keep_times: Results get their photos' times.
         max_megapixels: Larger photos are refused.
+        raw: How camera RAW is developed; None is the default.
     """
 
     weights: str
@@ -35,6 +36,7 @@ class Order:
     overwrite: bool = False
     keep_times: bool = False
     max_megapixels: float = 250
+    raw: RawOptions | None = None
 
     def provenance(self, source_sha256: str) -> Provenance:
         return Provenance(source_sha256, self.weights, self.weights_sha256, self.settings, __version__)

@@ -16,6 +16,7 @@ from nsp_cli.errors import OutputError
 from nsp_cli.photo import (
     EIGHT_BIT_FORMATS,
     Photo,
+    Written,
     check_readable,
     check_writable,
     copy_photo,
@@ -46,7 +47,7 @@ def read_job(job: Job, order: Order) -> Ready | Outcome:
         if not is_copied and is_finished(job, provenance, order):
             claimed.release()
             return Outcome(job, Status.SKIPPED, notes=("done before with the same settings",))
-        photo = read_photo(job.source, max_megapixels=order.max_megapixels)
+        photo = read_photo(job.source, max_megapixels=order.max_megapixels, raw=order.raw)
         check_unchanged(job.source, before)
         depth = _depth(photo, job.target, order.bit_depth)
         may_replace = order.overwrite or is_copied
@@ -108,13 +109,16 @@ def write_job(worked: Worked, order: Order) -> Outcome:
     if is_copy:
         # Not encoded again: JPEG would lose a little, and every byte of metadata stays.
         copy_photo(job.source, job.target, overwrite=order.overwrite)
+        written = Written()
     else:
         photo = with_provenance(photo, ready.provenance)
-        write_photo(photo, job.target, quality=order.quality, overwrite=order.overwrite)
+        written = write_photo(photo, job.target, quality=order.quality, overwrite=order.overwrite)
     if order.keep_times:
         _keep_times(job)
     status = Status.DONE if worked.is_changed else Status.PASSED_THROUGH
-    return _outcome(worked, status, time.perf_counter() - begin, notes=photo.notes)
+    seconds = time.perf_counter() - begin
+    notes = photo.notes + written.left_out
+    return _outcome(worked, status, seconds, notes=notes, details=written.changed)
 
 
 def _is_to_be_copied(worked: Worked) -> bool:
@@ -134,7 +138,9 @@ def _keep_times(job: Job) -> None:
         ) from error
 
 
-def _outcome(worked: Worked, status: Status, seconds: float, *, notes: tuple[str, ...]) -> Outcome:
+def _outcome(
+    worked: Worked, status: Status, seconds: float, *, notes: tuple[str, ...], details: tuple[str, ...] = ()
+) -> Outcome:
     ready, photo = worked.ready, worked.photo
     return Outcome(
         ready.job,
@@ -147,4 +153,5 @@ def _outcome(worked: Worked, status: Status, seconds: float, *, notes: tuple[str
         device=worked.device,
         precision=worked.precision,
         notes=notes + worked.notes,
+        details=details,
     )

@@ -22,6 +22,9 @@ def denoise(
     format: options.Format = None,
     bit_depth: options.BitDepth = None,
     quality: options.Quality = 95,
+    raw_exposure: options.RawExposure = 0.0,
+    raw_wb: options.RawWhiteBalance = options.WhiteBalance.CAMERA,
+    half: options.Half = False,
     overwrite: options.Overwrite = False,
     keep_times: batch.KeepTimes = False,
     include: batch.Include = None,
@@ -39,12 +42,17 @@ def denoise(
     open_result: options.Open = False,
 ) -> None:
     """Denoise photos; the originals stay as they are."""
+    from nsp_cli.photo import RawOptions
+
+    raw = RawOptions(raw_exposure, raw_wb.value, half)
     restore_photos(
         select(
             photos, files_from, recursive=recursive, include=include, exclude=exclude, prefer=prefer.value
         ),
         denoising(chosen_strength(strength, luma, chroma, plain=plain), plain=plain),
-        target=Target(output, "_denoised", format, bit_depth, quality, overwrite, keep_times, max_megapixels),
+        target=Target(
+            output, "_denoised", format, bit_depth, quality, overwrite, keep_times, max_megapixels, raw
+        ),
         engine=Engine(chosen_model(model, is_blind_spot=plain), device, precision, tile),
         showing=Showing(json, log, fail_fast, dry_run, open_result),
     )

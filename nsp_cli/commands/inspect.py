@@ -25,8 +25,11 @@ def inspect(
     max_megapixels: options.MaxMegapixels = 250,
 ) -> None:
     """Measure the noise of photos; nothing is changed."""
+    from nsp_cli.batch import Selection, find_photos
+
     if plot is not None and plot.suffix.lower() != ".png":
         raise OutputError(f"{plot}: plots are written as .png", "Give a name that ends so.")
+    photos = [photo.path for photo in find_photos(Selection(tuple(photos)))]
     if plot is not None and any(plot.absolute() == photo.absolute() for photo in photos):
         raise OutputError(f"{plot} is one of the photos.", "Give another name for the plot.")
     treatments, failures = _measure_all(photos, max_megapixels)

@@ -16,6 +16,16 @@ class FileFormat(str, Enum):
     PNG = "png"
     TIFF = "tiff"
     WEBP = "webp"
+    AVIF = "avif"
+    DNG = "dng"
+
+
+class WhiteBalance(str, Enum):
+    """Where the white balance of camera RAW comes from."""
+
+    CAMERA = "camera"
+    AUTO = "auto"
+    DAYLIGHT = "daylight"
 
 
 class UpscaleMode(str, Enum):
@@ -34,7 +44,7 @@ def _check_depth(bits: int | None) -> int | None:
 
 Photos = Annotated[
     list[Path],
-    typer.Argument(metavar="PHOTO", help="Photos: JPEG, PNG, TIFF, WebP or camera RAW.", show_default=False),
+    typer.Argument(metavar="PHOTO", help="Photos, folders or patterns such as '*.jpg'.", show_default=False),
 ]
 Output = Annotated[
     Path | None,
@@ -64,7 +74,7 @@ Format = Annotated[
         "--format",
         case_sensitive=False,
         help="Format of the result.",
-        show_default="the photo's; tiff for RAW",
+        show_default="the photo's; jpeg for HEIC, tiff for RAW",
     ),
 ]
 BitDepth = Annotated[
@@ -77,7 +87,15 @@ BitDepth = Annotated[
         show_default="the photo's",
     ),
 ]
-Quality = Annotated[int, typer.Option("--quality", min=1, max=100, help="Of JPEG and WebP.")]
+Quality = Annotated[int, typer.Option("--quality", min=1, max=100, help="Of JPEG, WebP and AVIF.")]
+RawExposure = Annotated[
+    float,
+    typer.Option("--raw-exposure", min=-3.0, max=3.0, metavar="-3…3", help="Brighten camera RAW, in EV."),
+]
+RawWhiteBalance = Annotated[
+    WhiteBalance, typer.Option("--raw-wb", case_sensitive=False, help="White balance of camera RAW.")
+]
+Half = Annotated[bool, typer.Option("--half", help="Camera RAW at half the width and height, in less time.")]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace existing results; never the photo itself.")
 ]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from nsp_cli.commands.engine import Engine, load_restorers, worker_of
+from nsp_cli.commands.engine import Engine, load_restorers, workers_of
 from nsp_cli.commands.forecast import show_forecast
 from nsp_cli.commands.methods import Method
 from nsp_cli.commands.options import FileFormat
@@ -20,6 +20,7 @@ from nsp_cli.commands.signals import sigterm_interrupts
 
 if TYPE_CHECKING:
     from nsp_cli.batch import Job, Order, Selection, Worker
+    from nsp_cli.photo import RawOptions
     from nsp_cli.restore import Restorer
 
 
@@ -36,6 +37,7 @@ class Target:
         overwrite: Whether existing results may be replaced.
         keep_times: Results get their photos' times.
         max_megapixels: Larger photos are refused.
+        raw: How camera RAW is developed; None is the default.
     """
 
     output: Path | None
@@ -46,6 +48,7 @@ class Target:
     overwrite: bool
     keep_times: bool
     max_megapixels: float
+    raw: RawOptions | None = None
 
     @property
     def format_name(self) -> str | None:
@@ -90,7 +93,7 @@ def restore_photos(
     jobs = plan_jobs(found, output=target.output, ending=target.ending, file_format=target.format_name)
     restorers = load_restorers(engine, method, share=len(jobs) > 1)
     order = order_of(method, target, restorers[0])
-    workers = [worker_of(restorer, method) for restorer in restorers]
+    workers = workers_of(restorers, method)
     if showing.dry_run:
         show_forecast(jobs, order, workers)
         return
@@ -114,10 +117,13 @@ def _run(jobs: Sequence[Job], order: Order, workers: Sequence[Worker], display: 
 def order_of(method: Method, target: Target, restorer: Restorer) -> Order:
     """Makes a run's order of the options."""
     from nsp_cli.batch import Order
+    from nsp_cli.photo import RawOptions
 
     weights = restorer.weights
     assert weights is not None  # load_weights names them
     settings = {**method.settings, "bit_depth": target.bit_depth, "quality": target.quality}
+    if target.raw is not None and target.raw != RawOptions():
+        settings["raw"] = asdict(target.raw)
     return Order(
         weights=weights.name,
         weights_sha256=weights.sha256,
@@ -128,4 +134,5 @@ def order_of(method: Method, target: Target, restorer: Restorer) -> Order:
         overwrite=target.overwrite,
         keep_times=target.keep_times,
         max_megapixels=target.max_megapixels,
+        raw=target.raw,
     )

@@ -30,6 +30,9 @@ def upscale(
     format: options.Format = None,
     bit_depth: options.BitDepth = None,
     quality: options.Quality = 95,
+    raw_exposure: options.RawExposure = 0.0,
+    raw_wb: options.RawWhiteBalance = options.WhiteBalance.CAMERA,
+    half: options.Half = False,
     overwrite: options.Overwrite = False,
     keep_times: batch.KeepTimes = False,
     include: batch.Include = None,
@@ -47,6 +50,9 @@ def upscale(
     open_result: options.Open = False,
 ) -> None:
     """Denoise photos and enlarge them twofold in one step."""
+    from nsp_cli.photo import RawOptions
+
+    raw = RawOptions(raw_exposure, raw_wb.value, half)
     is_papers = plain or mode is not options.UpscaleMode.AUTO
     model = chosen_model(model, is_blind_spot=is_papers, enlarges=True)
     restore_photos(
@@ -54,7 +60,7 @@ def upscale(
             photos, files_from, recursive=recursive, include=include, exclude=exclude, prefer=prefer.value
         ),
         upscaling(chosen_strength(strength, luma, chroma, plain=plain), mode.value, plain=plain),
-        target=Target(output, "_x2", format, bit_depth, quality, overwrite, keep_times, max_megapixels),
+        target=Target(output, "_x2", format, bit_depth, quality, overwrite, keep_times, max_megapixels, raw),
         engine=Engine(model, device, precision, tile, factor=2 if x2 else None),
         showing=Showing(json, log, fail_fast, dry_run, open_result),
     )

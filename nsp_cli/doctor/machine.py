@@ -20,7 +20,17 @@ from nsp_cli.device import (
 )
 from nsp_cli.doctor.finding import Finding, Status
 
-LIBRARIES = ("torch", "numpy", "pillow", "tifffile", "imagecodecs", "rawpy", "huggingface-hub", "safetensors")
+LIBRARIES = (
+    "torch",
+    "numpy",
+    "pillow",
+    "tifffile",
+    "imagecodecs",
+    "pi-heif",
+    "rawpy",
+    "huggingface-hub",
+    "safetensors",
+)
 # What 24 megapixels take, with a margin.
 _ENOUGH_MEMORY = 1.5e9
 

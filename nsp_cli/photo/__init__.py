@@ -9,18 +9,31 @@ from pathlib import Path
 import numpy as np
 
 from nsp_cli.errors import OutputError
-from nsp_cli.photo import jpeg, webp
-from nsp_cli.photo.colour import srgb_profile
+from nsp_cli.photo import avif, dng, jpeg, png, webp
+from nsp_cli.photo.avif import read_avif, write_avif
 from nsp_cli.photo.data import FORMAT_SUFFIXES, Photo, Pixels, to_bit_depth
 from nsp_cli.photo.disk import check_readable, check_target, replacing, sniff_format, unsupported
+from nsp_cli.photo.dng import write_dng
 from nsp_cli.photo.facts import CameraFacts, camera_facts
+from nsp_cli.photo.heif import read_heif
+from nsp_cli.photo.heif_boxes import stored_depth
+from nsp_cli.photo.image_resources import RESOURCES_DAMAGED, clean_resources
 from nsp_cli.photo.jpeg import jpeg_round_trip, read_jpeg, write_jpeg
-from nsp_cli.photo.metadata import clean_exif, exif_dpi, orientation_of, set_orientation, set_size
+from nsp_cli.photo.metadata import (
+    EXIF_DAMAGED,
+    clean_exif,
+    exif_dpi,
+    orientation_of,
+    set_orientation,
+    set_size,
+)
 from nsp_cli.photo.png import png_bytes, read_png, write_png
 from nsp_cli.photo.provenance import Provenance, read_provenance, with_provenance
-from nsp_cli.photo.raw import RAW_SUFFIXES, is_raw, read_raw
+from nsp_cli.photo.raw import RAW_SUFFIXES, RawOptions, is_raw, read_raw
 from nsp_cli.photo.size import photo_size
-from nsp_cli.photo.tiff import read_tiff, write_tiff
+from nsp_cli.photo.tiff import read_tiff
+from nsp_cli.photo.tiff_write import write_tiff
+from nsp_cli.photo.verify import Written, verify_written
 from nsp_cli.photo.webp import read_webp, write_webp
 
 __all__ = [
@@ -33,6 +46,8 @@ __all__ = [
     "Photo",
     "Pixels",
     "Provenance",
+    "RawOptions",
+    "Written",
     "camera_facts",
     "check_readable",
     "check_writable",
@@ -43,6 +58,7 @@ __all__ = [
     "png_bytes",
     "read_photo",
     "read_provenance",
+    "result_suffix",
     "to_bit_depth",
     "with_provenance",
     "write_photo",
@@ -57,22 +73,38 @@ WRITABLE_SUFFIXES = {
     ".tif": "tiff",
     ".tiff": "tiff",
     ".webp": "webp",
+    ".avif": "avif",
+    ".dng": "dng",
 }
-PHOTO_SUFFIXES = RAW_SUFFIXES | WRITABLE_SUFFIXES.keys()
-_READERS = {"jpeg": read_jpeg, "png": read_png, "tiff": read_tiff, "webp": read_webp}
-_LOSSY_WRITERS = {"jpeg": write_jpeg, "webp": write_webp}
-_LOSSLESS_WRITERS = {"png": write_png, "tiff": write_tiff}
-EIGHT_BIT_FORMATS = ("jpeg", "webp")
-_LONGEST_SIDES = {"jpeg": jpeg.LONGEST_SIDE, "webp": webp.LONGEST_SIDE}
+_HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+PHOTO_SUFFIXES = RAW_SUFFIXES | _HEIF_SUFFIXES | WRITABLE_SUFFIXES.keys()
+_READERS = {
+    "jpeg": read_jpeg,
+    "png": read_png,
+    "tiff": read_tiff,
+    "webp": read_webp,
+    "avif": read_avif,
+    "heif": read_heif,
+}
+_LOSSY_WRITERS = {"jpeg": write_jpeg, "webp": write_webp, "avif": write_avif}
+_LOSSLESS_WRITERS = {"png": write_png, "tiff": write_tiff, "dng": write_dng}
+EIGHT_BIT_FORMATS = ("jpeg", "webp", "avif")
+_LONGEST_SIDES = {
+    "jpeg": jpeg.LONGEST_SIDE,
+    "png": png.LONGEST_SIDE,
+    "webp": webp.LONGEST_SIDE,
+    "avif": avif.LONGEST_SIDE,
+}
 
 
-def read_photo(path: Path, *, max_megapixels: float = 250) -> Photo:
+def read_photo(path: Path, *, max_megapixels: float = 250, raw: RawOptions | None = None) -> Photo:
     """Reads a photo upright, by its content and not by its suffix, at the depth the file has.
 
     What had to be changed or could not be kept stands in `notes`.
 
     Args:
         max_megapixels: Larger photos are refused before any pixel is decoded.
+        raw: How camera RAW is developed; other photos note that it does not apply.
 
     Raises:
         InputError: Missing, a folder, empty, not a photo, several pictures, an unsupported kind, damaged,
@@ -80,23 +112,30 @@ def read_photo(path: Path, *, max_megapixels: float = 250) -> Photo:
     """
     check_readable(path)
     if is_raw(path):
-        image = read_raw(path, max_megapixels)
-        photo = Photo(image.pixels, format="raw", icc_profile=srgb_profile(), exif=image.exif)
+        photo = read_raw(path, max_megapixels, raw or RawOptions())
     else:
         file_format = sniff_format(path)
         if file_format is None:
             raise unsupported(path)
         photo = _READERS[file_format](path, max_megapixels)
-    return dataclasses.replace(_upright(_with_clean_exif(photo)), source=path)
+        if raw not in (None, RawOptions()):
+            photo = photo.with_notes("no camera RAW: its options do not apply")
+    return dataclasses.replace(_upright(_with_clean_facts(photo)), source=path)
 
 
-def _with_clean_exif(photo: Photo) -> Photo:
-    exif, is_readable = clean_exif(photo.exif)
-    dpi = photo.dpi or exif_dpi(exif)
-    cleaned = dataclasses.replace(
-        photo, exif=exif, dpi=dpi, xmp=photo.xmp or None, icc_profile=photo.icc_profile or None
-    )
-    return cleaned if is_readable else cleaned.with_notes("EXIF is damaged and not kept")
+def _with_clean_facts(photo: Photo) -> Photo:
+    exif, is_exif_readable = clean_exif(photo.exif)
+    resources, are_resources_readable = clean_resources(photo.resources)
+    notes = [] if is_exif_readable else [EXIF_DAMAGED]
+    notes += [] if are_resources_readable else [RESOURCES_DAMAGED]
+    return dataclasses.replace(
+        photo,
+        exif=exif,
+        resources=resources,
+        dpi=photo.dpi or exif_dpi(exif),
+        xmp=photo.xmp or None,
+        icc_profile=photo.icc_profile or None,
+    ).with_notes(*notes)
 
 
 def _upright(photo: Photo) -> Photo:
@@ -132,7 +171,7 @@ def _turned(image: Pixels, orientation: int) -> Pixels:
 
 
 def format_of(path: Path) -> str:
-    """Returns the format that a suffix asks for: "jpeg", "png", "tiff" or "webp".
+    """Returns the format that a suffix asks for: "jpeg", "png", "tiff", "webp", "avif" or "dng".
 
     Raises:
         OutputError: The suffix is none that can be written.
@@ -144,6 +183,18 @@ def format_of(path: Path) -> str:
             f"{path} has no suffix that can be written.",
             f"Use one of {', '.join(sorted(WRITABLE_SUFFIXES))}.",
         ) from None
+
+
+def result_suffix(photo: Path) -> str:
+    """Returns the suffix of a result where no format is asked for: the photo's own if it can hold the result.
+
+    Camera RAW becomes TIFF. HEIC, which cannot be written, becomes JPEG, and above 8 bits TIFF, as AVIF does.
+    """
+    suffix = photo.suffix.lower()
+    if suffix in (".avif", *_HEIF_SUFFIXES):
+        return ".tif" if stored_depth(photo) > 8 else ".avif" if suffix == ".avif" else ".jpg"
+    is_kept = suffix in WRITABLE_SUFFIXES and suffix not in RAW_SUFFIXES
+    return photo.suffix if is_kept else FORMAT_SUFFIXES["raw"]
 
 
 def check_writable(photo: Photo, path: Path, *, overwrite: bool = False, scale: int = 1) -> None:
@@ -163,25 +214,30 @@ def check_writable(photo: Photo, path: Path, *, overwrite: bool = False, scale: 
         raise OutputError(f"{path}: {name} cannot hold 16 bits.", "Add --bit-depth 8, or use --format tiff.")
     if file_format == "jpeg" and photo.alpha is not None and photo.alpha.min() < 255:
         raise OutputError(f"{path}: JPEG cannot hold transparency.", "Use --format png, tiff or webp.")
+    if file_format == "dng":
+        dng.check(photo, path, scale)
     longest = max(photo.height, photo.width) * scale
     if longest > _LONGEST_SIDES.get(file_format, longest):
         raise OutputError(
             f"{path}: {name} ends at {_LONGEST_SIDES[file_format]} pixels a side; this photo has {longest}.",
-            "Use --format tiff or png.",
+            "Use --format tiff.",
         )
 
 
-def write_photo(photo: Photo, path: Path, *, quality: int = 95, overwrite: bool = False) -> None:
+def write_photo(photo: Photo, path: Path, *, quality: int = 95, overwrite: bool = False) -> Written:
     """Writes a photo whole or not at all, in the format of the suffix and the depth of the pixels.
 
     EXIF and XMP fields that state the size are set to the photo's. Opaque alpha is dropped in a JPEG.
+    The file is read again before it appears: it must say what the photo says, and what the file at
+    `photo.source` says. To leave something out on purpose, set `source` to None as well.
 
     Args:
-        quality: 1 to 100, for JPEG and WebP; 100 makes WebP lossless. Others are lossless always.
+        quality: 1 to 100, for JPEG, WebP and AVIF; 100 makes WebP lossless. Others are lossless always.
         overwrite: An existing file may be replaced. `photo.source` never is.
 
     Raises:
-        OutputError: As `check_writable`; also disk full, no permission, EXIF too long for a JPEG.
+        OutputError: As `check_writable`; also disk full, no permission, EXIF too long for a JPEG, or
+            something of the metadata would be lost.
     """
     if not 1 <= quality <= 100:
         raise ValueError(f"quality must be 1 to 100, not {quality}")
@@ -196,6 +252,8 @@ def write_photo(photo: Photo, path: Path, *, quality: int = 95, overwrite: bool 
             _LOSSY_WRITERS[file_format](sized, file, quality)
         else:
             _LOSSLESS_WRITERS[file_format](sized, file)
+        file.flush()
+        return verify_written(sized, path, file, file_format)
 
 
 def copy_photo(source: Path, path: Path, *, overwrite: bool = False) -> None:

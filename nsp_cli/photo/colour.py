@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageCms
 
-from nsp_cli.photo.data import Pixels, as_rgb
+from nsp_cli.photo.data import Photo, Pixels, as_rgb, grey_channel
 
 _ICC_DATE = slice(24, 36)
 _ICC_ID = slice(84, 100)
@@ -21,6 +21,20 @@ def srgb_profile() -> bytes:
     profile[_ICC_DATE] = bytes(12)
     profile[_ICC_ID] = bytes(16)
     return bytes(profile)
+
+
+def srgb_curve(light: Pixels) -> Pixels:
+    """Encodes linear light in [0, 1], of any shape, as 16-bit sRGB."""
+    encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    values: Pixels = np.rint(65535 * encoded).astype(np.uint16)
+    return values
+
+
+def srgb_light() -> Pixels:
+    """Returns the linear light, in [0, 1], of each of the 65,536 values of 16-bit sRGB."""
+    encoded = np.arange(65536) / 65535
+    light: Pixels = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    return light
 
 
 def profile_space(profile: bytes | None) -> str:
@@ -52,6 +66,19 @@ def grey_to_srgb(grey: Pixels, profile: bytes) -> tuple[Pixels, bytes | None]:
         return _through_profile(Image.fromarray(grey), profile), srgb_profile()
     except ImageCms.PyCMSError:
         return as_rgb(grey), None
+
+
+def three_channels(photo: Photo) -> tuple[Pixels, bytes | None]:
+    """Returns (H, W, 3 or 4), alpha last, and its profile, for formats without grey; 8 bits.
+
+    A grey profile on three channels is invalid; readers would ignore it and show other tones.
+    """
+    pixels, profile = photo.pixels, photo.icc_profile
+    if photo.is_grey and profile is not None and profile_space(profile) == "GRAY":
+        pixels, profile = grey_to_srgb(grey_channel(photo), profile)
+    if photo.alpha is not None:
+        pixels = np.dstack((pixels, photo.alpha))
+    return np.ascontiguousarray(pixels), profile
 
 
 def _through_profile(image: Image.Image, profile: bytes) -> Pixels:

@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[Any]
 
-FORMAT_SUFFIXES = {"jpeg": ".jpg", "png": ".png", "tiff": ".tif", "webp": ".webp", "raw": ".tif"}
+FORMAT_SUFFIXES = {
+    "jpeg": ".jpg",
+    "png": ".png",
+    "tiff": ".tif",
+    "webp": ".webp",
+    "avif": ".avif",
+    "dng": ".dng",
+    "raw": ".tif",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,16 +29,18 @@ class Photo:
     """One photo, upright, with the facts its file carried.
 
     `exif` is a TIFF block without the "Exif" prefix and without a thumbnail; its orientation is 1,
-    because the pixels are already turned. `xmp` is the packet as read.
+    because the pixels are already turned. `xmp` is one packet, to which a JPEG's
+    extended one is joined.
     """
 
     pixels: Pixels  # (H, W, 3) uint8 or uint16, RGB in the file's own colour space
     alpha: Pixels | None = None  # (H, W), same dtype, not multiplied into the pixels
-    format: str = "tiff"  # "jpeg", "png", "tiff", "webp" or "raw", by content and not by suffix
+    format: str = "tiff"  # by content and not by suffix: also "jpeg", "png", "webp", "avif", "heif" or "raw"
     is_grey: bool = False  # pixels hold three equal channels and are written as one
     icc_profile: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
+    resources: bytes | None = None  # Photoshop's image resources, IPTC among them, without a thumbnail
     dpi: tuple[float, float] | None = None  # horizontal, vertical
     source: Path | None = None
     notes: tuple[str, ...] = ()  # what reading changed or left behind, for people
@@ -120,6 +130,13 @@ def widened(stored: Pixels, bits: int) -> Pixels:
     table = ((np.arange(top + 1) * full + top // 2) // top).astype(dtype)
     scaled: Pixels = table[stored.astype(np.uint16)]
     return scaled
+
+
+def from_float(values: Pixels) -> Pixels:
+    """Returns 16-bit values of floating-point ones in [0, 1]; others are clipped, and no number becomes 0."""
+    scaled = np.nan_to_num(values, nan=0.0, posinf=1.0, neginf=0.0).astype(np.float32, copy=False)
+    sixteen: Pixels = np.rint(65535 * np.clip(scaled, 0, 1)).astype(np.uint16)
+    return sixteen
 
 
 def unmultiplied(colour: Pixels, alpha: Pixels) -> Pixels:

@@ -19,6 +19,9 @@ _SIGNATURES = {
     b"II+\0": "tiff",  # BigTIFF
     b"MM\0+": "tiff",
 }
+# Brands of ISO base media files. AVIF first: it names HEIF's general ones beside its own.
+_AVIF = {b"avif", b"avis"}
+_HEIF = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"}
 _FOREIGN = {
     b"GIF8": "a GIF",
     b"BM": "a BMP",
@@ -54,27 +57,34 @@ def check_readable(path: Path) -> None:
 
 
 def sniff_format(path: Path) -> str | None:
-    """Tells "jpeg", "png", "tiff" or "webp" from the first bytes; None for everything else."""
+    """Tells "jpeg", "png", "tiff", "webp", "avif" or "heif" by the first bytes; None for all others."""
     head = read_head(path)
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
+    if head[4:8] == b"ftyp":
+        return _by_brand(head[: int.from_bytes(head[:4], "big")])
     return next((name for magic, name in _SIGNATURES.items() if head.startswith(magic)), None)
 
 
+def _by_brand(box: bytes) -> str | None:
+    brands = {box[8:12], *(box[at : at + 4] for at in range(16, len(box), 4))}
+    return "avif" if brands & _AVIF else "heif" if brands & _HEIF else None
+
+
 def read_head(path: Path) -> bytes:
-    """Returns the first 32 bytes, or fewer where the file ends before."""
+    """Returns the first 64 bytes, or fewer where the file ends before."""
     with path.open("rb") as file:
-        return file.read(32)
+        return file.read(64)
 
 
 def unsupported(path: Path) -> InputError:
     """Makes the error for a file that is no photo of ours, naming what it is where that is known."""
     head = read_head(path)
     if head[4:8] == b"ftyp":
-        kind = "a HEIC, AVIF or video"
+        kind = "a video"
     else:
         kind = next((name for magic, name in _FOREIGN.items() if head.startswith(magic)), "not a photo")
-    supported = "JPEG, PNG, TIFF, WebP and camera RAW can be read"
+    supported = "JPEG, PNG, TIFF, WebP, HEIC, AVIF and camera RAW can be read"
     return InputError(
         f"{path} is {kind} file." if kind != "not a photo" else f"{path} is not a photo.", f"{supported}."
     )

@@ -14,10 +14,13 @@ from typing import BinaryIO, NamedTuple
 ORIENTATION, EXIF_IFD, GPS_IFD, INTEROP_IFD = 274, 34665, 34853, 40965
 MAKER_NOTE = 37500
 # IFD0's share of EXIF: description, maker, model, orientation, software, date, artist, host, rating,
-# copyright, Windows' titles. Everything else in a TIFF's IFD0 describes its pixels.
+# copyright, Windows' titles. Much else in a RAW file's IFD0 describes its pixels.
 CAMERA_TAGS = frozenset({270, 271, 272, 274, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096)})
-_X_RESOLUTION, _Y_RESOLUTION, _UNIT = 282, 283, 296
-_PER_INCH = {2: 1.0, 3: 2.54}  # by resolution unit: inch, centimetre; 1 means none
+# What an IFD0 says about how the file's own pixels are stored, old and reserved tags among them.
+PIXEL_TAGS = frozenset(
+    {*range(254, 267), 273, *range(277, 282), 284, *range(288, 294), 297, 301, *range(317, 326), 330}
+    | {*range(332, 348), 351, 400, *range(512, 522), 529, 530, 532, 531, 32995, 32996, 32997, 37724}
+)
 _BYTES = {
     1: 1,
     2: 1,
@@ -59,6 +62,14 @@ class Directory:
     entries: list[Entry]
     children: dict[int, Directory] = field(default_factory=dict)
     damaged: list[int] = field(default_factory=list)  # tags whose values could not be read
+    places: dict[int, int] = field(
+        default_factory=dict
+    )  # where values and children stand outside of the table
+
+    @property
+    def is_damaged(self) -> bool:
+        """Tells whether it or a child has values that could not be read."""
+        return bool(self.damaged) or any(child.is_damaged for child in self.children.values())
 
 
 class Layout(NamedTuple):
@@ -118,6 +129,19 @@ def read_directory(stream: BinaryIO, layout: Layout, offset: int, depth: int = 2
     return directory
 
 
+def next_offset(stream: BinaryIO, layout: Layout, offset: int) -> int:
+    """Returns where the IFD after the one at `offset` stands; 0 after the last.
+
+    Raises:
+        ValueError, struct.error: The directory runs past the end.
+    """
+    stream.seek(offset)
+    head = _read(stream, struct.calcsize(layout.count_code))
+    count = struct.unpack(layout.order + layout.count_code, head)[0]
+    stream.seek(count * (4 + 2 * layout.inline), 1)
+    return _pointer(layout, _read(stream, layout.inline))
+
+
 def _add_entry(stream: BinaryIO, layout: Layout, directory: Directory, row: bytes, depth: int) -> None:
     entry = _read_entry(stream, layout, row)
     if entry is None:
@@ -125,19 +149,29 @@ def _add_entry(stream: BinaryIO, layout: Layout, directory: Directory, row: byte
     if entry.tag in _CHILDREN and depth > 0 and len(entry.value) in (4, 8):
         child = int.from_bytes(entry.value, "little" if layout.order == "<" else "big")
         directory.children[entry.tag] = read_directory(stream, layout, child, depth - 1)
-    else:
-        directory.entries.append(entry)
+        directory.places[entry.tag] = child
+        return
+    directory.entries.append(entry)
+    if len(entry.value) > layout.inline:
+        directory.places[entry.tag] = _pointer(layout, row)
 
 
 def _read_entry(stream: BinaryIO, layout: Layout, raw: bytes) -> Entry | None:
     tag, kind, count = struct.unpack_from(layout.order + "HH" + layout.offset_code, raw)
-    size = _BYTES.get(kind, 0) * count
+    if kind not in _BYTES:
+        raise ValueError(f"there is no type {kind}")
+    size = _BYTES[kind] * count
     if size == 0:
         return None
     if size <= layout.inline:
         return Entry(tag, kind, count, raw[-layout.inline :][:size])
-    stream.seek(struct.unpack(layout.order + layout.offset_code, raw[-layout.inline :])[0])
+    stream.seek(_pointer(layout, raw))
     return Entry(tag, kind, count, _read(stream, size))
+
+
+def _pointer(layout: Layout, row: bytes) -> int:
+    place: int = struct.unpack(layout.order + layout.offset_code, row[-layout.inline :])[0]
+    return place
 
 
 def _read(stream: BinaryIO, size: int) -> bytes:
@@ -178,8 +212,12 @@ def _pack_entry(entry: Entry, layout: Layout, place: int) -> tuple[bytes, bytes]
 
 def pack_block(directory: Directory, order: str) -> bytes:
     """Makes an EXIF block: a classic TIFF header and the directory."""
-    magic = b"II*\0" if order == "<" else b"MM\0*"
-    return magic + struct.pack(order + "I", 8) + pack_directory(directory, Layout(order, "H", "I"), 8)
+    return header(order, 8) + pack_directory(directory, Layout(order, "H", "I"), 8)
+
+
+def header(order: str, start: int) -> bytes:
+    """Makes a classic TIFF header whose first directory stands at `start`."""
+    return (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", start)
 
 
 def read_block(block: bytes) -> tuple[Directory, Layout]:
@@ -193,28 +231,8 @@ def read_block(block: bytes) -> tuple[Directory, Layout]:
 
 
 def camera_block(directory: Directory, order: str) -> bytes | None:
-    """Makes an EXIF block of what a TIFF's IFD0 says about the shot; None where it says nothing."""
+    """Makes an EXIF block of what a RAW file's IFD0 says about the shot; None where it says nothing."""
     entries = [entry for entry in directory.entries if entry.tag in CAMERA_TAGS]
     if not entries and not directory.children:
         return None
     return pack_block(Directory(entries, directory.children), order)
-
-
-def dpi_of(directory: Directory, order: str) -> tuple[float, float] | None:
-    """Returns the horizontal and vertical resolution that an IFD states, if it states one in a unit."""
-    values = {entry.tag: entry.value for entry in directory.entries}
-    unit = struct.unpack(order + "H", values[_UNIT][:2])[0] if _UNIT in values else 2  # inch by default
-    fractions = [values.get(tag, b"") for tag in (_X_RESOLUTION, _Y_RESOLUTION)]
-    if unit not in _PER_INCH or any(len(value) != 8 for value in fractions):
-        return None
-    (x, x_per), (y, y_per) = (struct.unpack(order + "II", value) for value in fractions)
-    if 0 in (x, y, x_per, y_per):
-        return None
-    return x / x_per * _PER_INCH[unit], y / y_per * _PER_INCH[unit]
-
-
-def dpi_block(dpi: tuple[float, float]) -> bytes:
-    """Makes an EXIF block that states a resolution and nothing else."""
-    tags = zip((_X_RESOLUTION, _Y_RESOLUTION), dpi, strict=True)
-    entries = [Entry(tag, 5, 1, struct.pack("<II", round(dots * 1000), 1000)) for tag, dots in tags]
-    return pack_block(Directory([*entries, Entry(_UNIT, 3, 1, struct.pack("<H", 2))]), "<")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -9,16 +10,14 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from nsp_cli.errors import OutputError
+from nsp_cli.photo import jpeg_segments, xmp
 from nsp_cli.photo.colour import cmyk_to_srgb
 from nsp_cli.photo.data import Photo, Pixels, as_rgb, channels
 from nsp_cli.photo.disk import check_size, damaged
+from nsp_cli.photo.metadata import exif_with_dpi
 
 LONGEST_SIDE = 65500
-_LONGEST_SEGMENT = 65533
-_XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"
-_EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
-_IPTC = 0x0404
+EXTENDED_XMP_DAMAGED = "extended XMP is damaged and not kept"
 
 
 class _JpegImage(JpegImagePlugin.JpegImageFile):
@@ -41,8 +40,19 @@ def read_jpeg(path: Path, max_megapixels: float) -> Photo:
         image.load()
     except (OSError, SyntaxError, ValueError) as error:
         raise damaged(path, "JPEG", error) from error
-    photo = _decoded(image)
-    return photo.with_notes(*_left_behind(image))
+    packet, is_whole = xmp.joined(image.info.get("xmp"), _contents(image, "APP1", jpeg_segments.EXTENDED_XMP))
+    resources = b"".join(_contents(image, "APP13", jpeg_segments.RESOURCES_PREFIX))
+    photo = dataclasses.replace(_decoded(image), xmp=packet, resources=resources)
+    return photo.with_notes(*_left_behind(image, is_whole))
+
+
+def _contents(image: JpegImagePlugin.JpegImageFile, marker: str, prefix: bytes) -> list[bytes]:
+    """Returns what follows a prefix in each segment of a kind that begins with it."""
+    return [
+        data.removeprefix(prefix)
+        for name, data in image.applist
+        if name == marker and data.startswith(prefix)
+    ]
 
 
 def _decoded(image: JpegImagePlugin.JpegImageFile) -> Photo:
@@ -61,21 +71,18 @@ def _decoded(image: JpegImagePlugin.JpegImageFile) -> Photo:
         is_grey=is_grey,
         icc_profile=profile,
         exif=info.get("exif"),
-        xmp=info.get("xmp"),
         dpi=info.get("dpi"),
         notes=notes,
     )
 
 
-def _left_behind(image: JpegImagePlugin.JpegImageFile) -> list[str]:
+def _left_behind(image: JpegImagePlugin.JpegImageFile, is_whole: bool) -> list[str]:
     """Names what a JPEG can carry that is not kept, so that nothing vanishes silently."""
     notes = []
     if "mp" in image.info:
         notes.append("further pictures in the file (gain map, stereo or preview) not kept")
-    if any(data.startswith(_EXTENDED_XMP) for _, data in image.applist):
-        notes.append("extended XMP not kept")
-    if _IPTC in image.info.get("photoshop", {}):
-        notes.append("IPTC not kept")
+    if not is_whole:
+        notes.append(EXTENDED_XMP_DAMAGED)
     return notes
 
 
@@ -83,22 +90,24 @@ def write_jpeg(photo: Photo, file: BinaryIO, quality: int) -> None:
     """Writes an 8-bit photo without alpha; full colour resolution (4:4:4), because halving it blurs edges.
 
     Raises:
-        OutputError: EXIF or XMP exceeds the 64 KB that a JPEG segment holds.
+        OutputError: EXIF, or XMP that cannot be divided, exceeds the 64 KB that a JPEG segment holds.
     """
-    for name, size in (
-        ("EXIF", len(photo.exif or b"") + 6),
-        ("XMP", len(photo.xmp or b"") + len(_XMP_PREFIX)),
-    ):
-        if size > _LONGEST_SEGMENT:
-            raise OutputError(
-                f"The {name} of this photo has {size} bytes; a JPEG holds {_LONGEST_SEGMENT}.",
-                "Write --format tiff or --format png instead.",
-            )
-    extras: dict[str, Any] = {"exif": b"Exif\0\0" + photo.exif} if photo.exif else {}
-    if photo.dpi is not None:
-        extras["dpi"] = photo.dpi
+    # JFIF counts whole dots in 16 bits.
+    fits = photo.dpi is not None and all(1 <= round(dots) < 2**16 for dots in photo.dpi)
+    block = photo.exif if fits else exif_with_dpi(photo.exif, photo.dpi)
+    exif = jpeg_segments.EXIF_PREFIX + block if block else b""
+    if len(exif) > jpeg_segments.LONGEST:
+        raise jpeg_segments.too_long("EXIF", len(exif))
+    settings: dict[str, Any] = {"dpi": photo.dpi} if fits else {}
     Image.fromarray(channels(photo)).save(
-        file, "JPEG", quality=quality, subsampling=0, icc_profile=photo.icc_profile, xmp=photo.xmp, **extras
+        file,
+        "JPEG",
+        quality=quality,
+        subsampling=0,
+        icc_profile=photo.icc_profile,
+        exif=exif,
+        extra=jpeg_segments.xmp_segments(photo.xmp) + jpeg_segments.resource_segments(photo.resources),
+        **settings,
     )
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 import struct
 
-from nsp_cli.photo.exif import ERRORS, EXIF_IFD, ORIENTATION, Directory, dpi_of, read_block, read_layout
+from nsp_cli.photo.exif import ERRORS, EXIF_IFD, ORIENTATION, Directory, read_block, read_layout
+from nsp_cli.photo.resolution import are_alike, dpi_block, dpi_of, with_dpi
 
+EXIF_DAMAGED = "EXIF is damaged and not kept"
 _EXIF_PREFIX = b"Exif\0\0"
 _THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 513, 514
 _SHORT, _LONG = 3, 4
@@ -40,6 +42,14 @@ def exif_dpi(exif: bytes | None) -> tuple[float, float] | None:
         return None if exif is None else dpi_of(*_directory(exif))
     except ERRORS:
         return None
+
+
+def exif_with_dpi(exif: bytes | None, dpi: tuple[float, float] | None) -> bytes | None:
+    """Returns a block that states a resolution, for files with no other place for it."""
+    stated = exif_dpi(exif)
+    if dpi is None or (stated is not None and are_alike(stated, dpi)):
+        return exif
+    return dpi_block(dpi) if exif is None else with_dpi(exif, dpi)
 
 
 def _directory(exif: bytes) -> tuple[Directory, str]:
@@ -105,17 +115,34 @@ def _without_thumbnail(block: bytes) -> bytes:
     layout, start = read_layout(block)
     if layout.inline != 4:
         raise ValueError("an EXIF block is never BigTIFF")
-    rows, link = _rows(block, layout.order, start)
+    rows, _ = _rows(block, layout.order, start)
     if EXIF_IFD in rows:  # prove that it can be walked later
         _rows(block, layout.order, _number(block, layout.order, rows[EXIF_IFD]))
-    # Some cameras leave the link out altogether where there is no thumbnail.
-    second = struct.unpack_from(layout.order + "I", block, link)[0] if link + 4 <= len(block) else 0
+    link, second = _second_directory(block, layout.order, start)
     if second == 0:
         return block
     first, end = _thumbnail_range(block, layout.order, second)
     unlinked = block[:link] + bytes(4) + block[link + 4 :]
     rest = unlinked[end:].strip(b"\0\xff")  # some cameras pad behind it
     return unlinked[:first] + (bytes(end - first) + unlinked[end:] if rest else b"")
+
+
+def _second_directory(block: bytes, order: str, start: int) -> tuple[int, int]:
+    """Returns where the link to IFD1 stands and what it says; 0 where there is none."""
+    _, link = _rows(block, order, start)
+    # Some cameras leave the link out altogether where there is no thumbnail.
+    return link, struct.unpack_from(order + "I", block, link)[0] if link + 4 <= len(block) else 0
+
+
+def thumbnail_range(block: bytes) -> tuple[int, int] | None:
+    """Returns where the thumbnail of an EXIF block begins and ends; None without a second directory.
+
+    Raises:
+        ValueError, struct.error: The block is damaged.
+    """
+    layout, start = read_layout(block)
+    _, second = _second_directory(block, layout.order, start)
+    return _thumbnail_range(block, layout.order, second) if second else None
 
 
 def _thumbnail_range(block: bytes, order: str, start: int) -> tuple[int, int]:

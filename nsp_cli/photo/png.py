@@ -14,14 +14,16 @@ import numpy as np
 from nsp_cli.errors import InputError
 from nsp_cli.photo.data import Photo, Pixels, as_rgb, channels
 from nsp_cli.photo.disk import check_size, damaged
+from nsp_cli.photo.metadata import exif_with_dpi
 
+LONGEST_SIDE = 1_000_000  # libpng's limit
 _SIGNATURE = 8
 _HEADER = 16  # where IHDR's content begins, which always comes first
 _PICTURE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 _FACTS = (b"iCCP", b"eXIf", b"iTXt", b"pHYs", b"acTL")
 _PALETTE = 3  # colour type
 _HEADER_END = 33  # signature and IHDR
-_XMP_KEYWORD = b"XML:com.adobe.xmp"
+XMP_KEYWORD = b"XML:com.adobe.xmp"
 _INCHES_PER_METRE = 1 / 0.0254
 _LARGEST_PROFILE = 2**26
 # Every row filtered by its left neighbour alone, and a short search: 24 MP of noisy 16-bit colour take
@@ -67,6 +69,16 @@ def read_png(path: Path, max_megapixels: float) -> Photo:
         raise damaged(path, "PNG", error) from error
 
 
+def stored_facts(data: bytes) -> tuple[dict[bytes, bytes], list[str]]:
+    """Returns a file's facts by the names of their chunks, and the names of damaged chunks.
+
+    Raises:
+        ValueError, struct.error: The file is damaged.
+    """
+    parts = _parse(data)
+    return parts.facts, parts.damaged
+
+
 def _parse(data: bytes) -> _Parts:
     """Separates what libpng is to see from the facts around it.
 
@@ -110,7 +122,7 @@ def _keep(parts: _Parts, name: bytes, chunk: memoryview) -> None:
 
 def _text(body: bytes) -> tuple[bytes, bytes]:
     keyword, _, rest = body.partition(b"\0")
-    if keyword != _XMP_KEYWORD:
+    if keyword != XMP_KEYWORD:
         return b"iTXt", b""
     is_compressed, text = rest[0], rest[2:].split(b"\0", 2)[2]
     return keyword, _inflate(text) if is_compressed else text
@@ -138,12 +150,13 @@ def _photo(image: Pixels, facts: dict[bytes, bytes]) -> Photo:
         is_grey,
         icc_profile=facts.get(b"iCCP"),
         exif=facts.get(b"eXIf"),
-        xmp=facts.get(_XMP_KEYWORD),
-        dpi=_dpi(facts.get(b"pHYs")),
+        xmp=facts.get(XMP_KEYWORD),
+        dpi=dpi_of(facts.get(b"pHYs")),
     )
 
 
-def _dpi(chunk: bytes | None) -> tuple[float, float] | None:
+def dpi_of(chunk: bytes | None) -> tuple[float, float] | None:
+    """Returns what a pHYs chunk states, if it does so in a unit."""
     if chunk is None:
         return None
     x, y, unit = struct.unpack_from(">IIB", chunk)
@@ -174,13 +187,15 @@ def _packed_facts(photo: Photo) -> bytes:
     packed = b""
     if photo.icc_profile is not None:
         packed += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(photo.icc_profile))
-    if photo.dpi is not None:
-        x, y = (round(dots * _INCHES_PER_METRE) for dots in photo.dpi)
-        packed += _chunk(b"pHYs", struct.pack(">IIB", x, y, 1))
-    if photo.exif is not None:
-        packed += _chunk(b"eXIf", photo.exif)
+    exif, per_metre = photo.exif, [round(dots * _INCHES_PER_METRE) for dots in photo.dpi or ()]
+    if per_metre and all(0 < dots < 2**31 for dots in per_metre):
+        packed += _chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1))
+    else:
+        exif = exif_with_dpi(exif, photo.dpi)
+    if exif is not None:
+        packed += _chunk(b"eXIf", exif)
     if photo.xmp is not None:
-        packed += _chunk(b"iTXt", _XMP_KEYWORD + bytes(5) + photo.xmp)
+        packed += _chunk(b"iTXt", XMP_KEYWORD + bytes(5) + photo.xmp)
     return packed
 
 

@@ -1,18 +1,18 @@
-"""Camera RAW: developed to 16-bit sRGB as the camera would have, and what the file says about the shot."""
+"""Camera RAW: developed to 16-bit sRGB as the camera would have."""
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from nsp_cli.errors import InputError
-from nsp_cli.photo import exif as ifd
-from nsp_cli.photo.data import Pixels
+from nsp_cli.photo.colour import srgb_curve, srgb_profile
+from nsp_cli.photo.data import Photo, Pixels, as_rgb
 from nsp_cli.photo.disk import check_size, damaged, read_head
-from nsp_cli.photo.exif import Directory, Entry
+from nsp_cli.photo.raw_exif import first_directory, shot_exif
 
 _SUFFIXES = """
     .3fr .arw .bay .cap .cr2 .cr3 .crw .dcr .dng .erf .fff .gpr .iiq .k25 .kdc .mdc .mef .mos .mrw
@@ -24,16 +24,34 @@ _SIGNATURES = (b"FUJIFILMCCD-RAW", b"FOVb", b"\0MRM", b"IIRO", b"IIRS", b"MMOR",
 _LATER_SIGNATURES = {4: b"ftypcrx ", 6: b"HEAPCCDR", 8: b"CR"}
 _TIFF = (b"II*\0", b"MM\0*")
 _DNG_VERSION = 50706
-_SRGB_GAMMA = (2.4, 12.92)  # LibRaw's default is BT.709's curve, which an sRGB profile would misread
-_ERRORS = (*ifd.ERRORS, OSError)
+_LEAST_MATRIX = 0.125  # LibRaw leaves a matrix unused whose first value is not above this
+_MOST_EXPOSURE = 3.0
+_KNEE = 0.5  # of the light of white: brightening bends what would come above
 
 
-@dataclass(frozen=True, eq=False)
-class RawImage:
-    """A developed RAW file, upright."""
+@dataclass(frozen=True)
+class RawOptions:
+    """How a RAW file is developed.
 
-    pixels: Pixels  # (H, W, 3) uint16, sRGB
-    exif: bytes | None  # TIFF block without the maker's note
+    Attributes:
+        exposure: In EV, -3 to 3: each step doubles the light, up to the middle of the linear range; above,
+            brightening bends the highlights so that nothing clips which did not before.
+        white_balance: "camera" as shot; "auto" from the mean of the picture; "daylight" of the sensor.
+        half: Half as wide and high, without demosaicing: each 2×2 of the sensor becomes one pixel.
+
+    Raises:
+        ValueError: The exposure is out of range, or the white balance unknown.
+    """
+
+    exposure: float = 0.0
+    white_balance: Literal["camera", "auto", "daylight"] = "camera"
+    half: bool = False
+
+    def __post_init__(self) -> None:
+        if not -_MOST_EXPOSURE <= self.exposure <= _MOST_EXPOSURE:
+            raise ValueError(f"exposure must be -3 to 3 EV, not {self.exposure}")
+        if self.white_balance not in ("camera", "auto", "daylight"):
+            raise ValueError(f"no such white balance: {self.white_balance}")
 
 
 def is_raw(path: Path) -> bool:
@@ -49,44 +67,34 @@ def is_raw(path: Path) -> bool:
         return True
     if head.startswith((b"\xff\xd8\xff", b"\x89PNG", b"RIFF")):
         return False
-    return path.suffix.lower() in RAW_SUFFIXES or (head.startswith(_TIFF) and _is_dng(path))
+    return path.suffix.lower() in RAW_SUFFIXES or _is_dng(path)
 
 
 def _is_dng(path: Path) -> bool:
-    directory = _first_directory(path)
+    directory = first_directory(path) if read_head(path).startswith(_TIFF) else None
     return directory is not None and any(entry.tag == _DNG_VERSION for entry in directory[0].entries)
 
 
-def _first_directory(path: Path) -> tuple[Directory, ifd.Layout] | None:
-    with path.open("rb") as file:
-        try:
-            layout, offset = ifd.read_layout(file.read(16))
-            return ifd.read_directory(file, layout, offset), layout
-        except _ERRORS:
-            return None
+def read_raw(path: Path, max_megapixels: float, options: RawOptions) -> Photo:
+    """Develops a RAW file to 16-bit sRGB, turned upright; a monochrome sensor gives grey.
 
-
-def read_raw(path: Path, max_megapixels: float) -> RawImage:
-    """Develops a RAW file with the camera's white balance to 16-bit sRGB, turned upright.
+    Args:
+        path: The file.
+        max_megapixels: Larger ones are refused, by their full size also where `options.half` is asked for.
+        options: How it is developed.
 
     Raises:
-        InputError: LibRaw does not know the camera or compression, or the file is damaged or too large.
+        InputError: LibRaw does not know the camera, its compression or its colours, or the file is damaged
+            or too large.
     """
     import rawpy
 
     try:
         with rawpy.imread(str(path)) as raw:
             check_size(path, raw.sizes.iheight, raw.sizes.iwidth, max_megapixels)
-            # Without automatic brightness, which clips 1 % of the highlights and differs from shot to
-            # shot: a dark result can be brightened later, a clipped one cannot be brought back.
-            pixels = raw.postprocess(
-                use_camera_wb=True,
-                no_auto_bright=True,
-                output_bps=16,
-                output_color=rawpy.ColorSpace.sRGB,
-                gamma=_SRGB_GAMMA,
-            )
-            return RawImage(pixels, _camera_facts(path, raw))
+            notes = _colour_notes(path, raw, options)
+            linear = _developed(raw, options, is_dng=_is_dng(path))
+            exif = shot_exif(path, raw)
     except rawpy.LibRawFileUnsupportedError as error:
         raise InputError(
             f"{path} cannot be developed: "
@@ -95,6 +103,70 @@ def read_raw(path: Path, max_megapixels: float) -> RawImage:
         ) from error
     except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
         raise damaged(path, "RAW", _text(error)) from error
+    pixels = _tones(options.exposure)[linear]
+    if pixels.shape[2] == 1:
+        # Without a profile, because sRGB's is one for colour.
+        return Photo(as_rgb(pixels[:, :, 0]), None, "raw", True, None, exif, notes=notes)
+    return Photo(pixels, None, "raw", False, srgb_profile(), exif, notes=notes)
+
+
+def _colour_notes(path: Path, raw: Any, options: RawOptions) -> tuple[str, ...]:
+    """Says where LibRaw has to guess at colours, and refuses where it would not convert them at all."""
+    notes = []
+    is_known = raw.color_matrix[0][0] > _LEAST_MATRIX or raw.rgb_xyz_matrix.any()
+    if raw.num_colors == 4 and not is_known:
+        raise InputError(
+            f"{path} comes from a sensor of four colours "
+            f"that LibRaw {libraw_version()} cannot turn into RGB.",
+            "Export a 16-bit TIFF from the maker's program.",
+        )
+    if raw.num_colors == 3 and not is_known:
+        notes.append("the camera's colours are not known; they are approximate")
+    if raw.num_colors > 1 and options.white_balance == "camera" and not raw.camera_whitebalance[0] > 0:
+        notes.append("no white balance in the file; taken from the picture")
+    return tuple(notes)
+
+
+def _developed(raw: Any, options: RawOptions, *, is_dng: bool) -> Pixels:
+    """Returns (H, W, 3), or (H, W, 1) from a monochrome sensor, in linear sRGB."""
+    import rawpy
+
+    height, width = raw.sizes.iheight, raw.sizes.iwidth
+    linear: Pixels = raw.postprocess(
+        use_camera_wb=options.white_balance == "camera",
+        use_auto_wb=options.white_balance == "auto",
+        half_size=options.half,
+        # Without automatic brightness, which clips 1 % of the highlights and differs from shot to
+        # shot: a dark result can be brightened later, a clipped one cannot be brought back.
+        no_auto_bright=True,
+        # Many makers' files clip below LibRaw's table, so that white must be looked for; a DNG states it.
+        adjust_maximum_thr=0.0 if is_dng else 0.75,
+        output_bps=16,
+        output_color=rawpy.ColorSpace.sRGB,
+        gamma=(1, 1),
+    )
+    is_full = linear.shape[0] * linear.shape[1] >= height * width
+    return _halved(linear) if options.half and is_full else linear
+
+
+def _halved(linear: Pixels) -> Pixels:
+    """Averages each 2×2, for sensors without a mosaic, whose size LibRaw leaves."""
+    rows, columns = (size - size % 2 for size in linear.shape[:2])
+    wide = linear[:rows, :columns].astype(np.uint32)
+    total = wide[::2, ::2] + wide[1::2, ::2] + wide[::2, 1::2] + wide[1::2, 1::2]
+    mean: Pixels = ((total + 2) // 4).astype(np.uint16)
+    return mean
+
+
+def _tones(exposure: float) -> Pixels:
+    """Returns 65,536 sRGB values by linear ones: the gain of `exposure`, bent above the knee."""
+    light = np.arange(65536) / 65535 * 2**exposure
+    if exposure > 0:
+        # From the knee a hyperbola that begins with the gain's slope and ends in white.
+        slope = (2**exposure - _KNEE) / (1 - _KNEE)
+        share = np.maximum(light - _KNEE, 0) / (2**exposure - _KNEE)
+        light = np.minimum(light, _KNEE) + (1 - _KNEE) * slope * share / (1 + (slope - 1) * share)
+    return srgb_curve(light)
 
 
 def libraw_version() -> str:
@@ -108,57 +180,3 @@ def _text(error: Exception) -> str:
     """Returns LibRaw's words; rawpy hands them over as bytes."""
     words = error.args[0] if error.args else ""
     return words.decode("utf-8", "replace") if isinstance(words, bytes) else str(error)
-
-
-def _camera_facts(path: Path, raw: Any) -> bytes | None:
-    """Returns EXIF from the file's own TIFF directory, else from its preview, else from what LibRaw knows.
-
-    The maker's note is left out: its offsets point into a file that the result no longer is.
-    """
-    found = _first_directory(path) or _preview_directory(raw)
-    if found is None or ifd.EXIF_IFD not in found[0].children:
-        return _from_libraw(raw, found)
-    directory, layout = found
-    return ifd.camera_block(_without_maker_note(directory), layout.order)
-
-
-def _preview_directory(raw: Any) -> tuple[Directory, ifd.Layout] | None:
-    """Returns the EXIF directory of the JPEG preview, for RAW files that are no TIFF."""
-    import rawpy
-
-    try:
-        preview = raw.extract_thumb()
-        start = preview.data.find(b"Exif\0\0", 0, 64) if preview.format == rawpy.ThumbFormat.JPEG else -1
-        return None if start < 0 else ifd.read_block(preview.data[start + 6 :])
-    except (rawpy.LibRawError, rawpy.NotSupportedError, *_ERRORS):
-        return None
-
-
-def _without_maker_note(directory: Directory) -> Directory:
-    entries = [entry for entry in directory.entries if entry.tag not in (ifd.MAKER_NOTE, ifd.ORIENTATION)]
-    return Directory(entries, {tag: _without_maker_note(child) for tag, child in directory.children.items()})
-
-
-def _from_libraw(raw: Any, found: tuple[Directory, ifd.Layout] | None) -> bytes | None:
-    """Makes EXIF from LibRaw's few facts, added to whatever IFD0 says."""
-    order = "<" if found is None else found[1].order
-    other, entries = raw.other, []
-    if other.iso_speed > 0:
-        entries.append(Entry(34855, 3, 1, struct.pack(order + "H", min(round(other.iso_speed), 65535))))
-    # LibRaw says 1.0 for a shutter speed or an aperture that it does not know.
-    for tag, value, unknown in (
-        (33434, other.shutter_speed, 1),
-        (33437, other.aperture, 1),
-        (37386, other.focal_length, 0),
-    ):
-        if value > 0 and value != unknown:
-            fraction = Fraction(value).limit_denominator(10000)
-            entries.append(
-                Entry(tag, 5, 1, struct.pack(order + "II", fraction.numerator, fraction.denominator))
-            )
-    if other.timestamp.year > 1970:
-        date = f"{other.timestamp:%Y:%m:%d %H:%M:%S}\0".encode()
-        entries.append(Entry(36867, 2, len(date), date))
-    known = [] if found is None else _without_maker_note(found[0]).entries
-    children = {ifd.EXIF_IFD: Directory(entries)} if entries else {}
-    return ifd.camera_block(Directory(known, children), order)

@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from nsp_cli.photo.disk import damaged, sniff_format
+from nsp_cli.photo.heif_boxes import read_facts
 from nsp_cli.photo.raw import is_raw
 
 
@@ -22,6 +23,9 @@ def photo_size(path: Path) -> tuple[int, int]:
             return _raw_size(path)
         if sniff_format(path) == "tiff":
             return _tiff_size(path)
+        if sniff_format(path) in ("avif", "heif"):
+            facts = read_facts(path)
+            return facts.width, facts.height
         with warnings.catch_warnings():  # of large pictures, for which nsp has a limit of its own
             warnings.simplefilter("ignore")
             with Image.open(path) as image:

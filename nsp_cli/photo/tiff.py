@@ -1,51 +1,41 @@
-"""TIFF files, 8 and 16 bits: pixels through tifffile, the metadata's directories by hand."""
+"""TIFF files read: pixels through tifffile, floating point as 16 bits, the metadata's directories by hand."""
 
 from __future__ import annotations
 
 import logging
 import struct
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from nsp_cli.errors import InputError
-from nsp_cli.photo import exif as ifd
 from nsp_cli.photo.colour import cmyk_to_srgb
-from nsp_cli.photo.data import Photo, Pixels, as_rgb, channels, unmultiplied, widened
+from nsp_cli.photo.data import Photo, Pixels, as_rgb, from_float, unmultiplied, widened
 from nsp_cli.photo.disk import check_size, damaged
-from nsp_cli.photo.exif import Entry
+from nsp_cli.photo.tiff_facts import Facts, read_facts
 
-_XMP, _ICC_PROFILE, _PHOTOSHOP_LAYERS = 700, 34675, 37724
+_PHOTOSHOP_LAYERS = 37724
 _UNASSOCIATED, _ASSOCIATED = 2, 1
-_BYTE, _UNDEFINED = 1, 7
 _COUNT = {"rgb": 3, "ycbcr": 3, "separated": 4, "palette": 1, "minisblack": 1, "miniswhite": 1}
 _JPEG = (6, 7)
+_FLOAT = 3  # sample format
 _LARGEST_TILE = 2**26  # a damaged one must not allocate gigabytes
 _MOST_CHANNELS = 64
-_MOST_IN_CLASSIC = 2**32 - 2**25  # its offsets have 32 bits; some room for the metadata
-# Measured on 24 MP of noisy 16-bit colour: 2.8 s and 120 MB, where level 6 saves nothing more, LZW makes
-# 154 MB, and no compression 144 MB in 0.1 s.
-_LEVEL = 3
 # tifffile reports odd tags through logging, which would reach the terminal as stray lines.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
-
-
-class _Facts(NamedTuple):
-    icc_profile: bytes | None
-    exif: bytes | None
-    xmp: bytes | None
-    dpi: tuple[float, float] | None
-    damaged: list[int]
 
 
 def read_tiff(path: Path, max_megapixels: float) -> Photo:
     """Reads the one full-size picture of a TIFF as stored (not turned); 16 bits stay 16 bits.
 
+    Floating point becomes 16 bits: 0 is black and 1 is white, in the colour profile's curve if there is one,
+    else as they are. What lies outside is clipped, and `notes` says so.
+
     Raises:
-        InputError: Several pictures, a kind of pixel no photo has (floating point, Lab, …), damaged,
-            truncated or too large.
+        InputError: Several pictures, a kind of pixel no photo has (Lab, floating point far above 1, …),
+            damaged, truncated or too large.
     """
     import tifffile
 
@@ -66,8 +56,12 @@ def read_tiff(path: Path, max_megapixels: float) -> Photo:
             check_size(path, page.imagelength, page.imagewidth, max_megapixels)
             _check_kind(path, page)
             _check_complete(page, path.stat().st_size)
-            facts = _read_facts(file, page.offset)
-            return _photo(page, _channels_last(page), facts)
+            facts = read_facts(file, page.offset)
+            stored = _channels_last(page)
+            if page.sampleformat != _FLOAT:
+                return _photo(page, stored, facts)
+            sixteen, notes = _sixteen_bit(path, stored)
+            return _photo(page, sixteen, facts).with_notes(*notes)
     except errors as error:
         raise damaged(path, "TIFF", error) from error
 
@@ -97,14 +91,16 @@ def _kind(page: Any) -> str:
 
 def _check_kind(path: Path, page: Any) -> None:
     """Refuses pixels that would have to be guessed at."""
-    names = {1: "unsigned", 2: "signed", 3: "floating-point"}
+    names = {1: "unsigned", 2: "signed", _FLOAT: "floating-point"}
     sample, kind = names.get(page.sampleformat, "unknown"), _kind(page)
     # YCbCr comes out as RGB with JPEG compression alone.
     is_known = kind in _COUNT and (kind != "ycbcr" or page.compression in _JPEG)
+    # Floating point in RGB and grey only: inks and palettes have none.
+    has_depth = page.bitspersample <= 16 if sample == "unsigned" else kind in ("rgb", "minisblack")
     if (
-        sample != "unsigned"
+        sample not in ("unsigned", "floating-point")
         or not is_known
-        or page.bitspersample > 16
+        or not has_depth
         or max(page.imagedepth, page.samplesperpixel / _MOST_CHANNELS) > 1
     ):
         what = f"{page.bitspersample}-bit {sample} {kind} pixels"
@@ -137,7 +133,28 @@ def _channels_last(page: Any) -> Pixels:
     return image.reshape(page.imagelength, page.imagewidth, -1)
 
 
-def _photo(page: Any, stored: Pixels, facts: _Facts) -> Photo:
+def _sixteen_bit(path: Path, stored: Pixels) -> tuple[Pixels, list[str]]:
+    """Returns floating point as 16 bits, and notes.
+
+    Raises:
+        InputError: Most values exceed 1, so that white is somewhere else.
+    """
+    bits = 8 * stored.dtype.itemsize
+    above = np.mean(stored > 1)
+    if above > 0.5:
+        raise InputError(
+            f"{path} holds {bits}-bit floating point up to {np.nanmax(stored):g}, where 1 should be white.",
+            "Divide it by its white, or convert it to 16-bit RGB first.",
+        )
+    notes = [f"{bits}-bit floating point read as 16 bits"]
+    if above > 0:
+        notes.append(f"values above 1 clipped: {max(above, 0.0001):.2%} of them")
+    if np.isnan(stored).any():
+        notes.append("values that are no number set to black")
+    return from_float(stored), notes
+
+
+def _photo(page: Any, stored: Pixels, facts: Facts) -> Photo:
     notes: list[str] = []
     colour, alpha = _split(page, stored, notes)
     profile, kind = facts.icc_profile, _kind(page)
@@ -155,7 +172,16 @@ def _photo(page: Any, stored: Pixels, facts: _Facts) -> Photo:
     is_grey = colour.shape[2] == 1
     pixels = as_rgb(colour[:, :, 0]) if is_grey else np.ascontiguousarray(colour)
     return Photo(
-        pixels, alpha, "tiff", is_grey, profile, facts.exif, facts.xmp, facts.dpi, notes=tuple(notes)
+        pixels,
+        alpha,
+        "tiff",
+        is_grey,
+        icc_profile=profile,
+        exif=facts.exif,
+        xmp=facts.xmp,
+        resources=facts.resources,
+        dpi=facts.dpi,
+        notes=tuple(notes),
     )
 
 
@@ -171,7 +197,7 @@ def _eight_bit(values: Pixels) -> Pixels:
 
 def _split(page: Any, stored: Pixels, notes: list[str]) -> tuple[Pixels, Pixels | None]:
     """Separates colour (H, W, 1 or 3, or 4 inks) from alpha (H, W), both in 8 or 16 bits."""
-    full = stored if _kind(page) == "palette" else widened(stored, page.bitspersample)
+    full = stored if _kind(page) == "palette" else widened(stored, min(page.bitspersample, 16))
     colour, extra = np.split(full, [_COUNT[_kind(page)]], axis=2)
     if _kind(page) == "miniswhite":
         colour = ~colour  # unsigned: white minus the value
@@ -186,70 +212,3 @@ def _split(page: Any, stored: Pixels, notes: list[str]) -> tuple[Pixels, Pixels 
         colour = unmultiplied(colour, alpha)
         notes.append("premultiplied alpha converted to plain alpha")
     return colour, alpha
-
-
-def _read_facts(file: BinaryIO, offset: int) -> _Facts:
-    """Reads the metadata of the page whose directory stands at `offset`."""
-    file.seek(0)
-    layout, _ = ifd.read_layout(file.read(16))
-    directory = ifd.read_directory(file, layout, offset)
-    values = {entry.tag: entry.value for entry in directory.entries}
-    exif = ifd.camera_block(directory, layout.order)
-    return _Facts(
-        values.get(_ICC_PROFILE),
-        exif,
-        values.get(_XMP),
-        ifd.dpi_of(directory, layout.order),
-        directory.damaged,
-    )
-
-
-def write_tiff(photo: Photo, file: BinaryIO) -> None:
-    """Writes 8 or 16 bits, compressed without loss.
-
-    The byte order is that of the EXIF block, so that makers' notes without an order of their own
-    keep their meaning.
-    """
-    import imageio.v3
-
-    image = channels(photo)
-    order = "<" if photo.exif is None else ifd.read_layout(photo.exif)[0].order
-    is_big = image.nbytes > _MOST_IN_CLASSIC
-    with imageio.v3.imopen(file, "w", plugin="tifffile", byteorder=order, bigtiff=is_big) as tiff:
-        tiff.write(
-            image,
-            photometric="minisblack" if photo.is_grey else "rgb",
-            extrasamples=None if photo.alpha is None else ["unassalpha"],
-            planarconfig="contig" if image.ndim == 3 else None,
-            compression="zlib",
-            compressionargs={"level": _LEVEL},
-            predictor=True,
-            metadata=None,
-            software=False,
-            resolution=photo.dpi,
-            resolutionunit=None if photo.dpi is None else "INCH",
-        )
-    _append_facts(photo, file)
-
-
-def _append_facts(photo: Photo, file: BinaryIO) -> None:
-    """Appends a copy of the directory with the metadata in it, and lets the header point to that.
-
-    tifffile cannot write child directories, which is where EXIF keeps nearly everything. What its own
-    directory says, such as where the pixels are, holds anywhere in the file.
-    """
-    file.seek(0)
-    layout, offset = ifd.read_layout(file.read(16))
-    directory = ifd.read_directory(file, layout, offset)
-    if photo.exif is not None:
-        camera, _ = ifd.read_block(photo.exif)
-        directory.entries.extend(entry for entry in camera.entries if entry.tag in ifd.CAMERA_TAGS)
-        directory.children.update(camera.children)
-    for tag, kind, value in ((_ICC_PROFILE, _UNDEFINED, photo.icc_profile), (_XMP, _BYTE, photo.xmp)):
-        if value is not None:
-            directory.entries.append(Entry(tag, kind, len(value), value))
-    end = file.seek(0, 2)
-    start = file.seek(end + end % 2)
-    file.write(ifd.pack_directory(directory, layout, start))
-    file.seek(layout.inline)  # where a header points to its first directory, in BigTIFF too
-    file.write(struct.pack(layout.order + layout.offset_code, start))

@@ -1,0 +1,101 @@
+"""What photos keep of their metadata when read and written in each format, by kind; pixels are not denoised.
+
+python benchmarks/metadata.py FOLDER [--limit N]
+
+"kept" is in the file as it was, "changed" on purpose, "no place" what the format cannot hold. With
+the extra nsp-cli[metadata], exiv2's keys follow, the insides of makers' notes among them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from nsp_cli.errors import NspError
+from nsp_cli.photo import FORMAT_SUFFIXES, PHOTO_SUFFIXES, RAW_SUFFIXES, Photo, read_photo, write_photo
+from nsp_cli.photo.file_blocks import blocks_of_file
+from nsp_cli.photo.inventory import KINDS, inventory
+from nsp_cli.photo.purposes import Target
+from nsp_cli.photo.second_opinion import is_inside_note, listing, losses
+from nsp_cli.photo.verify import compare, source_blocks
+
+FORMATS = ("jpeg", "tiff", "png", "webp")
+FATES = ("kept", "changed", "no place", "lost")
+Counts = Counter[tuple[str, str]]
+
+
+def by_nsp(photo: Photo, written: Path, file_format: str) -> Iterator[tuple[str, str]]:
+    """Yields kind and fate of each fact of the source."""
+    source = source_blocks(photo)
+    assert source is not None
+    with written.open("rb") as file:
+        facts = inventory(blocks_of_file(file, file_format))
+    result = compare(
+        source, Target(facts, file_format, is_upright=True, is_transposed=source.is_transposed), photo.notes
+    )
+    fates = zip(FATES, (result.kept, result.changed, result.left_out, result.lost), strict=True)
+    yield from ((key.kind, fate) for fate, keys in fates for key in keys)
+
+
+def by_exiv2(photo: Photo, written: Path, file_format: str) -> Iterator[tuple[str, str]]:
+    """Yields exiv2's family and fate of each key of the source, or that it cannot read the result."""
+    assert photo.source is not None
+    before, after, lost = (
+        listing(photo.source),
+        listing(written),
+        losses(photo.source, written, photo.format, file_format),
+    )
+    if before is None:
+        return
+    if after is None or lost is None:
+        yield "not read by exiv2", "lost"
+        return
+    for key, values in before.items():
+        is_placeless = key.startswith("Iptc.") and file_format in ("png", "webp")
+        other = "lost" if key in lost else "no place" if is_placeless else "changed"
+        fate = "kept" if after.get(key) == values else other
+        yield "exiv2 makers' notes" if is_inside_note(key) else f"exiv2 {key.partition('.')[0]}", fate
+
+
+def main() -> None:
+    """Prints a table for each format."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--limit", type=int)
+    arguments = parser.parse_args()
+    suffixes = PHOTO_SUFFIXES - RAW_SUFFIXES
+    paths = sorted(path for path in arguments.folder.iterdir() if path.suffix.lower() in suffixes)
+    counts: dict[str, Counts] = {name: Counter() for name in FORMATS}
+    with tempfile.TemporaryDirectory() as folder:
+        for path in paths[: arguments.limit]:
+            photo = read_photo(path)
+            for name in FORMATS:
+                target = Path(folder) / f"{path.stem}{FORMAT_SUFFIXES[name]}"
+                try:
+                    write_photo(photo, target)
+                except NspError as error:
+                    print(f"{name}: {error.message}")
+                    counts[name]["refused", "lost"] += 1
+                    continue
+                counts[name].update(by_nsp(photo, target, name))
+                counts[name].update(by_exiv2(photo, target, name))
+                target.unlink()
+    for name in FORMATS:
+        show(name, counts[name])
+
+
+def show(name: str, counts: Counts) -> None:
+    """Prints the counts of one format."""
+    print(f"\n{name:22}", *(f"{fate:>9}" for fate in FATES))
+    rest = sorted({kind for kind, _ in counts} - set(KINDS))
+    for kind in (*KINDS, *rest):
+        print(f"{kind:22}", *(f"{counts[kind, fate]:9}" for fate in FATES))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""ISO base media files (AVIF, HEIF, Canon's CR3) as boxes: a length, a four-letter kind, a body."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+_LONGEST = 2**26  # of a box of facts; a damaged length must not allocate gigabytes
+
+
+def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yields the kind and body of each box that `data` holds one after another.
+
+    Raises:
+        ValueError, struct.error: A box runs past the end.
+    """
+    place = 0
+    while place < len(data):
+        size, kind = struct.unpack_from(">I4s", data, place)
+        head = 8
+        if size == 1:
+            size, head = struct.unpack_from(">Q", data, place + 8)[0], 16
+        if size == 0:  # to the end
+            size = len(data) - place
+        if size < head or place + size > len(data):
+            raise ValueError(f"the box {kind!r} runs past the end")
+        yield kind, data[place + head : place + size]
+        place += size
+
+
+def first_box(data: bytes, kind: bytes) -> bytes:
+    """Returns the body of the first box of a kind; empty where there is none.
+
+    Raises:
+        ValueError, struct.error: A box before it runs past the end.
+    """
+    return next((body for name, body in boxes(data) if name == kind), b"")
+
+
+def file_box(path: Path, kind: bytes) -> bytes:
+    """Returns the body of a file's first top-level box of a kind, and reads none of the others.
+
+    Raises:
+        ValueError, struct.error: There is none, or it is damaged.
+    """
+    end = path.stat().st_size
+    with path.open("rb") as file:
+        place = 0
+        while place < end:
+            file.seek(place)
+            head = file.read(16)
+            size, name = struct.unpack_from(">I4s", head)
+            length = 8
+            if size == 1:
+                size, length = struct.unpack_from(">Q", head, 8)[0], 16
+            size = size or end - place
+            if size < length or place + size > end:
+                raise ValueError(f"it ends inside the box {name!r}")
+            if name == kind:
+                if size > _LONGEST:
+                    raise ValueError(f"a box of {size} bytes is not plausible")
+                file.seek(place + length)
+                return file.read(size - length)
+            place += size
+    raise ValueError(f"the box {kind!r} is missing")
