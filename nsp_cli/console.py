@@ -111,6 +111,12 @@ def show_error(error: NspError) -> None:
     err.quiet = was_quiet
 
 
+def terminal() -> str:
+    """Describes what results are shown on."""
+    kind = f"a terminal of {out.width} columns" if out.is_terminal else "a file or pipe"
+    return f"{kind}, {out.color_system or 'no'} colours, {out.encoding}"
+
+
 def print_json(value: object, *, one_line: bool = False) -> None:
     """Prints a result for programs."""
     out.print(json.dumps(value, indent=None if one_line else 2, ensure_ascii=False))

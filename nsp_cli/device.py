@@ -47,6 +47,13 @@ def all_devices(name: str = "auto") -> list[str]:
     return [name]
 
 
+def present_devices() -> list[torch.device]:
+    """Returns every device of this machine, the CPU first."""
+    names = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    names += ["mps"] if torch.backends.mps.is_available() else []
+    return [device for device in map(torch.device, names) if _is_present(device)]
+
+
 def _is_present(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
@@ -75,6 +82,16 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     if device.type == "cpu" and _cpu_has_bfloat16():
         return torch.bfloat16
     return torch.float32
+
+
+def native_precisions(device: torch.device) -> list[torch.dtype]:
+    """Returns the number formats that a device computes in by itself, float32 among them."""
+    if device.type == "cuda":
+        newest = torch.cuda.get_device_capability(device) >= (8, 0)
+        return [torch.float32, torch.float16, *([torch.bfloat16] if newest else [])]
+    if device.type == "mps":
+        return [torch.float32, torch.float16]
+    return [torch.float32, *([torch.bfloat16] if _cpu_has_bfloat16() else [])]
 
 
 def choose_training_precision(device: torch.device) -> torch.dtype:

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+import torch
 from torch import Tensor
+from torch.nn import functional
 
 from nsp_cli.errors import InputError
 from nsp_cli.metrics import psnr, ssim
 from nsp_cli.photo import PHOTO_SUFFIXES, read_photo, to_bit_depth
-from nsp_cli.pixels import pixels_to_tensor
+from nsp_cli.pixels import from_unit_range, pixels_to_tensor, to_unit_range
+from nsp_cli.training.halving import halve
 
 OnProgress = Callable[[int, int], None]
 
@@ -27,11 +30,64 @@ class Score:
 
 @dataclass(frozen=True)
 class PairScore:
-    """Scores of one pair, before and after denoising."""
+    """Scores of one pair, before and after.
+
+    Attributes:
+        name: Of the noisy picture.
+        noisy: Of the picture as it came; enlarged by interpolation where enlarging is scored.
+        denoised: Of the picture restored.
+    """
 
     name: str
     noisy: Score
     denoised: Score
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What restoring is given and judged by; all (3, H, W) uint8.
+
+    Attributes:
+        given: The input.
+        untouched: What there would be without nsp, of the truth's size.
+        truth: What should come out.
+    """
+
+    given: Tensor
+    untouched: Tensor
+    truth: Tensor
+
+
+def denoising_trial(noisy: Tensor, clean: Tensor) -> Trial:
+    """Asks for the clean picture of the noisy one."""
+    return Trial(noisy, noisy, clean)
+
+
+def enlarging_trial(noisy: Tensor, clean: Tensor) -> Trial:
+    """Asks for the clean picture of the noisy one halved by bicubic interpolation (Table 2).
+
+    An odd last row or column is left out.
+
+    Raises:
+        InputError: A side is shorter than 12 pixels.
+    """
+    height, width = (side // 2 * 2 for side in clean.shape[1:])
+    if min(height, width) < 12:
+        raise InputError("a picture is too small to halve: --x2 needs 12 pixels a side", "Leave out --x2.")
+    half = from_unit_range(halve(to_unit_range(noisy[:, :height, :width]), "bicubic"), torch.uint8)
+    return Trial(half, enlarge_bicubic(half), clean[:, :height, :width])
+
+
+def enlarge_bicubic(image: Tensor) -> Tensor:
+    """Makes (3, H, W) uint8 twice as wide and high by interpolation alone."""
+    enlarged = functional.interpolate(to_unit_range(image)[None], scale_factor=2, mode="bicubic")[0]
+    return from_unit_range(enlarged, torch.uint8)
+
+
+def score_trial(name: str, trial: Trial, restore: Callable[[Tensor], Tensor]) -> PairScore:
+    """Restores and scores."""
+    restored = restore(trial.given)
+    return PairScore(name, score(trial.untouched, trial.truth), score(restored, trial.truth))
 
 
 def find_pairs(noisy: Path, clean: Path) -> list[tuple[Path, Path]]:
@@ -65,15 +121,17 @@ def _by_stem(folder: Path) -> dict[str, Path]:
 
 def evaluate(
     pairs: Sequence[tuple[Path, Path]],
-    denoise: Callable[[Tensor], Tensor],
+    restore: Callable[[Tensor], Tensor],
+    make_trial: Callable[[Tensor, Tensor], Trial] = denoising_trial,
     *,
     on_progress: OnProgress | None = None,
 ) -> list[PairScore]:
-    """Denoises every noisy picture and scores it, rounded to 8 bits.
+    """Restores every noisy picture and scores it, rounded to 8 bits.
 
     Args:
         pairs: Noisy and clean files.
-        denoise: Maps (3, H, W) uint8 to the same.
+        restore: Maps a trial's input to a picture of the truth's size, (3, H, W) uint8.
+        make_trial: What restoring is given, of a noisy and a clean picture.
         on_progress: Called with the pairs done and to do.
 
     Raises:
@@ -81,9 +139,8 @@ def evaluate(
     """
     scores = []
     for done, (noisy_path, clean_path) in enumerate(pairs):
-        noisy, clean = read_pair(noisy_path, clean_path)
-        denoised = denoise(noisy)
-        scores.append(PairScore(noisy_path.name, _score(noisy, clean), _score(denoised, clean)))
+        trial = make_trial(*read_pair(noisy_path, clean_path))
+        scores.append(score_trial(noisy_path.name, trial, restore))
         if on_progress:
             on_progress(done + 1, len(pairs))
     return scores
@@ -113,5 +170,6 @@ def _read(path: Path) -> Tensor:
     return pixels_to_tensor(pixels)
 
 
-def _score(image: Tensor, clean: Tensor) -> Score:
+def score(image: Tensor, clean: Tensor) -> Score:
+    """Compares two (3, H, W) uint8 pictures."""
     return Score(psnr(image, clean), ssim(image, clean))

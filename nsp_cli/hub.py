@@ -9,6 +9,9 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -76,6 +79,44 @@ def parse_hub_file(address: str, revision: str | None = None) -> HubFile:
             "It has the form hf://owner/repository/file.safetensors or …safetensors@revision.",
         )
     return file
+
+
+def cache_folder() -> Path:
+    """Returns where the client keeps what it fetched."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def endpoint() -> str:
+    """Returns the address of the hub or its mirror; "" where nobody may be asked."""
+    from huggingface_hub import constants
+
+    return "" if constants.HF_HUB_OFFLINE else str(constants.ENDPOINT)
+
+
+def why_unreachable(address: str, *, seconds: float = 4.0) -> str | None:
+    """Asks once whether somebody answers; returns None if so, and after `seconds` at the latest."""
+    answers: list[str | None] = []
+    # Finding out that a name is unknown can take much longer than any timeout of the connection.
+    asking = threading.Thread(target=lambda: answers.append(_ask(address, seconds)), daemon=True)
+    asking.start()
+    asking.join(seconds)
+    return answers[0] if answers else f"no answer in {seconds:g} s"
+
+
+def _ask(address: str, seconds: float) -> str | None:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=seconds):
+            return None
+    except urllib.error.HTTPError as error:
+        with error:
+            # A mirror may have nothing at its root; refusals and faults are another thing.
+            return None if error.code in (404, 405) else f"HTTP status {error.code}"
+    except urllib.error.URLError as error:
+        return str(getattr(error.reason, "strerror", None) or error.reason)
+    except (OSError, ValueError) as error:
+        return _first_line(error)
 
 
 def find_in_cache(file: HubFile) -> Path | None:

@@ -18,8 +18,10 @@ ROWS = [
     {"cli"},
     {"commands"},
     {"console"},
+    {"doctor"},
     {"api", "publish"},
     {"report"},
+    {"datasets"},
     {"judge", "batch", "evaluate", "plot"},
     {"noise_aware"},
     {"recover"},
@@ -54,6 +56,8 @@ OWNERS = {
     "jinja2": {"report"},
     "filelock": {"batch"},
     "platformdirs": {"training"},
+    "scipy": {"datasets"},
+    "h5py": {"datasets"},
 }
 SLOW_TO_IMPORT = {
     "torch",

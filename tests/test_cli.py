@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nsp_cli import __version__, console
+from nsp_cli import __version__, console, load_weights
+from nsp_cli.evaluate import enlarging_trial
+from nsp_cli.metrics import psnr
 from nsp_cli.photo import read_photo
+from nsp_cli.pixels import pixels_to_tensor, tensor_to_pixels
 from nsp_cli.weights_file import save_weights
 
 SAMPLE = Path(__file__).parent / "data" / "sample_noisy.jpg"
@@ -199,6 +202,39 @@ class TestEvaluate:
         assert [image["name"] for image in scores["images"]] == ["a.png", "b.png"]
         mean = sum(image["denoised"]["psnr"] for image in scores["images"]) / 2
         assert scores["mean"]["denoised"]["psnr"] == pytest.approx(mean)
+
+    def test_x2_halves_the_noisy_picture_as_other_programs_do(self):
+        picture = read_photo(SAMPLE.with_name("sample_clean.png")).pixels[:61, :80]
+        noisy = pixels_to_tensor(picture)
+        trial = enlarging_trial(noisy, noisy)
+        assert (trial.truth == noisy[:, :60]).all()
+        assert trial.untouched.shape == trial.truth.shape
+        expected = Image.fromarray(picture[:60]).resize((40, 30), Image.Resampling.BICUBIC)
+        difference = tensor_to_pixels(trial.given).astype(int) - np.asarray(expected, int)
+        assert abs(difference)[2:-2, 2:-2].max() <= 1  # at the borders programs differ
+
+    def test_x2_scores_enlargements(self, run_nsp, tiny_weights):
+        clean = SAMPLE.with_name("sample_clean.png")
+        command = ("evaluate", SAMPLE, clean, "-m", tiny_weights, "--plain", "--precision", "float32")
+        run = run_nsp(*command, "--x2", "--mode", "pd", "--json")
+        assert run.code == 0, run.err
+        noisy, truth = (pixels_to_tensor(read_photo(path).pixels) for path in (SAMPLE, clean))
+        trial = enlarging_trial(noisy, truth)
+        enlarged = load_weights(str(tiny_weights), precision="float32").upscale(trial.given, mode="pd")
+        found = json.loads(run.out)["images"][0]
+        assert found["denoised"]["psnr"] == pytest.approx(psnr(enlarged, trial.truth))
+        assert found["noisy"]["psnr"] == pytest.approx(psnr(trial.untouched, trial.truth))
+
+    @pytest.mark.parametrize("mode", ["pd", "direct"])
+    def test_x2_takes_the_papers_network_for_the_papers_modes(self, run_nsp, mode):
+        clean = SAMPLE.with_name("sample_clean.png")
+        assert "nsp-light" in run_nsp("evaluate", SAMPLE, clean, "--x2", "--mode", mode).err
+
+    def test_x2_of_a_picture_too_small_is_an_error(self, run_nsp, tmp_path, tiny_weights):
+        photo = save(tmp_path / "photo.png", height=11)
+        run = run_nsp("evaluate", photo, photo, "-m", tiny_weights, "--x2")
+        assert run.code == 1
+        assert "12 pixels" in run.err
 
     def test_a_noisy_photo_without_a_clean_one_is_named(self, run_nsp, tmp_path, tiny_weights):
         save(tmp_path / "noisy" / "a.png")

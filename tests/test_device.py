@@ -11,6 +11,8 @@ from nsp_cli.device import (
     choose_precision,
     choose_training_precision,
     free_memory,
+    native_precisions,
+    present_devices,
 )
 from nsp_cli.errors import DeviceError
 
@@ -22,6 +24,13 @@ def test_cpu_is_always_there():
 def test_auto_prefers_cuda(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert choose_device("auto") == torch.device("cuda")
+
+
+def test_every_gpu_is_present_beside_the_cpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert [str(device) for device in present_devices()] == ["cpu", "cuda:0", "cuda:1"]
 
 
 @pytest.mark.parametrize(
@@ -61,6 +70,7 @@ def test_auto_precision_on_cpu_follows_the_hardware(native, expected, monkeypatc
 )
 def test_older_cards_compute_in_float16_but_do_not_train_in_it(capability, inference, training, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
+    assert (torch.bfloat16 in native_precisions(torch.device("cuda"))) == (inference is torch.bfloat16)
     device = torch.device("cuda")
     assert choose_precision("auto", device) == inference
     assert choose_training_precision(device) == training

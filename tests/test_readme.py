@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from nsp_cli.commands import train_run
+from nsp_cli.networks.dbsn import DbsnConfig
+from nsp_cli.training.pairs import STRATEGIES
+from nsp_cli.training.recipe import PAPER, PAPER_STEPS
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 COMMANDS = (
@@ -17,6 +23,7 @@ COMMANDS = (
     "train",
     "distill",
     "evaluate",
+    "doctor",
     "weights import",
     "weights pull",
 )
@@ -49,6 +56,26 @@ def test_every_command_line_names_a_command(help_texts):
 def test_files_linked_exist():
     for target in re.findall(r"\]\((?!http)([^)#]+)", README):
         assert (Path(__file__).parents[1] / target).exists(), target
+
+
+def test_every_row_of_the_ablations_is_a_command_that_trains_what_it_says(run_nsp, monkeypatch, tmp_path):
+    text = README[README.index("**Ablations**") :]
+    command = re.search(r"`nsp (train [^`]*)`", text)
+    assert command
+    rows = re.findall(r"^\| ([^|]+) \| [\d.]+ \| `(--[^`]+)` \|$", text, flags=re.MULTILINE)
+    assert len(rows) == 9
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    monkeypatch.setattr(train_run, "run_training", lambda request, _device: asked.append(request))
+    for name, options in rows:
+        run = run_nsp(*command[1].split(), *options.split())
+        assert run.code == 0, run.err
+        request = asked.pop()
+        said = {"n": 1, "t": 2} | {key: int(value) for key, value in re.findall(r"\b([nt]) = (\d)", name)}
+        strategy = next((known for known in STRATEGIES if known in name), "consecutive")
+        assert request.recipe == replace(PAPER, targets=said["n"], strategy=strategy), name
+        assert request.start.config == DbsnConfig(t=said["t"]), name
+        assert request.budget.steps == PAPER_STEPS
 
 
 def test_python_example_runs():

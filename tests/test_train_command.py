@@ -269,6 +269,28 @@ def test_settings_reach_the_run_and_are_checked(train, run_nsp, shots):
     assert run_nsp("train", shots, "--network", "tbsn").code == 2
 
 
+def test_targets_and_their_strategy_reach_the_run_and_must_fit(train, run_nsp, shots):
+    run, weights = train("--steps", 1, "--targets", 4, "--strategy", "intersected")
+    assert run.code == 0, run.err
+    recipe = json.loads(describe_weights(weights).metadata["recipe"])
+    assert (recipe["targets"], recipe["strategy"]) == (4, "intersected")
+    assert "n = 4, intersected targets" in weights.with_suffix(".md").read_text(encoding="utf-8")
+    run, _ = train("--steps", 1, "--overwrite", "--targets", 5)
+    assert run.code == 2
+    assert "room for 4 consecutive targets of 2×2" in " ".join(run.err.replace("│", "").split())
+
+
+@pytest.mark.parametrize("t", [1, 4])
+def test_scaling_factor_is_the_networks(run_nsp, shots, tmp_path, t):
+    output = tmp_path / "new.safetensors"
+    command = ("train", shots, "-o", output, "--steps", 1, *SMALL, "--scaling-factor", t)
+    assert run_nsp(*command).code == 2
+    run = run_nsp(*command, "--from", "nothing")
+    assert run.code == 0, run.err
+    assert describe_weights(output).config.spec().scale == t
+    assert run_nsp("denoise", shots / "0.png", "-m", output, "--plain").code == 0
+
+
 def test_recipe_goes_by_the_start_and_can_be_the_papers(train):
     _, weights = train("--steps", 1)
     assert '"simulated": 0.0' in describe_weights(weights).metadata["recipe"]

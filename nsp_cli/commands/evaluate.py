@@ -1,22 +1,55 @@
-"""nsp evaluate: PSNR and SSIM over noisy and clean pictures."""
+"""nsp evaluate: PSNR and SSIM over noisy and clean pictures, and the data sets of the paper."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nsp_cli import console
 from nsp_cli.commands import options
+from nsp_cli.commands.engine import Engine
+from nsp_cli.commands.evaluate_display import show_scores
+from nsp_cli.commands.methods import Method, chosen_model, chosen_strength, denoising, upscaling
 
 if TYPE_CHECKING:
-    from nsp_cli.evaluate import PairScore
+    from nsp_cli.recover import Strength
+
+DATASETS = ("sidd-validation", "sidd-benchmark", "dnd")
 
 
 def evaluate(
-    noisy: Annotated[Path, typer.Argument(metavar="NOISY", help="Folder of noisy photos, or one photo.")],
-    clean: Annotated[Path, typer.Argument(metavar="CLEAN", help="Folder of clean ones, matched by name.")],
+    noisy: Annotated[
+        str,
+        typer.Argument(
+            metavar="NOISY",
+            help=f"Folder of noisy photos, or one photo; or a data set: {', '.join(DATASETS)}.",
+        ),
+    ],
+    clean: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CLEAN", help="Folder of clean ones, matched by name; of a data set, its folder."
+        ),
+    ],
+    x2: Annotated[
+        bool, typer.Option("--x2", help="Halve the noisy ones, enlarge them, compare at full size.")
+    ] = False,
+    mode: options.Mode = options.UpscaleMode.AUTO,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="For a data set's results; the same command goes on there.",
+            show_default="DATASET_MODEL",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a data set's results of another run.")
+    ] = False,
     strength: options.StrengthOf = None,
     luma: options.Luma = None,
     chroma: options.Chroma = None,
@@ -27,56 +60,44 @@ def evaluate(
     precision: options.Precision = "auto",
     json: options.Json = False,
 ) -> None:
-    """Denoise photos whose clean versions are known, and score the result."""
-    from nsp_cli.commands.engine import check_kind, load_restorer
-    from nsp_cli.commands.methods import chosen_model, chosen_strength, denoising
-    from nsp_cli.evaluate import evaluate as score_pairs
-    from nsp_cli.evaluate import find_pairs
+    """Restore photos whose clean versions are known, and score the result; or a data set of the paper.
 
-    method = denoising(chosen_strength(strength, luma, chroma, plain=plain), plain=plain)
+    A data set's name comes first and its folder second. A folder of your own with such a name is ./NAME.
+    """
+    method = _method(chosen_strength(strength, luma, chroma, plain=plain), mode, x2=x2, plain=plain)
+    is_papers = plain or mode is not options.UpscaleMode.AUTO
+    model = chosen_model(model, is_blind_spot=is_papers, enlarges=x2)
+    engine = Engine(model, device, precision, tile, factor=2 if x2 else None)
+    if noisy in DATASETS:
+        from nsp_cli.commands.evaluate_dataset import DatasetRequest, evaluate_dataset
+
+        evaluate_dataset(noisy, DatasetRequest(clean, method, engine, output, overwrite, json))
+        return
+    if output or overwrite:
+        raise typer.BadParameter(f"--output and --overwrite are for data sets: {', '.join(DATASETS)}")
+    _evaluate_pairs(Path(noisy), clean, method, engine, json=json)
+
+
+def _method(strength: Strength, mode: options.UpscaleMode, *, x2: bool, plain: bool) -> Method:
+    if x2:
+        return upscaling(strength, mode.value, plain=plain)
+    if mode is not options.UpscaleMode.AUTO:
+        raise typer.BadParameter("--mode is for --x2")
+    return denoising(strength, plain=plain)
+
+
+def _evaluate_pairs(noisy: Path, clean: Path, method: Method, engine: Engine, *, json: bool) -> None:
+    from nsp_cli.commands.engine import load_restorers
+    from nsp_cli.evaluate import denoising_trial, enlarging_trial, find_pairs
+    from nsp_cli.evaluate import evaluate as score_pairs
+
     pairs = find_pairs(noisy, clean)
-    model = chosen_model(model, is_blind_spot=plain)
-    restorer = load_restorer(model, device, precision, tile)
-    check_kind(restorer, model, is_blind_spot=plain)
+    (restorer,) = load_restorers(engine, method, share=False)
     with console.progress("Scoring") as on_progress:
         scores = score_pairs(
-            pairs, lambda photo: method.restore(restorer, photo, None).pixels, on_progress=on_progress
+            pairs,
+            lambda photo: method.restore(restorer, photo, None).pixels,
+            enlarging_trial if method.enlarges else denoising_trial,
+            on_progress=on_progress,
         )
-    if json:
-        console.print_json(_as_json(scores))
-    else:
-        _show(scores)
-
-
-def _as_json(scores: list[PairScore]) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from nsp_cli.evaluate import mean_score
-
-    return {
-        "images": [asdict(score) for score in scores],
-        "mean": {
-            "noisy": asdict(mean_score([score.noisy for score in scores])),
-            "denoised": asdict(mean_score([score.denoised for score in scores])),
-        },
-    }
-
-
-def _show(scores: list[PairScore]) -> None:
-    from nsp_cli.evaluate import PairScore, mean_score
-
-    mean = PairScore(
-        "mean",
-        mean_score([score.noisy for score in scores]),
-        mean_score([score.denoised for score in scores]),
-    )
-    rows = [
-        (
-            score.name,
-            f"{score.noisy.psnr:.2f} / {score.noisy.ssim:.4f}",
-            f"{score.denoised.psnr:.2f} / {score.denoised.ssim:.4f}",
-            f"{score.denoised.psnr - score.noisy.psnr:+.2f}",
-        )
-        for score in ([*scores, mean] if len(scores) > 1 else scores)
-    ]
-    console.table("PSNR (dB) / SSIM", ("photo", "noisy", "denoised", "gain (dB)"), rows)
+    show_scores(scores, enlarges=method.enlarges, json=json)

@@ -28,6 +28,14 @@ class WhiteBalance(str, Enum):
     DAYLIGHT = "daylight"
 
 
+class UpscaleMode(str, Enum):
+    """The paper's two ways to enlarge (Sec. 4.4), and the choice by the measured noise."""
+
+    AUTO = "auto"
+    DIRECT = "direct"
+    PD = "pd"
+
+
 def _check_depth(bits: int | None) -> int | None:
     if bits not in (None, 8, 16):
         raise typer.BadParameter(f"{bits} is not 8 or 16")
@@ -122,4 +130,12 @@ Chroma = Annotated[
 ]
 Plain = Annotated[
     bool, typer.Option("--plain", help="The paper's averaging alone: no measuring, no detail handed back.")
+]
+Mode = Annotated[
+    UpscaleMode,
+    typer.Option(
+        "--mode",
+        help="direct: sharper, for mild noise and photos that were scaled down; "
+        "pd: smoother, for strong noise as it comes from the camera; auto: by the measured noise.",
+    ),
 ]

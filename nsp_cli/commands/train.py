@@ -31,6 +31,9 @@ def train(
     crop: own.Crop = None,
     batch: own.Batch = None,
     pd_factor: own.PdFactor = "auto",
+    targets: own.Targets = None,
+    strategy: own.StrategyOf = None,
+    scaling_factor: own.ScalingFactor = None,
     group_by: own.Group = None,
     validate: own.Validate = None,
     seed: own.Seed = 0,
@@ -43,16 +46,24 @@ def train(
     from nsp_cli.commands.train_run import TrainRequest, run_training
     from nsp_cli.device import choose_device
 
-    if network is not None and start != NOTHING:
-        raise typer.BadParameter("--network is for --from nothing; other weights bring their network")
+    if (network or scaling_factor) and start != NOTHING:
+        raise typer.BadParameter(
+            "--network and --scaling-factor are for --from nothing; other weights bring their network"
+        )
     if student and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise typer.BadParameter("with torchrun, give nsp train and then nsp distill")
     if student and start == NOTHING:
         raise typer.BadParameter("--student starts from stock weights; leave --from nothing out")
     output = check_output(output, folders, overwrite=overwrite, resume=resume)
-    begin, stock = _begin(start, network)
-    changes = {"learning_rate": learning_rate, "crop": crop, "batch": batch}
+    begin, stock = _begin(start, network, scaling_factor)
+    changes: dict[str, Any] = {
+        "learning_rate": learning_rate,
+        "crop": crop,
+        "batch": batch,
+        "targets": targets,
+    }
     changes |= {} if pd_factor == "auto" else {"pd_factor": int(pd_factor)}
+    changes |= {"strategy": strategy.value} if strategy else {}
     request = TrainRequest(
         folders=folders,
         output=output,
@@ -75,13 +86,13 @@ def train(
         run_training(request, choose_device(device))
 
 
-def _begin(start: str, network: own.NetworkName | None) -> tuple[Start, Stock]:
+def _begin(start: str, network: own.NetworkName | None, t: int | None) -> tuple[Start, Stock]:
     """Returns where the run starts, and the weights that its result is compared with."""
     from nsp_cli.training.start import start_anew, start_from
 
     stock = stock_of("auto-blind-spot" if start in ("auto", NOTHING) else start)
     if start == NOTHING:
-        return start_anew((network or own.NetworkName.LIGHT).value), stock
+        return start_anew((network or own.NetworkName.LIGHT).value, t=t), stock
     begin = start_from(stock.path, stock.name)
     if begin.config.spec().is_told_noise:
         raise typer.BadParameter(f"{start} is a student; nsp distill trains those")
@@ -89,8 +100,17 @@ def _begin(start: str, network: own.NetworkName | None) -> tuple[Start, Stock]:
 
 
 def _choose_recipe(name: own.RecipeName, start: Start, changes: dict[str, Any]) -> Recipe:
+    from nsp_cli.training.pairs import max_targets
     from nsp_cli.training.recipe import RECIPES
 
     automatic = "fine-tune" if start.weights else "default"
     recipe = RECIPES[automatic if name is own.RecipeName.AUTO else name.value]
-    return replace(recipe, **{name: value for name, value in changes.items() if value is not None})
+    recipe = replace(recipe, **{name: value for name, value in changes.items() if value is not None})
+    t = start.config.spec().scale
+    room = max_targets(recipe.pd_factor, t, recipe.strategy)
+    if recipe.targets > room:
+        raise typer.BadParameter(
+            f"--targets {recipe.targets} do not fit: patches of {recipe.pd_factor}×{recipe.pd_factor} pixels "
+            f"have room for {room} {recipe.strategy} targets of {t}×{t}"
+        )
+    return recipe

@@ -26,6 +26,15 @@ class NetworkName(str, Enum):
     TBSN = "tbsn"
 
 
+class StrategyName(str, Enum):
+    """How target pixels are chosen (paper Fig. 3)."""
+
+    RANDOM = "random"
+    SORTED = "sorted"
+    INTERSECTED = "intersected"
+    CONSECUTIVE = "consecutive"
+
+
 class GroupBy(str, Enum):
     """What photos can be grouped by."""
 
@@ -37,6 +46,12 @@ class GroupBy(str, Enum):
 def _check_pd_factor(factor: str) -> str:
     if factor != "auto" and factor not in {"3", "4", "5", "6", "7", "8"}:
         raise typer.BadParameter(f"{factor} is not auto or 3 to 8")
+    return factor
+
+
+def _check_scaling_factor(factor: int | None) -> int | None:
+    if factor not in (None, 1, 2, 4):
+        raise typer.BadParameter(f"{factor} is not 1, 2 or 4")
     return factor
 
 
@@ -70,7 +85,7 @@ Student = Annotated[
     typer.Option(
         "--student",
         help="Half the time for a teacher, half for a fast student of it, which is FILE; "
-        "--crop, --batch, --learning-rate and --pd-factor are the teacher's.",
+        "--crop, --batch, --learning-rate, --pd-factor, --targets and --strategy are the teacher's.",
     ),
 ]
 Recipe = Annotated[
@@ -94,6 +109,25 @@ PdFactor = Annotated[
         metavar="auto|3…8",
         callback=_check_pd_factor,
         help="s, side of the patches that pairs come from; auto is 5, best for noise of any correlation.",
+    ),
+]
+Targets = Annotated[
+    int | None,
+    typer.Option(min=1, help="n, targets per patch of s × s pixels.", show_default="the recipe's: 1"),
+]
+StrategyOf = Annotated[
+    StrategyName | None,
+    typer.Option(
+        "--strategy", help="How a target's pixels are chosen.", show_default="the recipe's: consecutive"
+    ),
+]
+ScalingFactor = Annotated[
+    int | None,
+    typer.Option(
+        metavar="1|2|4",
+        callback=_check_scaling_factor,
+        help="With --from nothing: t, how much finer a target is than the input.",
+        show_default="2",
     ),
 ]
 Group = Annotated[GroupBy | None, typer.Option(help="Tell how many photos there are of each kind.")]

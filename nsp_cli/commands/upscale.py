@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Annotated
 
 import typer
@@ -15,26 +14,12 @@ from nsp_cli.commands.photos import Target, restore_photos, select
 from nsp_cli.commands.run_display import Showing
 
 
-class Mode(str, Enum):
-    """The paper's two ways to enlarge (Sec. 4.4), and the choice by the measured noise."""
-
-    AUTO = "auto"
-    DIRECT = "direct"
-    PD = "pd"
-
-
 def upscale(
     photos: batch.Photos = None,
     x2: Annotated[
         bool, typer.Option("--x2", help="Twice as wide and high; refuse weights that enlarge otherwise.")
     ] = False,
-    mode: Annotated[
-        Mode,
-        typer.Option(
-            help="direct: sharper, for mild noise and photos that were scaled down; "
-            "pd: smoother, for strong noise as it comes from the camera; auto: by the measured noise."
-        ),
-    ] = Mode.AUTO,
+    mode: options.Mode = options.UpscaleMode.AUTO,
     output: options.Output = None,
     recursive: batch.Recursive = False,
     strength: options.StrengthOf = None,
@@ -68,7 +53,7 @@ def upscale(
     from nsp_cli.photo import RawOptions
 
     raw = RawOptions(raw_exposure, raw_wb.value, half)
-    is_papers = plain or mode is not Mode.AUTO
+    is_papers = plain or mode is not options.UpscaleMode.AUTO
     model = chosen_model(model, is_blind_spot=is_papers, enlarges=True)
     restore_photos(
         select(

@@ -97,7 +97,8 @@ def read_raw(path: Path, max_megapixels: float, options: RawOptions) -> Photo:
             exif = shot_exif(path, raw)
     except rawpy.LibRawFileUnsupportedError as error:
         raise InputError(
-            f"{path} cannot be developed: LibRaw {_version()} does not know this camera or compression.",
+            f"{path} cannot be developed: "
+            f"LibRaw {libraw_version()} does not know this camera or compression.",
             "Convert it to DNG with Adobe's DNG Converter, or export a 16-bit TIFF from a RAW program.",
         ) from error
     except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
@@ -115,7 +116,8 @@ def _colour_notes(path: Path, raw: Any, options: RawOptions) -> tuple[str, ...]:
     is_known = raw.color_matrix[0][0] > _LEAST_MATRIX or raw.rgb_xyz_matrix.any()
     if raw.num_colors == 4 and not is_known:
         raise InputError(
-            f"{path} comes from a sensor of four colours that LibRaw {_version()} cannot turn into RGB.",
+            f"{path} comes from a sensor of four colours "
+            f"that LibRaw {libraw_version()} cannot turn into RGB.",
             "Export a 16-bit TIFF from the maker's program.",
         )
     if raw.num_colors == 3 and not is_known:
@@ -167,7 +169,8 @@ def _tones(exposure: float) -> Pixels:
     return srgb_curve(light)
 
 
-def _version() -> str:
+def libraw_version() -> str:
+    """Returns the decoder's version, such as "0.22.0"."""
     import rawpy
 
     return ".".join(str(part) for part in rawpy.libraw_version)

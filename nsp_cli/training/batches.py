@@ -71,7 +71,8 @@ class PairTask:
         return self._pool.describe()
 
     def describe(self) -> str:
-        return f"s = {self.recipe.pd_factor}"
+        recipe = self.recipe
+        return f"s = {recipe.pd_factor}, t = {self._scale}, n = {recipe.targets}, {recipe.strategy} targets"
 
     def draw(self, seed: int, step: int) -> list[Crop]:
         return self._sampler.draw(seed, step)

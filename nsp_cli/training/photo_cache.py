@@ -45,7 +45,7 @@ class PhotoCache:
         Raises:
             TrainingError: The folder cannot be made.
         """
-        root = root or _default_root()
+        root = root or default_root()
         key = os.fsencode(run.resolve()) + (b"\0%d" % machine if machine else b"")
         self.folder = root / hashlib.sha256(key).hexdigest()[:16]
         _remove_stale(root)
@@ -109,7 +109,8 @@ def read_window(path: Path, top: int, left: int, height: int, width: int) -> Pix
     return np.array(mapped[top : top + height, left : left + width])
 
 
-def _default_root() -> Path:
+def default_root() -> Path:
+    """Returns the folder that holds the caches of all runs."""
     given = os.environ.get("NSP_CACHE_DIR")
     return (Path(given) if given else platformdirs.user_cache_path("nsp", appauthor=False)) / "decoded"
 

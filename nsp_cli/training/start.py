@@ -66,7 +66,14 @@ def start_enlarging(start: Start) -> Start:
     return Start(start.network_name, config, weights, f"{start.origin}, enlarging")
 
 
-def start_anew(network: str) -> Start:
-    """Starts one of the networks of `ANEW` at random weights."""
+def start_anew(network: str, *, t: int | None = None) -> Start:
+    """Starts one of the networks of `ANEW` at random weights.
+
+    Args:
+        network: A key of `ANEW`.
+        t: Scaling factor of a blind-spot network; None for that of `ANEW`.
+    """
     name, config = ANEW[network]
+    if t is not None:
+        config = replace(cast(DbsnConfig | TbsnConfig, config), t=t)
     return Start(name, config, None, f"random weights ({network})")

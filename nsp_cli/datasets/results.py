@@ -1,0 +1,140 @@
+"""A folder of results that hours of work go into, and that the same command goes on with."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from nsp_cli.errors import OutputError
+
+RECORD = "run.json"
+# What a run may leave in its folder; nothing else is ever removed.
+_OWN = ("scores.csv*", "SubmitSrgb.csv*", "[0-9]*_[0-9]*.mat", "bundled/[0-9]*.mat")
+
+
+def begin_results(folder: Path, identity: Mapping[str, Any], *, overwrite: bool) -> None:
+    """Makes a folder for results, or finds that of the same run again.
+
+    Args:
+        folder: New, empty, or left by an earlier run.
+        identity: What the results depend on, as JSON has it; recorded there.
+        overwrite: Remove the results of another run.
+
+    Raises:
+        OutputError: The folder holds something else or another run's results, or cannot be made.
+    """
+    record = folder / RECORD
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if record.exists():
+            differing = _differing(record, identity)
+            if not differing and not overwrite:
+                return
+            if not overwrite:
+                raise OutputError(
+                    f"{folder}: holds results of another run; it differs in {', '.join(differing)}",
+                    "Choose another folder with -o, or redo it with --overwrite.",
+                )
+            _clear(folder)
+        elif any(folder.iterdir()):
+            raise OutputError(f"{folder}: is not empty", "Choose a new folder with -o.")
+        record.write_text(json.dumps(identity, indent=2), encoding="utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be written ({error.strerror})", "Choose another place with -o."
+        ) from error
+
+
+def _differing(record: Path, identity: Mapping[str, Any]) -> list[str]:
+    try:
+        found = json.loads(record.read_text(encoding="utf-8"))
+        return sorted(key for key in identity | found if identity.get(key) != found.get(key))
+    except (ValueError, TypeError, AttributeError):
+        return [f"an unreadable {RECORD}"]
+
+
+def _clear(folder: Path) -> None:
+    for pattern in _OWN:
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
+class Rows:
+    """A CSV table that grows row by row. It has its name only when it is complete.
+
+    Attributes:
+        path: Of the complete table; meanwhile it lies beside it, with `.partial` after its name.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        """Finds the rows of an earlier run, without the one that was being written.
+
+        Args:
+            path: Of the complete table.
+            columns: Its first line.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        self.path = path
+        self._partial = path.with_name(path.name + ".partial")
+        self._lines = _cut_to_whole_lines(self._current()) if self._current().exists() else 0
+        if self._lines == 0:
+            self._add(columns)
+
+    def __len__(self) -> int:
+        """Returns how many rows there are."""
+        return self._lines - 1
+
+    def __iter__(self) -> Iterator[list[str]]:
+        """Reads the rows."""
+        with self._current().open(encoding="ascii", newline="") as file:
+            rows = csv.reader(file)
+            next(rows, None)
+            yield from rows
+
+    def append(self, row: Sequence[object]) -> None:
+        """Writes a row.
+
+        Raises:
+            OutputError: The disk is full.
+        """
+        self._add(row)
+
+    def finish(self) -> None:
+        """Gives the table its name."""
+        if self._partial.exists():
+            self._partial.replace(self.path)
+
+    def _current(self) -> Path:
+        return self.path if self.path.exists() else self._partial
+
+    def _add(self, row: Sequence[object]) -> None:
+        try:
+            with self._current().open("a", encoding="ascii", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerow(row)
+        except OSError as error:
+            raise OutputError(
+                f"{self._partial}: cannot be written ({error.strerror})",
+                "Check free space; the same command goes on where it stopped.",
+            ) from error
+        self._lines += 1
+
+
+def _cut_to_whole_lines(path: Path) -> int:
+    """Removes a last line without an end, which a killed run left; returns how many there are then."""
+    with path.open("r+b") as file:
+        lines, length = _whole_lines(file)
+        file.truncate(length)
+    return lines
+
+
+def _whole_lines(file: IO[bytes]) -> tuple[int, int]:
+    lines = length = 0
+    for line in file:
+        if line.endswith(b"\n"):
+            lines, length = lines + 1, length + len(line)
+    return lines, length

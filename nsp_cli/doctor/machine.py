@@ -1,0 +1,80 @@
+"""Versions of what nsp is made of, and the devices that it can compute on."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+from nsp_cli import __version__
+from nsp_cli.device import (
+    choose_precision,
+    describe_device,
+    describe_precision,
+    free_memory,
+    native_precisions,
+    present_devices,
+)
+from nsp_cli.doctor.finding import Finding, Status
+
+LIBRARIES = (
+    "torch",
+    "numpy",
+    "pillow",
+    "tifffile",
+    "imagecodecs",
+    "pi-heif",
+    "rawpy",
+    "huggingface-hub",
+    "safetensors",
+)
+# What 24 megapixels take, with a margin.
+_ENOUGH_MEMORY = 1.5e9
+
+
+def examine_versions() -> Iterator[Finding]:
+    """Names nsp, Python, the system and the libraries that matter in a bug report."""
+    system = f"Python {platform.python_version()}, {platform.platform()}"
+    yield Finding("nsp", Status.OK, f"{__version__}, {system}")
+    found = {name: installed_version(name) for name in LIBRARIES}
+    missing = [name for name, is_there in found.items() if is_there is None]
+    if missing:
+        step = "Install again: pip install --force-reinstall nsp-cli"
+        yield Finding("libraries", Status.FAILED, f"missing: {', '.join(missing)}", step)
+    there = ", ".join(f"{name} {found[name]}" for name in LIBRARIES if found[name])
+    yield Finding("libraries", Status.OK, there)
+
+
+def installed_version(name: str) -> str | None:
+    """Returns the version of a library; None where it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def examine_devices() -> Iterator[Finding]:
+    """Lists devices with their memory and what they compute in."""
+    for device in present_devices():
+        yield _describe(device)
+    if not torch.cuda.is_available() and shutil.which("nvidia-smi"):
+        yield Finding(
+            "device cuda",
+            Status.WARNING,
+            f"an NVIDIA driver is here, but torch {torch.__version__} cannot use it",
+            "Install the torch that suits the card: https://pytorch.org/get-started",
+        )
+
+
+def _describe(device: torch.device) -> Finding:
+    free = free_memory(device)
+    automatic = choose_precision("auto", device)
+    others = [describe_precision(p) for p in native_precisions(device) if p is not automatic]
+    text = f"{describe_device(device)}, {free / 1e9:.1f} GB free, {describe_precision(automatic)}"
+    text += f" (also {', '.join(others)})" if others else ""
+    if free < _ENOUGH_MEMORY:
+        return Finding(f"device {device}", Status.WARNING, text, "Close other programs: tiles will be small.")
+    return Finding(f"device {device}", Status.OK, text)

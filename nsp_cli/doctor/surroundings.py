@@ -1,0 +1,118 @@
+"""What nsp needs around it: weights, photo formats, caches; and what it can do without."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from nsp_cli.doctor.finding import Finding, Status, short
+from nsp_cli.doctor.machine import installed_version
+from nsp_cli.errors import NspError, WeightsError
+from nsp_cli.hub import cache_folder, endpoint, why_unreachable
+from nsp_cli.manifest import load_manifest
+from nsp_cli.photo import FORMAT_SUFFIXES, Photo, Pixels, read_photo, write_photo
+from nsp_cli.photo.raw import libraw_version
+from nsp_cli.training.photo_cache import default_root
+from nsp_cli.weights import resolve
+
+# Optional libraries: the extra that brings them and what they are for.
+EXTRAS = {
+    "exiv2": ("metadata", "comparing a result's metadata with its photo's"),
+    "scipy": ("evaluate", "MATLAB files of data sets"),
+    "h5py": ("evaluate", "MATLAB v7.3 files of data sets"),
+}
+# By how many levels a picture that is all noise may change on its way.
+FORMATS = {"jpeg": 40, "png": 0, "tiff": 0, "webp": 0, "avif": 40}
+_LITTLE_SPACE = 1e9
+
+
+def examine_weights() -> Iterator[Finding]:
+    """Compares the bundled weights with their sha256."""
+    manifest = load_manifest()
+    for entry in manifest.entries.values():
+        if not entry.bundled:
+            continue
+        about = f"weights {entry.name}"
+        try:
+            found = resolve(entry.name, manifest=manifest)
+        except WeightsError as error:
+            yield Finding(about, Status.FAILED, error.message, error.hint)
+        else:
+            yield Finding(about, Status.OK, f"bundled, as published (sha256 {found.sha256[:12]}…)")
+
+
+def examine_formats() -> Iterator[Finding]:
+    """Writes and reads a small photo in every format that takes any picture."""
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        differences = {name: _difference(pixels, Path(folder), name) for name in FORMATS}
+    wrong = [name for name, most in FORMATS.items() if differences[name] > most]
+    if wrong:
+        step = "Install again: pip install --force-reinstall nsp-cli pillow tifffile imagecodecs"
+        yield Finding("photo formats", Status.FAILED, f"not read as written: {', '.join(wrong)}", step)
+    else:
+        yield Finding("photo formats", Status.OK, f"read as written: {', '.join(FORMATS)}")
+
+
+def _difference(pixels: Pixels, folder: Path, file_format: str) -> float:
+    """Returns how far apart a photo is from itself read again, in levels; inf where it cannot be."""
+    path = folder / f"photo{FORMAT_SUFFIXES[file_format]}"
+    try:
+        write_photo(Photo(pixels), path, quality=100)
+        return float(np.abs(read_photo(path).pixels.astype(int) - pixels).mean())
+    except NspError:
+        return math.inf
+
+
+def examine_raw() -> Iterator[Finding]:
+    """Loads the RAW decoder."""
+    yield Finding("camera RAW", Status.OK, f"LibRaw {libraw_version()}")
+
+
+def examine_extras() -> Iterator[Finding]:
+    """Says which optional libraries are there; none is needed."""
+    for name, (extra, purpose) in EXTRAS.items():
+        found = installed_version(name)
+        if found:
+            yield Finding(f"optional {name}", Status.OK, found)
+        else:
+            step = f'If wanted: pip install "nsp-cli[{extra}]"'
+            yield Finding(f"optional {name}", Status.OK, f"not installed; for {purpose}", step)
+
+
+def examine_caches() -> Iterator[Finding]:
+    """Checks that there is room for what training decodes and for what the hub sends."""
+    yield _cache("cache of training", default_root(), "Set NSP_CACHE_DIR to a folder on another disk.")
+    yield _cache("cache of the hub", cache_folder(), "Set HF_HOME to a folder on another disk.")
+
+
+def _cache(about: str, folder: Path, step: str) -> Finding:
+    there = folder
+    while not there.is_dir() and there != there.parent:
+        there = there.parent
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            free = shutil.disk_usage(there).free
+    except OSError as error:
+        return Finding(about, Status.WARNING, f"{short(folder)} cannot be written ({error.strerror})", step)
+    status, next_step = (Status.OK, "") if free > _LITTLE_SPACE else (Status.WARNING, step)
+    return Finding(about, status, f"{short(folder)}, {free / 1e9:.1f} GB free", next_step)
+
+
+def examine_hub() -> Iterator[Finding]:
+    """Asks whether the hub can be reached; the bundled weights do not need it."""
+    address = endpoint()
+    if not address:
+        yield Finding("hub", Status.OK, "not asked, for HF_HUB_OFFLINE is set")
+        return
+    reason = why_unreachable(address)
+    if reason:
+        step = "Only hf:// weights need it: check the connection, or set HF_ENDPOINT to a mirror."
+        yield Finding("hub", Status.WARNING, f"{address} cannot be reached ({reason})", step)
+    else:
+        yield Finding("hub", Status.OK, f"{address} answers")
