@@ -10,11 +10,11 @@ import numpy as np
 
 from nsp_cli.errors import OutputError
 from nsp_cli.photo import jpeg, webp
-from nsp_cli.photo.colour import srgb_profile
+from nsp_cli.photo.colour import srgb_pixels, srgb_profile
 from nsp_cli.photo.data import FORMAT_SUFFIXES, Photo, Pixels, to_bit_depth
 from nsp_cli.photo.disk import check_readable, check_target, replacing, sniff_format, unsupported
 from nsp_cli.photo.facts import CameraFacts, camera_facts
-from nsp_cli.photo.jpeg import jpeg_round_trip, read_jpeg, write_jpeg
+from nsp_cli.photo.jpeg import jpeg_bytes, jpeg_round_trip, read_jpeg, write_jpeg
 from nsp_cli.photo.metadata import clean_exif, exif_dpi, orientation_of, set_orientation, set_size
 from nsp_cli.photo.png import png_bytes, read_png, write_png
 from nsp_cli.photo.provenance import Provenance, read_provenance, with_provenance
@@ -38,11 +38,13 @@ __all__ = [
     "check_writable",
     "copy_photo",
     "format_of",
+    "jpeg_bytes",
     "jpeg_round_trip",
     "photo_size",
     "png_bytes",
     "read_photo",
     "read_provenance",
+    "srgb_pixels",
     "to_bit_depth",
     "with_provenance",
     "write_photo",
