@@ -13,6 +13,7 @@ COMMANDS = (
     "denoise",
     "upscale",
     "watch",
+    "compare",
     "inspect",
     "train",
     "distill",
