@@ -229,6 +229,17 @@ def test_crops_are_looked_at_in_turn(driver, tab, tmp_path):
     tab.until(lambda: tab.find(".regions button:nth-child(2)").get_attribute("aria-pressed") == "true")
 
 
+def test_pixels_that_are_not_the_photos_own_are_told(driver, tab, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
+    photos = Comparison("noise", [Version("before", "b", Photo(noise)), version("after")])
+    write_comparison(tmp_path / "p.html", [photos], 1, title="little room", most_megabytes=1)
+    driver.get((tmp_path / "p.html").as_uri())
+    tab.find(".regions button").click()
+    tab.until(lambda: tab.zoom == "100 %")
+    tab.actions().send_keys("+" * 9 + "\ue012" * 12).perform()  # far to the left
+    tab.until(lambda: tab.zoom.endswith("%, from 25 %") or tab.zoom.endswith("%, from 12.5 %"))
+
+
 def test_photos_are_a_key_or_a_click_away(tab):
     for change in (lambda: tab.press("n"), lambda: tab.find(".photos button:first-child").click()):
         change()
