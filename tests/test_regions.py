@@ -70,6 +70,15 @@ def test_an_edge_is_neither_texture_nor_fine_detail():
     assert is_near(regions[0], TEXTURE)
 
 
+def test_texture_is_no_fine_detail_however_strong():
+    picture, rng = np.full((1024, 1024, 3), 128, np.uint8), np.random.default_rng(0)
+    for corner in (TEXTURE, NOISY):
+        patch(picture, corner)[:] = rng.integers(0, 255, (SIDE, SIDE, 1))
+    patch(picture, LETTERS)[8::48, ::5] = patch(picture, LETTERS)[12::48, ::5] = 20
+    detail = next(r for r in choose_regions(picture, picture, SIDE) if "detail" in r.title)
+    assert is_near(detail, LETTERS)
+
+
 def test_nothing_changed_and_nothing_to_see():
     grey = np.full((600, 600, 3), 90, np.uint8)
     assert choose_regions(grey, grey, SIDE) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ _BLOCK = 8
 _STRIP = 64
 # Windows start this many times a side.
 _STEPS = 4
+# Blocks a side: lines of letters and the parts of a face are narrower.
+_OPENING = 7
 # In 8-bit levels: less is no difference that anybody could see.
 _INVISIBLE = 0.1
 
@@ -56,11 +59,11 @@ def choose_regions(before: Pixels, after: Pixels, side: int) -> list[Region]:
         return []
     detail, changed = _maps(before, after)
     windows = _Windows.over(detail.shape, side // _BLOCK)
-    detail, changed = windows.cut(detail), windows.cut(changed)
-    free = np.ones(len(detail), bool)
+    seen = _Seen(*map(windows.cut, (detail, _standing_out(detail), changed)))
+    free = np.ones(len(seen.detail), bool)
     regions = []
     for title, score_of in _SCORES:
-        score = np.where(free, score_of(detail, changed), 0)
+        score = np.where(free, score_of(seen), 0)
         if score.max() > _INVISIBLE:
             best = int(score.argmax())
             regions.append(windows.region(title, best))
@@ -68,31 +71,44 @@ def choose_regions(before: Pixels, after: Pixels, side: int) -> list[Region]:
     return regions
 
 
-def _most_noise(detail: Map, changed: Map) -> Map:
+class _Seen(NamedTuple):
+    """What the windows see: (windows, blocks), in levels.
+
+    Attributes:
+        detail: Deviation within a block, after.
+        standing_out: Of that, what stands out from the surroundings.
+        changed: Difference between before and after.
+    """
+
+    detail: Map
+    standing_out: Map
+    changed: Map
+
+
+def _most_noise(seen: _Seen) -> Map:
     # What is taken out of texture may be texture: only the calmer half counts.
-    calm = np.median(detail, axis=1)
-    return np.where(calm <= np.median(calm), changed.mean(axis=1), 0)
+    calm = np.median(seen.detail, axis=1)
+    return np.where(calm <= np.median(calm), seen.changed.mean(axis=1), 0)
 
 
-def _most_texture(detail: Map, _changed: Map) -> Map:
+def _most_texture(seen: _Seen) -> Map:
     # The median: texture is all over a window, an edge is in few of its blocks.
-    texture: Map = np.median(detail, axis=1)
+    texture: Map = np.median(seen.detail, axis=1)
     return texture
 
 
-def _finest_detail(detail: Map, _changed: Map) -> Map:
-    # Eyes, hair and letters fill a tenth of a window and leave half of it calm.
-    most, calm = np.percentile(detail, (90, 50), axis=1)
-    contrast: Map = most - calm
-    return contrast
+def _finest_detail(seen: _Seen) -> Map:
+    # Eyes, hair and letters are in a tenth of a window's blocks; a horizon is in fewer.
+    detail: Map = np.percentile(seen.standing_out, 90, axis=1)
+    return detail
 
 
-def _most_changed(_detail: Map, changed: Map) -> Map:
-    change: Map = changed.mean(axis=1)
+def _most_changed(seen: _Seen) -> Map:
+    change: Map = seen.changed.mean(axis=1)
     return change
 
 
-_SCORES: tuple[tuple[str, Callable[[Map, Map], Map]], ...] = (
+_SCORES: tuple[tuple[str, Callable[[_Seen], Map]], ...] = (
     ("most noise removed", _most_noise),
     ("most texture", _most_texture),
     ("fine detail (faces, lettering)", _finest_detail),
@@ -111,6 +127,22 @@ def _maps(before: Pixels, after: Pixels) -> tuple[Map, Map]:
         detail[part] = new.mean(axis=4).std(axis=(1, 3))
         changed[part] = np.sqrt(np.square(old - new).mean(axis=(1, 3, 4)))
     return detail, changed
+
+
+def _standing_out(detail: Map) -> Map:
+    """Returns what a morphological opening takes away: narrow patches, but neither lawns nor their edges."""
+    side = min(_OPENING, *detail.shape)
+    opened = _extreme(_extreme(detail, side, np.min), side, np.max)
+    return detail - opened
+
+
+def _extreme(values: Map, side: int, of: Callable[..., Any]) -> Map:
+    before, after = side // 2, (side - 1) // 2
+    # The second of two even windows must lean the other way, or the result would be shifted.
+    reach = (before, after) if of is np.min else (after, before)
+    padded = np.pad(values, reach, mode="edge")
+    found: Map = of(np.lib.stride_tricks.sliding_window_view(padded, (side, side)), axis=(2, 3))
+    return found
 
 
 def _blocks(pixels: Pixels) -> Map:
