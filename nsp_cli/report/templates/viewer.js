@@ -1,52 +1,7 @@
-"use strict";
+const MOST_ZOOM = 8, NEAR_LINE = 18, NARROWEST_PANE = 150, GAP = 2;
+
 // Shows versions of a picture in step: under a slider, in turns, or all side by side. All panes are drawn
 // from one view, so that they cannot get out of step. Only the tiles in sight are decoded.
-
-const MOST_ZOOM = 8, MOST_DECODED = 400, NEAR_LINE = 18, NARROWEST_PANE = 150, GAP = 2;
-
-// Decodes tiles, and forgets those that have not been looked at for longest.
-class Tiles {
-  constructor(onDecoded) {
-    this.onDecoded = onDecoded;
-    this.clear();
-  }
-
-  clear() {
-    for (const bitmap of this.decoded?.values() ?? []) bitmap.close();
-    this.decoded = new Map();
-    this.pending = new Map();
-  }
-
-  // Returns a bitmap, or nothing while it is being decoded.
-  get(key, file) {
-    const bitmap = this.decoded.get(key);
-    if (bitmap) {
-      this.decoded.delete(key);
-      this.decoded.set(key, bitmap);
-    } else if (file && !this.pending.has(key)) {
-      this.decode(key, file);
-    }
-    return bitmap;
-  }
-
-  async decode(key, file) {
-    const pending = this.pending;
-    pending.set(key, true);
-    const text = atob(file), bytes = new Uint8Array(text.length);
-    for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index);
-    const bitmap = await createImageBitmap(new Blob([bytes]));
-    pending.delete(key);
-    if (pending !== this.pending) return bitmap.close();  // of a picture that is no longer shown
-    this.decoded.set(key, bitmap);
-    for (const [oldest, old] of this.decoded) {
-      if (this.decoded.size <= MOST_DECODED) break;
-      old.close();
-      this.decoded.delete(oldest);
-    }
-    this.onDecoded();
-  }
-}
-
 class Viewer {
   constructor(root) {
     this.find = selector => root.querySelector(selector);
@@ -383,38 +338,3 @@ class Viewer {
     return true;
   }
 }
-
-// The pictures of a page: one is shown, the others are a click away.
-function openPage() {
-  const pictures = [...document.querySelectorAll("script.picture")].map(script => JSON.parse(script.textContent));
-  const buttons = [...document.querySelectorAll(".photos button")], sections = document.querySelectorAll(".facts");
-  const viewer = new Viewer(document.querySelector(".viewer"));
-  let shown = 0;
-  const show = index => {
-    shown = (index + pictures.length) % pictures.length;
-    viewer.show(pictures[shown]);
-    buttons.forEach((button, other) => button.setAttribute("aria-current", other === shown));
-    sections.forEach((section, other) => { section.hidden = other !== shown; });
-  };
-  buttons.forEach((button, index) => {
-    button.querySelector("img").src = `data:image/jpeg;base64,${pictures[index].levels[0].tiles.at(-1)[0]}`;
-    button.addEventListener("click", () => show(index));
-  });
-  const isTaken = event => event.ctrlKey || event.metaKey || event.altKey
-    || (event.key.startsWith("Arrow") && event.target !== viewer.canvas)  // they scroll the page
-    || event.target.matches("select, input") || (event.key === " " && event.target.matches("button, summary"));
-  document.addEventListener("keydown", event => {
-    if (isTaken(event)) return;
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    if (key === "n" || key === "p") show(shown + (key === "n" ? 1 : -1));
-    else if (!viewer.onKey(key)) return;
-    event.preventDefault();
-  });
-  document.addEventListener("keyup", event => event.key === " " && viewer.flip(false));
-  window.addEventListener("blur", () => viewer.flip(false));
-  viewer.canvas.focus({ preventScroll: true });
-  viewer.resize();
-  show(0);
-}
-
-document.addEventListener("DOMContentLoaded", openPage);
