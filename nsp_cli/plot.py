@@ -5,11 +5,17 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nsp_cli.errors import OutputError
 from nsp_cli.noise import SIDE, NoiseProfile
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 _COLOURS = ("tab:red", "tab:green", "tab:blue")
+_INK = "0.85"
 
 
 def plot_noise(profiles: Sequence[tuple[str, NoiseProfile]], target: Path) -> None:
@@ -45,15 +51,43 @@ def plot_noise(profiles: Sequence[tuple[str, NoiseProfile]], target: Path) -> No
         ) from error
 
 
+def noise_curve_svg(profiles: Sequence[tuple[str, NoiseProfile]]) -> str:
+    """Draws level by brightness of several versions, all channels together, as an SVG for a dark page."""
+    from matplotlib import rc_context
+
+    # Text as text: outlines of letters would be most of the file.
+    with rc_context({"svg.fonttype": "none", "font.family": "sans-serif"}):
+        figure, axes = _one_plot(6, 2.6)
+        for name, profile in profiles:
+            levels = profile.levels.square().mean(0).sqrt() * 255
+            axes.plot(profile.brightness * 255, levels, "o-", ms=3, lw=1.2, label=name)
+        axes.set(xlabel="brightness (0–255)", ylabel="noise level (0–255)")
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.2)
+        axes.legend(frameon=False, labelcolor=_INK)
+        for part in (axes.xaxis, axes.yaxis):
+            part.label.set_color(_INK)
+        axes.tick_params(colors=_INK)
+        return _svg(figure, transparent=True)
+
+
 def loss_curve_svg(points: Sequence[tuple[float, float]]) -> str:
     """Draws steps and losses as an `<svg>` element for a page."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 3), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = _one_plot(8, 3)
     axes.plot([step for step, _ in points], [loss * 255 for _, loss in points], lw=0.8)
     axes.set(xlabel="step", ylabel="mean absolute error (0–255)", yscale="log")
+    return _svg(figure)
+
+
+def _one_plot(width: float, height: float) -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _svg(figure: Figure, *, transparent: bool = False) -> str:
     file = io.StringIO()
-    figure.savefig(file, format="svg", metadata={"Date": None})
+    figure.savefig(file, format="svg", metadata={"Date": None}, transparent=transparent)
     text = file.getvalue()
     return text[text.index("<svg") :]

@@ -16,6 +16,7 @@ import torch
 from nsp_cli.cli import main
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.weights_file import save_weights
+from tests.browser import why_absent
 
 SHARED = Path(os.environ.get("NSP_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
@@ -25,6 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     absent = {
         "shared": None if SHARED.is_dir() else f"{SHARED} is absent",
         "cuda": None if torch.cuda.is_available() else "no CUDA device",
+        "browser": why_absent(),
         "network": None if os.environ.get("NSP_TEST_NETWORK") else "NSP_TEST_NETWORK is not set",
     }
     for item in items:

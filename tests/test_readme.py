@@ -19,6 +19,7 @@ COMMANDS = (
     "denoise",
     "upscale",
     "watch",
+    "compare",
     "inspect",
     "train",
     "distill",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from nsp_cli import console, publish
 from nsp_cli.training import loop, memory
 from nsp_cli.training.photo_cache import PhotoCache
 from nsp_cli.weights_file import describe_weights, save_weights
+from tests.pages import Page
 from tests.training_photos import noisy_pixels
 
 SMALL = ("--crop", 120, "--batch", 1)
@@ -46,17 +46,6 @@ def train(run_nsp, shots, tiny_weights, tmp_path):
     return run
 
 
-class _Addresses(HTMLParser):
-    """Collects what a page would fetch."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def handle_starttag(self, _tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [value or "" for name, value in attrs if name in {"src", "href", "action", "srcset"}]
-
-
 def test_weights_of_a_folder_denoise_and_tell_their_training(run_nsp, train, shots):
     run, weights = train("--steps", 2)
     assert run.code == 0, run.err
@@ -80,13 +69,12 @@ def test_page_shows_held_out_photos_and_needs_nothing_else(train):
     run, weights = train("--steps", 1, "--group-by", "camera-iso")
     assert "Camera 1, ISO 3200: 1 photo" in run.err
     page = weights.with_suffix(".html").read_text(encoding="utf-8")
-    addresses = _Addresses()
-    addresses.feed(page)
-    pictures = [address for address in addresses.found if address.startswith("data:image/png;base64,")]
-    assert len(pictures) == 6  # noisy, before and after, of both photos
-    assert set(pictures) == set(addresses.found)
-    assert not re.search(r"url\((?!#)", page)
+    content = Page(page)
+    assert content.faults == []
+    assert content.is_self_contained()
     assert "fetch(" not in page
+    assert len(content.pictures) == 2  # noisy, before and after, of both photos
+    assert all(len(picture["levels"][0]["tiles"]) == 3 for picture in content.pictures)
     for text in (
         "tiny",
         "mine",
@@ -108,9 +96,8 @@ def test_versions_are_told_apart_whatever_the_weights_are_called(
     run = run_nsp("train", shots, "-o", output, "--from", tiny_weights, *SMALL, "--steps", 1)
     assert run.code == 0, run.err
     page = output.with_suffix(".html").read_text(encoding="utf-8")
-    assert page.count('<img src="data:image/png') == 6
-    for version in ("noisy", "before: tiny", f"after: {name}"):
-        assert len(re.findall(rf"<option[^>]*>{version}<", page)) == 4, version
+    for picture in Page(page).pictures:
+        assert picture["versions"] == ["noisy", "before: tiny", f"after: {name}"]
 
 
 def test_the_end_of_a_run_tells_how_long_it_waited_for_photos(train):

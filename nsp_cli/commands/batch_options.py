@@ -47,6 +47,12 @@ Log = Annotated[
     Path | None,
     typer.Option("--log", metavar="FILE", help="Add a line per photo to a file, and errors in full."),
 ]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report", metavar="PAGE.html", help="Write a page that shows all photos before and after; replaced."
+    ),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what would be written and how long it would take.")
 ]

@@ -35,6 +35,7 @@ def denoise(
     fail_fast: batch.FailFast = False,
     json: batch.Json = False,
     log: batch.Log = None,
+    report: batch.Report = None,
     tile: options.TileSide = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -54,5 +55,5 @@ def denoise(
             output, "_denoised", format, bit_depth, quality, overwrite, keep_times, max_megapixels, raw
         ),
         engine=Engine(chosen_model(model, is_blind_spot=plain), device, precision, tile),
-        showing=Showing(json, log, fail_fast, dry_run, open_result),
+        showing=Showing(json, log, fail_fast, dry_run, open_result, report),
     )

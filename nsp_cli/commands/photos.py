@@ -15,6 +15,7 @@ from nsp_cli.commands.engine import Engine, load_restorers, workers_of
 from nsp_cli.commands.forecast import show_forecast
 from nsp_cli.commands.methods import Method
 from nsp_cli.commands.options import FileFormat
+from nsp_cli.commands.report import check_page
 from nsp_cli.commands.run_display import RunDisplay, Showing
 from nsp_cli.commands.signals import sigterm_interrupts
 
@@ -89,6 +90,8 @@ def restore_photos(
     """
     from nsp_cli.batch import find_photos, plan_jobs
 
+    if showing.report is not None:
+        check_page(showing.report)
     found = find_photos(selection, leave_out=target.output)
     jobs = plan_jobs(found, output=target.output, ending=target.ending, file_format=target.format_name)
     restorers = load_restorers(engine, method, share=len(jobs) > 1)
@@ -99,6 +102,7 @@ def restore_photos(
         return
     with sigterm_interrupts(), RunDisplay(len(jobs), showing) as display:
         _run(jobs, order, workers, display)
+        display.report()
         display.sum_up()
 
 

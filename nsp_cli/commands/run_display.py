@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 import typer
 
 from nsp_cli import console
+from nsp_cli.commands.report import report_run
 from nsp_cli.errors import OutputError, PhotosFailedError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Showing:
         fail_fast: Stop at the first photo that fails.
         dry_run: Only tell what would be done.
         open_result: Show every result in the system's viewer.
+        report: A page of the photos before and after goes there.
     """
 
     json: bool = False
@@ -42,6 +44,7 @@ class Showing:
     fail_fast: bool = False
     dry_run: bool = False
     open_result: bool = False
+    report: Path | None = None
 
 
 class RunDisplay:
@@ -98,6 +101,16 @@ class RunDisplay:
     def is_to_stop(self, outcome: Outcome) -> bool:
         """Tells whether the photos that follow are not to be begun."""
         return outcome.error is not None and (self._showing.fail_fast or outcome.is_end_of_disk)
+
+    def report(self) -> None:
+        """Writes the page of what ended so far, if one was asked for and there is something to show.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        page = self._showing.report
+        if page is not None and any(outcome.error is None for outcome in self._outcomes):
+            report_run(page, self._outcomes)
 
     def sum_up(self) -> None:
         """Shows what needs a look.

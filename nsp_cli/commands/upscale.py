@@ -43,6 +43,7 @@ def upscale(
     fail_fast: batch.FailFast = False,
     json: batch.Json = False,
     log: batch.Log = None,
+    report: batch.Report = None,
     tile: options.TileSide = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -62,5 +63,5 @@ def upscale(
         upscaling(chosen_strength(strength, luma, chroma, plain=plain), mode.value, plain=plain),
         target=Target(output, "_x2", format, bit_depth, quality, overwrite, keep_times, max_megapixels, raw),
         engine=Engine(model, device, precision, tile, factor=2 if x2 else None),
-        showing=Showing(json, log, fail_fast, dry_run, open_result),
+        showing=Showing(json, log, fail_fast, dry_run, open_result, report),
     )

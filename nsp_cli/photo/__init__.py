@@ -11,6 +11,7 @@ import numpy as np
 from nsp_cli.errors import InputError, OutputError
 from nsp_cli.photo import avif, dng, jpeg, png, webp
 from nsp_cli.photo.avif import read_avif, write_avif
+from nsp_cli.photo.colour import srgb_pixels
 from nsp_cli.photo.data import FORMAT_SUFFIXES, Photo, Pixels, to_bit_depth
 from nsp_cli.photo.disk import (
     check_readable,
@@ -26,7 +27,7 @@ from nsp_cli.photo.facts import CameraFacts, camera_facts
 from nsp_cli.photo.heif import read_heif
 from nsp_cli.photo.heif_boxes import stored_depth
 from nsp_cli.photo.image_resources import RESOURCES_DAMAGED, clean_resources
-from nsp_cli.photo.jpeg import jpeg_round_trip, read_jpeg, write_jpeg
+from nsp_cli.photo.jpeg import jpeg_bytes, jpeg_round_trip, read_jpeg, write_jpeg
 from nsp_cli.photo.metadata import (
     EXIF_DAMAGED,
     clean_exif,
@@ -62,6 +63,7 @@ __all__ = [
     "copy_photo",
     "format_of",
     "hidden_name",
+    "jpeg_bytes",
     "jpeg_round_trip",
     "photo_size",
     "png_bytes",
@@ -69,6 +71,7 @@ __all__ = [
     "read_provenance",
     "remove_leftovers",
     "result_suffix",
+    "srgb_pixels",
     "to_bit_depth",
     "with_provenance",
     "write_photo",

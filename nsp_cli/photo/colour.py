@@ -1,4 +1,4 @@
-"""Colour spaces, where a file's own one cannot be kept: CMYK, a grey profile in a colour-only format."""
+"""Colour spaces, where a file's own one cannot be kept: CMYK, grey in a colour-only format, web pages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageCms
 
-from nsp_cli.photo.data import Photo, Pixels, as_rgb, grey_channel
+from nsp_cli.photo.data import Photo, Pixels, as_rgb, grey_channel, to_bit_depth
 
 _ICC_DATE = slice(24, 36)
 _ICC_ID = slice(84, 100)
@@ -80,6 +80,25 @@ def three_channels(photo: Photo) -> tuple[Pixels, bytes | None]:
     if photo.alpha is not None:
         pixels = np.dstack((pixels, photo.alpha))
     return np.ascontiguousarray(pixels), profile
+
+
+def srgb_pixels(photo: Photo) -> tuple[Pixels, str]:
+    """Returns a photo's colours as a page or a screen without colour management wants them.
+
+    Returns:
+        (H, W, 3) uint8 sRGB, without transparency, and in words how it came about.
+    """
+    pixels, profile = to_bit_depth(photo, 8).pixels, photo.icc_profile
+    if profile is None:
+        return pixels, "no colour profile in the file, taken for sRGB"
+    is_grey = profile_space(profile) == "GRAY"
+    try:
+        name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).strip()
+        given = grey_channel(to_bit_depth(photo, 8)) if is_grey else pixels
+        converted = _through_profile(Image.fromarray(given), profile)
+    except (ImageCms.PyCMSError, OSError):
+        return pixels, "its colour profile cannot be used, taken for sRGB"
+    return converted, f"converted from the file's profile “{name or 'without a name'}” to sRGB"
 
 
 def _through_profile(image: Image.Image, profile: bytes) -> Pixels:

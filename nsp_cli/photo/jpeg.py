@@ -130,8 +130,8 @@ def write_jpeg(photo: Photo, file: BinaryIO, quality: int) -> None:
     )
 
 
-def jpeg_round_trip(pixels: Pixels, quality: int, subsampling: int) -> Pixels:
-    """Returns what a JPEG makes of 8-bit (H, W, 3) pixels.
+def jpeg_bytes(pixels: Pixels, quality: int, subsampling: int = 0) -> bytes:
+    """Returns 8-bit (H, W, 3) pixels as a JPEG file's content, without facts.
 
     Args:
         pixels: What is compressed.
@@ -140,4 +140,9 @@ def jpeg_round_trip(pixels: Pixels, quality: int, subsampling: int) -> Pixels:
     """
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=quality, subsampling=subsampling)
-    return np.array(Image.open(file))
+    return file.getvalue()
+
+
+def jpeg_round_trip(pixels: Pixels, quality: int, subsampling: int) -> Pixels:
+    """Returns what a JPEG makes of 8-bit (H, W, 3) pixels; arguments as for `jpeg_bytes`."""
+    return np.array(Image.open(io.BytesIO(jpeg_bytes(pixels, quality, subsampling))))

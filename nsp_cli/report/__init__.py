@@ -1,7 +1,24 @@
-"""What a training run leaves for people: a page to look at, and the card of its weights."""
+"""What a run leaves for people: pages to look at, and the card of new weights."""
 
 from __future__ import annotations
 
+from nsp_cli.report.comparison import MOST_MEGABYTES, Comparison, NotShown, Written, write_comparison
+from nsp_cli.report.run import write_run
 from nsp_cli.report.training import Crop, TrainingReport, write_card, write_page
+from nsp_cli.report.versions import Version, read_versions, strength_versions
 
-__all__ = ["Crop", "TrainingReport", "write_card", "write_page"]
+__all__ = [
+    "MOST_MEGABYTES",
+    "Comparison",
+    "Crop",
+    "NotShown",
+    "TrainingReport",
+    "Version",
+    "Written",
+    "read_versions",
+    "strength_versions",
+    "write_card",
+    "write_comparison",
+    "write_page",
+    "write_run",
+]

@@ -1,22 +1,17 @@
-"""The page and the card of a training run, from templates (Jinja, imported by nothing else)."""
+"""The page and the card of a training run."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any
 
-import jinja2
-
-from nsp_cli.errors import OutputError
 from nsp_cli.judge import Judgement
-from nsp_cli.photo import Pixels, png_bytes
+from nsp_cli.photo import Pixels
 from nsp_cli.plot import loss_curve_svg
+from nsp_cli.report.pages import render, write_text
+from nsp_cli.report.pictures import pack_whole
 from nsp_cli.training.groups import Group
-from nsp_cli.wording import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +65,8 @@ def write_page(path: Path, report: TrainingReport) -> None:
         OutputError: It cannot be written.
     """
     curve = loss_curve_svg(report.curve)
-    _write(path, _templates().get_template("training.html.j2").render(report=report, curve=curve))
+    pictures = [pack_whole(crop.name, crop.versions) for crop in report.crops]
+    write_text(path, render("training.html.j2", report=report, curve=curve, pictures=pictures))
 
 
 def write_card(path: Path, report: TrainingReport) -> None:
@@ -79,38 +75,4 @@ def write_card(path: Path, report: TrainingReport) -> None:
     Raises:
         OutputError: It cannot be written.
     """
-    _write(path, _templates().get_template("card.md.j2").render(report=report))
-
-
-@cache
-def _templates() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("nsp_cli.report", "templates"),
-        autoescape=jinja2.select_autoescape(["html.j2"]),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"data_url": _data_url, "cell": _cell, "counted": counted}
-    return environment
-
-
-def _data_url(pixels: Any) -> str:
-    return "data:image/png;base64," + base64.b64encode(png_bytes(pixels)).decode("ascii")
-
-
-def _cell(text: str) -> str:
-    """Keeps a text from ending its cell or being taken for HTML: EXIF holds what others wrote."""
-    return text.replace("|", "\\|").replace("<", "&lt;")
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror})", "Check the folder and free space."
-        ) from error
+    write_text(path, render("card.md.j2", report=report))

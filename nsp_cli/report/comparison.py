@@ -1,0 +1,209 @@
+"""The page that shows photos before and after."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from nsp_cli import __version__
+from nsp_cli.noise_aware import Treatment, choose_treatment
+from nsp_cli.photo import Pixels, camera_facts, srgb_pixels
+from nsp_cli.pixels import pixels_to_tensor, tensor_to_pixels
+from nsp_cli.plot import noise_curve_svg
+from nsp_cli.report.pages import render, write_text
+from nsp_cli.report.pictures import REGION_SIDE, Packed, pack_within
+from nsp_cli.report.regions import choose_regions
+from nsp_cli.report.versions import Version
+
+# As mail programs take it, which add a third to what they attach.
+MOST_MEGABYTES = 18.0
+# Below this there is nothing worth looking at: a photo is then named only.
+_LEAST_ROOM = 40_000
+# Below this the noise curve would be most of what there is of a photo.
+_CURVE_ROOM = 150_000
+# Of a photo's place in the index and in the footer.
+_AROUND = 1_500
+_NO_ROOM = "no room in this page"
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A photo and what was made of it; the first version is the photo."""
+
+    name: str
+    versions: Sequence[Version]
+
+
+@dataclass(frozen=True)
+class NotShown:
+    """A photo that there is nothing to show of, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass
+class Written:
+    """What a page holds.
+
+    Attributes:
+        size: Of the file, in bytes.
+        summaries: What is in it of each photo that is shown, in words.
+        not_shown: The others.
+    """
+
+    size: int = 0
+    summaries: list[str] = field(default_factory=list)
+    not_shown: list[NotShown] = field(default_factory=list)
+
+
+def write_comparison(
+    path: Path,
+    comparisons: Iterable[Comparison | NotShown],
+    count: int,
+    *,
+    title: str,
+    most_megabytes: float = MOST_MEGABYTES,
+) -> Written:
+    """Writes one HTML file that needs no other and no network; a file that is there is replaced.
+
+    Args:
+        path: The page.
+        comparisons: Photos; one is in memory at a time.
+        count: How many they are. They share the room evenly, and what one leaves goes to the next.
+        title: Of the page.
+        most_megabytes: Of the file (millions of bytes). Where it is little, whole photos are coarser, crops
+            fewer and smaller, curves left out, and at last the photos that come last are named only.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    written = Written()
+    entries: list[_Entry] = []
+    empty = _Entry(Packed({"name": ""}, 0), "", "")
+    room = int(most_megabytes * 1e6) - len(_page(title, [empty], written, most_megabytes).encode())
+    for index, comparison in enumerate(comparisons):
+        share = room // max(1, min(count - index, room // _LEAST_ROOM))
+        entry = _entry(comparison, len(entries), share) if isinstance(comparison, Comparison) else comparison
+        if isinstance(entry, _Entry) and entry.size > room:
+            entry = NotShown(entry.name, _NO_ROOM)
+        if isinstance(entry, NotShown):
+            written.not_shown.append(entry)
+            room -= 2 * len((entry.name + entry.reason).encode()) + 60
+        else:
+            entries.append(entry)
+            written.summaries.append(entry.packed.data["summary"])
+            room -= entry.size
+    text = _page(title, entries, written, most_megabytes)
+    write_text(path, text)
+    written.size = path.stat().st_size
+    return written
+
+
+@dataclass(frozen=True)
+class _Entry:
+    packed: Packed
+    html: str
+    noise: str
+
+    @property
+    def name(self) -> str:
+        return str(self.packed.data["name"])
+
+    @property
+    def size(self) -> int:
+        return self.packed.size + len(self.html.encode()) + _AROUND
+
+
+def _page(title: str, entries: Sequence[_Entry], written: Written, most_megabytes: float) -> str:
+    return render(
+        "comparison.html.j2",
+        title=title,
+        entries=entries,
+        not_shown=written.not_shown,
+        most=f"{most_megabytes:g}",
+        version=__version__,
+    )
+
+
+def _entry(comparison: Comparison, number: int, room: int) -> _Entry | NotShown:
+    if room < _LEAST_ROOM:
+        return NotShown(comparison.name, _NO_ROOM)
+    versions = comparison.versions
+    treatments = [choose_treatment(pixels_to_tensor(version.photo.pixels)) for version in versions]
+    pictures, colours = _alike(versions)
+    named = {version.name: picture for version, picture in zip(versions, pictures, strict=True)}
+    html = render(
+        "photo.html.j2",
+        number=number,
+        name=comparison.name,
+        shot=camera_facts(versions[0].photo).describe(),
+        curve=_curve(versions, treatments) if room > _CURVE_ROOM else "",
+        versions=list(_facts(versions, treatments, colours)),
+    )
+    regions = choose_regions(pictures[0], pictures[-1], REGION_SIDE)
+    packed = pack_within(comparison.name, named, regions, room - len(html.encode()) - _AROUND)
+    noise = " → ".join(_levels(treatment) for treatment in (treatments[0], treatments[-1]))
+    return _Entry(packed, html, f"noise {noise}")
+
+
+def _curve(versions: Sequence[Version], treatments: Sequence[Treatment]) -> str:
+    svg = noise_curve_svg([(v.name, t.noise) for v, t in zip(versions, treatments, strict=True)])
+    return base64.b64encode(svg.encode()).decode("ascii")
+
+
+def _alike(versions: Sequence[Version]) -> tuple[list[Pixels], list[str]]:
+    """Returns sRGB pixels of all versions at the size of the largest, and what became of their colours."""
+    pictures, colours = zip(*(srgb_pixels(version.photo) for version in versions), strict=True)
+    height, width = max(picture.shape[:2] for picture in pictures)
+    return [_enlarged(picture, height, width) for picture in pictures], list(colours)
+
+
+def _enlarged(picture: Pixels, height: int, width: int) -> Pixels:
+    """Repeats pixels, so that a photo beside its enlargement is seen as it is."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    image = pixels_to_tensor(np.ascontiguousarray(picture))[None]
+    enlarged = functional.interpolate(image.to(torch.uint8), size=(height, width), mode="nearest-exact")
+    return np.ascontiguousarray(tensor_to_pixels(enlarged[0]))
+
+
+def _levels(treatment: Treatment) -> str:
+    luma, chroma = treatment.levels
+    return f"{luma:.1f}/{chroma:.1f}"
+
+
+def _facts(
+    versions: Sequence[Version], treatments: Sequence[Treatment], colours: Sequence[str]
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yields the name of each version, and what there is to say about it, by label."""
+    for version, treatment, colour in zip(versions, treatments, colours, strict=True):
+        photo = version.photo
+        facts = {
+            "file": version.file,
+            "picture": f"{photo.width}×{photo.height}, {photo.bit_depth} bits, {photo.format}",
+            "measured": treatment.describe(),
+            "colours": colour,
+        }
+        yield version.name, facts | _making(version, versions[0])
+
+
+def _making(version: Version, before: Version) -> dict[str, str]:
+    made = version.made
+    if made is None:
+        return {}
+    settings = ", ".join(f"{name} {value}" for name, value in version.settings.items() if value is not None)
+    is_of_it = "yes, by checksum" if made.source == before.sha256 else "no, of another file"
+    return {
+        "made by": f"nsp {made.version}",
+        "settings": settings or made.settings,
+        "weights": made.weights,
+        "weights’ sha256": made.weights_sha256,
+        f"made of {before.file}": is_of_it,
+    }

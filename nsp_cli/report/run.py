@@ -1,0 +1,30 @@
+"""The page of a run over many photos, made of the files when the run is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nsp_cli.batch import Outcome
+from nsp_cli.errors import NspError
+from nsp_cli.report.comparison import Comparison, NotShown, Written, write_comparison
+from nsp_cli.report.versions import read_versions
+
+
+def write_run(path: Path, outcomes: Sequence[Outcome], *, title: str) -> Written:
+    """Writes a page of a run's photos before and after; failures are named with their reasons.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    return write_comparison(path, map(_comparison, outcomes), len(outcomes), title=title)
+
+
+def _comparison(outcome: Outcome) -> Comparison | NotShown:
+    source, target = outcome.job.source, outcome.job.target
+    if outcome.error is not None:
+        return NotShown(source.name, outcome.error.message)
+    try:
+        return Comparison(source.name, read_versions(source, [target]))
+    except NspError as error:  # gone or replaced since
+        return NotShown(source.name, error.message)

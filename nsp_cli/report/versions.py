@@ -1,0 +1,134 @@
+"""A photo's versions: the photo, and what was made of it, with what each file says of itself."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nsp_cli import __version__, noise_aware
+from nsp_cli.checksum import file_sha256
+from nsp_cli.errors import InputError
+from nsp_cli.photo import Photo, Provenance, read_photo, read_provenance
+from nsp_cli.pixels import pixels_to_tensor, tensor_to_pixels
+from nsp_cli.recover import Strength
+from nsp_cli.restore import OnProgress, Restorer
+
+
+@dataclass(frozen=True, eq=False)
+class Version:
+    """One version of a photo.
+
+    Attributes:
+        name: To choose it by; of one photo's versions no two are alike.
+        file: What to call its file.
+        photo: Pixels and facts.
+        made: How, where nsp made it and says so.
+        sha256: Of the file; empty for what is in no file.
+    """
+
+    name: str
+    file: str
+    photo: Photo
+    made: Provenance | None = None
+    sha256: str = ""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What it was made with, by name; empty where it does not say, or in no way known here."""
+        try:
+            settings = json.loads(self.made.settings) if self.made else {}
+        except ValueError:
+            return {}
+        return settings if isinstance(settings, dict) else {}
+
+
+def read_versions(before: Path, after: Sequence[Path], *, max_megapixels: float = math.inf) -> list[Version]:
+    """Reads a photo and what was made of it, and names them.
+
+    Raises:
+        InputError: One cannot be read, or has another shape than the photo.
+    """
+    names = ["before", "after"] if len(after) == 1 else ["before", *_names(after)]
+    versions = [
+        Version(
+            name,
+            path.name,
+            read_photo(path, max_megapixels=max_megapixels),
+            read_provenance(path),
+            file_sha256(path),
+        )
+        for name, path in zip(names, [before, *after], strict=True)
+    ]
+    for version in versions[1:]:
+        _check_shape(versions[0], version)
+    return versions
+
+
+def strength_versions(
+    restorer: Restorer, before: Version, strengths: Sequence[float], on_progress: OnProgress | None = None
+) -> list[Version]:
+    """Denoises a photo several times.
+
+    Args:
+        restorer: Network and device.
+        before: The photo.
+        strengths: Each 0 to 2.
+        on_progress: Called with the pixels done and to do, of all of them.
+
+    Raises:
+        DeviceError: Memory ends at the smallest tile, or the network's result is not finite.
+    """
+    noisy, versions = pixels_to_tensor(before.photo.pixels), []
+    pixels = before.photo.width * before.photo.height
+    for index, strength in enumerate(strengths):
+
+        def show(done: int, _total: int, index: int = index) -> None:
+            if on_progress:
+                on_progress(index * pixels + done, len(strengths) * pixels)
+
+        result, _ = noise_aware.denoise(
+            restorer, noisy, strength=Strength(strength, strength), on_progress=show
+        )
+        photo = before.photo.with_pixels(tensor_to_pixels(result))
+        made = _made(restorer, before.sha256, strength)
+        versions.append(Version(f"strength {strength:g}", "in no file", photo, made))
+    return versions
+
+
+def _made(restorer: Restorer, source: str, strength: float) -> Provenance | None:
+    weights = restorer.weights
+    if weights is None:
+        return None
+    settings = json.dumps({"luma": strength, "chroma": strength})
+    return Provenance(source, weights.name, weights.sha256, settings, __version__)
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Names versions by their files, and by their folders too where files are called alike."""
+    names = [path.stem for path in paths]
+    if len(set(names)) < len(names):
+        names = [str(path.with_suffix("")) for path in paths]
+    return [
+        name if names.count(name) == 1 and name != "before" else f"{name} ({number})"
+        for number, name in enumerate(names, start=1)
+    ]
+
+
+def _check_shape(before: Version, version: Version) -> None:
+    """Passes for versions of any size whose sides are in the same proportion, up to a pixel.
+
+    Raises:
+        InputError: They are not.
+    """
+    one, other = before.photo, version.photo
+    scale = other.width / one.width
+    if abs(one.height * scale - other.height) > max(1.0, scale):
+        raise InputError(
+            f"{version.file} has {other.width}×{other.height} pixels, {before.file} {one.width}×{one.height}:"
+            " they are not versions of one photo.",
+            "Name the photo first, then results that were made of it.",
+        )
