@@ -42,6 +42,10 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
+def tree(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def statuses(run) -> list[str]:
     return [json.loads(line)["status"] for line in run.out.splitlines()]
 
@@ -254,15 +258,17 @@ def test_a_clock_that_goes_back_changes_nothing(run_nsp, shoot, out, tiny_weight
     assert statuses(run_nsp(*command)) == ["skipped"] * 4
 
 
-# The tests below run nsp as a process, with a network slowed down so that something can happen meanwhile.
+# The tests below run nsp as a process, network and disk slowed down so that something can happen meanwhile.
 SLOW = """
-import sys, time
+import os, sys, time
 from nsp_cli import restore
 real = restore.Restorer._process_if_it_fits
 def slow(self, *arguments):
     time.sleep(float(sys.argv[1]))
     return real(self, *arguments)
 restore.Restorer._process_if_it_fits = slow
+fsync = os.fsync
+os.fsync = lambda file: (time.sleep(float(sys.argv[1]) / 2), fsync(file))
 from nsp_cli.cli import main
 sys.exit(main(sys.argv[2:]))
 """
@@ -328,27 +334,28 @@ def test_a_killed_process_does_not_hold_the_others_up(run_nsp, shoot, out, tiny_
 @posix
 @pytest.mark.slow
 def test_kills_at_random_moments(run_nsp, tmp_path, out, tiny_weights, record_property):
-    """NSP_KILLS=50 repeats it as often; every run starts anew when all photos are done."""
+    """NSP_KILLS=50 repeats it as often."""
     for number in range(6):
         save(tmp_path / "shoot" / f"{number}.tif", number, side=200)
     command = ("denoise", tmp_path / "shoot", "-m", tiny_weights, "--plain")
     assert run_nsp(*command, "-o", tmp_path / "right").code == 0
-    right = {path.name: path.read_bytes() for path in (tmp_path / "right").iterdir()}
-    rng, killed_at = np.random.default_rng(0), []
-    for _ in range(int(os.environ.get("NSP_KILLS", "4"))):
-        process = start(0.02, *command, "-o", out)
-        wait_for(lambda: out.exists() or process.poll() is not None)  # noqa: B023
-        time.sleep(rng.uniform(0, 0.5))
+    right = tree(tmp_path / "right")
+    rng, finished, half = np.random.default_rng(0), [], 0
+    for _ in range(int(os.environ.get("NSP_KILLS", "3"))):
+        process = start(0.1, *command, "-o", out)
+        wait_for(lambda: out.exists() and any(out.iterdir()))
+        time.sleep(rng.uniform(0, 0.9))
         process.kill()
         process.communicate()
-        done = {path.name: path.read_bytes() for path in out.glob("[!.]*")}
+        done = {name: data for name, data in tree(out).items() if name[0] != "."}
         assert done.items() <= right.items()
-        killed_at.append(len(done))
-        if len(done) == len(right):
-            shutil.rmtree(out)
-    assert run_nsp(*command, "-o", out).code == 0
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == right
-    record_property("results there when killed", killed_at)
+        finished.append(len(done))
+        half += any(path.suffix == ".tif" for path in out.glob(".*"))
+        assert run_nsp(*command, "-o", out).code == 0
+        assert tree(out) == right
+        shutil.rmtree(out)
+    record_property("results there when killed", finished)
+    record_property("times that a half-written file was left and removed", half)
 
 
 @posix
