@@ -77,6 +77,14 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     return torch.float32
 
 
+def native_precisions(device: torch.device) -> list[torch.dtype]:
+    """Returns the number formats that a device computes in by itself, float32 first; others are emulated."""
+    automatic = choose_precision("auto", device)
+    if device.type == "cpu":
+        return list(dict.fromkeys((torch.float32, automatic)))
+    return list(dict.fromkeys((torch.float32, torch.float16, automatic)))
+
+
 def choose_training_precision(device: torch.device) -> torch.dtype:
     """Returns the number format to train in: as "auto" for `choose_precision`, but never float16.
 

@@ -20,7 +20,7 @@ ROWS = [
     {"console"},
     {"api", "publish"},
     {"report"},
-    {"judge", "batch", "evaluate", "plot"},
+    {"judge", "batch", "bench", "evaluate", "plot"},
     {"noise_aware"},
     {"recover"},
     {"training"},

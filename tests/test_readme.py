@@ -17,6 +17,7 @@ COMMANDS = (
     "train",
     "distill",
     "evaluate",
+    "bench",
     "weights import",
     "weights pull",
 )
