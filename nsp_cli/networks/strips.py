@@ -73,7 +73,7 @@ def add_strips(layers: Layers, x: Tensor, *, reach: int) -> Tensor:
         strip = _rows(x, top - reach, bottom + reach)
         strip[:, :, :reach] = above
         above = strip[:, :, bottom - top : bottom - top + reach].clone()  # as they were, for the next
-        x[:, :, top:bottom] += layers(strip)
+        x[:, :, top:bottom].add_(layers(strip))
     return x
 
 
