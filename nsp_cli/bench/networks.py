@@ -25,7 +25,7 @@ from nsp_cli.weights_file import load_network
 
 # The paper's network at full size, of which no trained weights are bundled; speed is that of any numbers.
 PAPER = "dbsn"
-# Whole pictures take so many times what the spec says of a tile's memory, in float32 and without strips.
+# Of the free memory, for a whole picture in float32 and without strips.
 _NAIVE_MEMORY_SHARE = 0.7
 _SMALL_MEGAPIXELS, _SMALL_CORE = 0.15, 160
 
