@@ -9,6 +9,7 @@ import typer
 
 from nsp_cli import __version__, console
 from nsp_cli.commands import weights
+from nsp_cli.commands.bench import bench
 from nsp_cli.commands.compare import compare
 from nsp_cli.commands.denoise import denoise
 from nsp_cli.commands.distill import distill
@@ -29,7 +30,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (denoise, upscale, watch, compare, inspect, train, distill, evaluate, doctor):
+for command in (
+    denoise,
+    upscale,
+    watch,
+    compare,
+    inspect,
+    train,
+    distill,
+    evaluate,
+    doctor,
+    bench,
+):
     app.command()(command)
 app.add_typer(weights.app, name="weights")
 

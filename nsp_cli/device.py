@@ -113,7 +113,7 @@ def _cpu_has_bfloat16() -> bool:
 def free_memory(device: torch.device) -> int:
     """Returns the bytes that a run may still take on a device, as far as the system tells."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        return _cuda_available(device)
     if device.type == "mps":
         return max(0, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
     if platform.system() == "Linux":
@@ -122,6 +122,13 @@ def free_memory(device: torch.device) -> int:
         # macOS names no free memory cheaply; half of what is built in is a fair guess.
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     return _UNKNOWN_MEMORY
+
+
+def _cuda_available(device: torch.device) -> int:
+    free, total = torch.cuda.mem_get_info(device)
+    # The process may be held to a share of the card; torch 2.6 cannot say so.
+    share: float = getattr(torch.cuda, "get_per_process_memory_fraction", lambda _device: 1.0)(device)
+    return max(0, min(free, int(share * total) - torch.cuda.memory_reserved(device)))
 
 
 def _linux_available() -> int:

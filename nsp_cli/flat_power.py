@@ -59,13 +59,20 @@ def _measure(power: Tensor, noise: Tensor, share: float, groups: Sequence[Tensor
         near = (frequency > 0) & (frequency >= 0.7 * low) & (frequency < 1.3 * high)
         band = (frequency > 0) & (frequency >= low) & (frequency < high)
         for picking, measuring in ((even & near, ~even & band), (~even & near, even & band)):
-            score = torch.einsum("ckrq,ck->rq", power[:, picking], weight[:, picking])
+            score = torch.einsum("ckrq,ck->rq", _pick(power, picking), weight[:, picking])
             score = _around(torch.where(usable, score, score[usable].mean()))
+            strength = _pick(power, measuring).flatten(2)
             for index, group in enumerate(groups):
                 flattest = score[group].topk(_count(group, share), largest=False).indices
-                measured[index, :, measuring] = power[:, measuring][:, :, group][..., flattest].mean(2)
+                blocks = group.flatten().nonzero()[flattest, 0]
+                measured[index, :, measuring] = strength.index_select(2, blocks).mean(2)
     measured[..., 0] = _extrapolated_dc(measured.view(-1, side, side)).view(len(groups), -1)
     return measured
+
+
+def _pick(power: Tensor, coefficients: Tensor) -> Tensor:
+    # Copies whole planes; indexing with the mask itself goes number by number.
+    return power.index_select(1, coefficients.nonzero()[:, 0])
 
 
 def _around(score: Tensor) -> Tensor:

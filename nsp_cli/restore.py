@@ -29,10 +29,9 @@ OnProgress = Callable[[int, int], None]
 Network = Callable[[Tensor], Tensor]
 # A tile may take this share of the free memory: allocators round up, and others run too.
 _MEMORY_SHARE = 0.4
-# The best side of a core where any is exact. A CPU's caches reward small ones: 24 MP took 78 s with
-# 384, 84 s with 256, 88 s with 512 and 106 s with 1024 pixels (nsp-light, two cores). A GPU wants large
-# ones, for less halo; so does a network that sees far.
-_BEST_CORE_ON_CPU, _BEST_CORE_ON_GPU, _RADII = 384, 1024, 8
+# The best side of a core where any is exact, in pixels that the network takes for neighbours: larger ones
+# read less of their neighbours again. On a CPU fresh memory beyond that costs more than the halo does.
+_BEST_CORE_ON_CPU, _BEST_CORE_ON_GPU = 1024, 2048
 
 
 @dataclass(frozen=True)
@@ -174,11 +173,22 @@ class Restorer:
         return functional.avg_pool2d(network(tile).float(), self.spec.scale)
 
     def _average(self, network: Network, tile: Tensor) -> Tensor:
-        answers = network(pd_downsample(tile, self.spec.scale))
+        answers = self._each(network, pd_downsample(tile, self.spec.scale))
         return answers.float().view(-1, *tile.shape).mean(dim=0)
 
     def _interleave(self, network: Network, tile: Tensor) -> Tensor:
-        return pd_upsample(network(pd_downsample(tile, self.spec.scale)), self.spec.scale)
+        answers = self._each(network, pd_downsample(tile, self.spec.scale))
+        return pd_upsample(answers, self.spec.scale)
+
+    def _each(self, network: Network, sub_images: Tensor) -> Tensor:
+        """Answers sub-images: at once on a GPU; one by one on a CPU, as fast and with less memory."""
+        if not self._is_cpu:
+            return network(sub_images)
+        return torch.cat([network(sub_image[None]) for sub_image in sub_images])
+
+    @property
+    def _is_cpu(self) -> bool:
+        return self.execution.device.type == "cpu"
 
     def _run(
         self,
@@ -194,7 +204,7 @@ class Restorer:
         halo = self.spec.radius * stride + stride - 1
         grid = TileGrid(height, width, halo, step=stride * self.spec.input_multiple)
         scale = restored.shape[2] // width
-        pending = deque(grid.plan(self.execution.core or self._core_from_memory()))
+        pending = deque(grid.plan(self.execution.core or self._core_from_memory(stride)))
         done = 0
         while pending:
             tile = pending.popleft()
@@ -217,16 +227,17 @@ class Restorer:
         release_memory(self.execution.device)
         return None
 
-    def _core_from_memory(self) -> int:
+    def _core_from_memory(self, stride: int) -> int:
         free = free_memory(self.execution.device) * _MEMORY_SHARE
         bytes_per_pixel = self.spec.values_per_pixel * self.execution.precision.itemsize
-        side = int((free / bytes_per_pixel) ** 0.5) - 2 * self.spec.radius * self.spec.scale
-        best = _BEST_CORE_ON_CPU if self.execution.device.type == "cpu" else _BEST_CORE_ON_GPU
-        best = max(best, _RADII * self.spec.radius)
+        # One by one, a tile's sub-images may each be as large as a tile is otherwise.
+        apart = stride if self._is_cpu else 1
+        side = int((free / bytes_per_pixel) ** 0.5) * apart - 2 * self.spec.radius * stride
+        best = _BEST_CORE_ON_CPU * apart if self._is_cpu else _BEST_CORE_ON_GPU
         return min(side, best) if self.spec.exact_tiling else side
 
     def _process_tile(self, noisy: Tensor, tile: Tile, process: Network) -> Tensor:
-        read = _read_tile(noisy, tile).to(self.execution.device)
+        read = _read_tile(noisy, tile, self.execution.device)
         for precision in dict.fromkeys((self.execution.precision, torch.float32)):
             result = self._in_precision(process, read, precision)
             if bool(result.isfinite().all()):
@@ -256,12 +267,17 @@ def _empty(height: int, width: int, dtype: torch.dtype) -> Tensor:
     return torch.empty((height, width, 3), dtype=dtype).permute(2, 0, 1)
 
 
-def _read_tile(photo: Tensor, tile: Tile) -> Tensor:
+def _read_tile(photo: Tensor, tile: Tile, device: torch.device) -> Tensor:
     """Returns (1, 3, h, w) float32 in [0, 1], reflected where the tile reaches past the photo's end."""
     rows, columns = tile.rows, tile.columns
     part = photo[:, rows.read_start : rows.read_stop, columns.read_start : columns.read_stop]
+    if part.dtype != torch.uint8:  # other integers do not exist on every device
+        part = to_unit_range(part)
+    if device.type == "cuda":  # from pinned memory it is copied while the CPU goes on
+        part = part.pin_memory()
+    part = to_unit_range(part.to(device, non_blocking=True))
     height, width = rows.read_stop - rows.read_start, columns.read_stop - columns.read_start
-    return pad_bottom_right(to_unit_range(part)[None], height, width)
+    return pad_bottom_right(part[None], height, width)
 
 
 def pad_bottom_right(image: Tensor, height: int, width: int) -> Tensor:

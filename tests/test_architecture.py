@@ -22,7 +22,7 @@ ROWS = [
     {"api", "publish"},
     {"report"},
     {"datasets"},
-    {"judge", "batch", "evaluate", "plot"},
+    {"judge", "batch", "bench", "evaluate", "plot"},
     {"noise_aware"},
     {"recover"},
     {"training"},

@@ -83,3 +83,19 @@ def test_unknown_precision_is_refused():
 
 def test_free_memory_is_plausible():
     assert 2**20 < free_memory(torch.device("cpu")) < 2**50
+
+
+@pytest.mark.parametrize(("share", "expected"), [(1.0, 600), (0.5, 400), (0.05, 0)])
+def test_free_memory_of_a_card_is_what_the_process_may_take(share, expected, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (600, 1000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _device: 100)
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda _device: share, raising=False)
+    assert free_memory(torch.device("cuda")) == expected
+
+
+def test_only_what_the_hardware_computes_is_native(monkeypatch):
+    for question in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, question, lambda: False, raising=False)
+    assert native_precisions(torch.device("cpu")) == [torch.float32]
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: (9, 0))
+    assert native_precisions(torch.device("cuda")) == [torch.float32, torch.float16, torch.bfloat16]

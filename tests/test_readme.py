@@ -25,6 +25,7 @@ COMMANDS = (
     "distill",
     "evaluate",
     "doctor",
+    "bench",
     "weights import",
     "weights pull",
 )

@@ -56,6 +56,10 @@ class CentreMaskedConv2d(nn.Conv2d):
         mask[..., kernel_size // 2, kernel_size // 2] = 0
         self.register_buffer("mask", mask, persistent=False)
 
+    def masked_weight(self) -> Tensor:
+        """Returns the weight that counts."""
+        return self.weight * self.mask
+
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, in_channels, H, W) to (B, out_channels, H, W)."""
-        return functional.conv2d(x, self.weight * self.mask, self.bias, padding=self.padding)
+        return functional.conv2d(x, self.masked_weight(), self.bias, padding=self.padding)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nsp_cli.networks.base import CentreMaskedConv2d, NetworkSpec
+from nsp_cli.networks.strips import add_strips, map_strips, pay_off, without_row_padding
 
 BRANCH_DILATIONS = (2, 3)
 
@@ -68,6 +69,13 @@ class DilatedModule(nn.Module):
         answer: Tensor = self.body(x)
         return x + answer
 
+    def add_to(self, x: Tensor) -> Tensor:
+        """Does the same in strips, and overwrites x."""
+        dilated, *rest = self.body
+        valid, reach = without_row_padding(dilated)
+        after = nn.Sequential(*rest)
+        return add_strips(lambda rows: after(valid(rows)), x, reach=reach)
+
 
 class Branch(nn.Module):
     """Looks past a (2d−1)×(2d−1) hole and then only at multiples of d, so the hole stays unseen."""
@@ -88,6 +96,22 @@ class Branch(nn.Module):
         answer: Tensor = self.body(x)
         return answer
 
+    def all_but_last(self, x: Tensor) -> Tensor:
+        """Maps (B, channels, H, W) to what `last` takes, in strips."""
+        modules = [layer for layer in self.body if isinstance(layer, DilatedModule)]
+        masked, *rest = list(self.body)[: -2 - len(modules)]
+        valid, reach = without_row_padding(masked)
+        after = nn.Sequential(*rest)
+        x = map_strips(lambda rows: after(valid(rows)), x, channels=x.shape[1], reach=reach)
+        for module in modules:
+            x = module.add_to(x)
+        return x
+
+    @property
+    def last(self) -> nn.Sequential:
+        """Is what follows the dilated modules, without reach."""
+        return nn.Sequential(*list(self.body)[-2:])
+
 
 class Dbsn(nn.Module):
     """Predicts the next finer scale of a noisy picture without looking at the predicted pixel.
@@ -98,7 +122,7 @@ class Dbsn(nn.Module):
 
     def __init__(self, config: DbsnConfig) -> None:
         super().__init__()
-        channels = config.base_channels
+        self.channels = channels = config.base_channels
         self.head = nn.Sequential(*_pointwise(3, channels))
         self.branch1 = Branch(channels, config.num_modules, BRANCH_DILATIONS[0])
         self.branch2 = Branch(channels, config.num_modules, BRANCH_DILATIONS[1])
@@ -114,8 +138,22 @@ class Dbsn(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, 3, H, W) to (B, 3, t·H, t·W)."""
+        if pay_off(x):
+            return self._in_strips(x)
         x = self.head(x)
-        x = self.tail[:-1](torch.cat([self.branch1(x), self.branch2(x)], dim=1))
+        return self._end(self.branch1(x), self.branch2(x))
+
+    def _in_strips(self, x: Tensor) -> Tensor:
+        x = map_strips(self.head, x, channels=self.channels)
+        first, second = self.branch1.all_but_last(x), self.branch2.all_but_last(x)
+        del x  # a third of the memory
+        last = self.branch1.last, self.branch2.last
+        return map_strips(
+            lambda a, b: self._end(last[0](a), last[1](b)), first, second, channels=2 * self.channels
+        )
+
+    def _end(self, first: Tensor, second: Tensor) -> Tensor:
+        x = self.tail[:-1](torch.cat([first, second], dim=1))
         # bfloat16 has steps of 1/256 near white, so the last layer answers in float32.
         with torch.autocast(x.device.type, enabled=False):
             answer: Tensor = self.tail[-1](x.float())

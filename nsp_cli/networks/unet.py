@@ -83,8 +83,9 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, channels, H, W) to the same shape."""
-        answer: Tensor = self.second(functional.relu(self.first(x)))
-        return x + answer
+        # In place: a large tensor's fresh memory costs more here than the arithmetic on it.
+        answer: Tensor = self.second(functional.relu(self.first(x), inplace=True))
+        return answer.add_(x)
 
 
 class Unet(nn.Module):

@@ -1,0 +1,131 @@
+"""Everything that only a GPU can show, in one call of a few minutes. Needs CUDA; nothing was measured yet.
+
+    python benchmarks/gpu.py [--quick] [--output gpu.json]
+
+Peaks of a matrix product and a copy; each network's megapixels per second, share of the peak and peak
+memory at 24 megapixels, for several core sizes; 24 megapixels end to end; training's share of the peak;
+and whether the core chosen by itself stays within 4, 8 and 24 GB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch.nn import functional
+
+from nsp_cli import load_weights, noise_aware
+from nsp_cli.bench.networks import PAPER, Subject, load_subject, measure_speed
+from nsp_cli.bench.peak import measure_peaks
+from nsp_cli.bench.photos import synthetic_photo
+from nsp_cli.bench.timing import PeakMemory, alternated
+from nsp_cli.device import describe_precision
+from nsp_cli.networks.dbsn import DbsnConfig
+from nsp_cli.restore import Execution, Restorer
+
+DEVICE = torch.device("cuda")
+NETWORKS = ("nsp-fast", "nsp-fast-x2", "nsp-light", PAPER)
+CORES = (512, 1024, 2048, 3072)
+GIGABYTES = (4, 8, 24)
+TRAINING_BATCH, TRAINING_CROP, TRAINING_STEPS = 32, 128, 20
+
+
+def networks_by_core(megapixels: float, peak: float) -> list[dict[str, object]]:
+    """Measures each network at each core size, and at the one chosen by itself."""
+    rows = []
+    for subject in map(load_subject, NETWORKS):
+        for core in (None, *CORES):
+            execution = Execution(DEVICE, Execution.choose("cuda").precision, core)
+            speed = measure_speed(subject, megapixels, execution, peak)
+            rows.append({"core": core or "automatic", **vars(speed)})
+            print(rows[-1], flush=True)
+    return rows
+
+
+def end_to_end(megapixels: float) -> dict[str, float]:
+    """Times the default way: measure, predict, recover."""
+    photo = synthetic_photo(megapixels)
+    restorers = {name: load_weights(name, device="cuda") for name in ("nsp-fast", "nsp-light")}
+    runs = {name: _denoising(restorer, photo) for name, restorer in restorers.items()}
+    return alternated(runs)
+
+
+def _denoising(restorer: Restorer, photo: torch.Tensor) -> Callable[[], object]:
+    return lambda: noise_aware.denoise(restorer, photo)
+
+
+def training_share(subject: Subject, peak: float) -> float:
+    """Returns a full DBSN's share of the peak while it trains on crops that lie on the device."""
+    network = DbsnConfig().build().to(DEVICE, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(network.parameters())
+    coarse = torch.rand(TRAINING_BATCH, 3, TRAINING_CROP, TRAINING_CROP, device=DEVICE)
+    target = torch.rand(TRAINING_BATCH, 3, 2 * TRAINING_CROP, 2 * TRAINING_CROP, device=DEVICE)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        with torch.autocast("cuda", torch.bfloat16):
+            loss = functional.l1_loss(network(coarse), target)
+        loss.backward()
+        optimizer.step()
+
+    step()
+    torch.cuda.synchronize()
+    begin = time.perf_counter()
+    for _ in range(TRAINING_STEPS):
+        step()
+    torch.cuda.synchronize()
+    seconds = time.perf_counter() - begin
+    # Backwards costs twice as much as forwards.
+    operations = 3 * 2 * subject.multiplications * TRAINING_BATCH * TRAINING_CROP**2 * TRAINING_STEPS
+    return operations / seconds / peak
+
+
+def automatic_within(gigabytes: float, megapixels: float) -> dict[str, object]:
+    """Tries the automatic core with no more memory than a smaller card has."""
+    total = torch.cuda.get_device_properties(DEVICE).total_memory
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction(min(1.0, gigabytes * 2**30 / total))
+    outcome: dict[str, object] = {"gigabytes": gigabytes}
+    for subject in map(load_subject, NETWORKS):
+        memory = PeakMemory(DEVICE)
+        restorer = Restorer(subject.network, subject.spec, Execution.choose("cuda"))
+        noise = torch.full((6,), 0.03) if subject.spec.is_told_noise else None
+        restorer.denoise(synthetic_photo(megapixels), mode="direct", noise=noise)
+        outcome[subject.name] = memory.peak_bytes()
+    torch.cuda.set_per_process_memory_fraction(1.0)
+    return outcome
+
+
+def main() -> None:
+    """Runs all of it and writes it down, as far as it got."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="6 megapixels instead of 24")
+    parser.add_argument("--output", type=Path, default=Path("gpu.json"))
+    given = parser.parse_args()
+    if not torch.cuda.is_available():
+        parser.error("no CUDA device here")
+    megapixels = 6.0 if given.quick else 24.0
+    peaks = measure_peaks(DEVICE)
+    automatic = describe_precision(Execution.choose("cuda").precision)
+    peak = next(found.matrix_flops for found in peaks if found.precision == automatic)
+    report = {"device": torch.cuda.get_device_name(DEVICE), "peaks": [vars(found) for found in peaks]}
+    parts: dict[str, Callable[[], object]] = {
+        "networks": lambda: networks_by_core(megapixels, peak),
+        "end_to_end": lambda: end_to_end(megapixels),
+        "training_share": lambda: training_share(load_subject(PAPER), peak),
+        "within": lambda: [automatic_within(size, megapixels) for size in GIGABYTES],
+    }
+    for name, part in parts.items():
+        report[name] = part()
+        given.output.write_text(json.dumps(report, indent=2), encoding="utf-8")
+        print(name, report[name], flush=True)
+
+
+if __name__ == "__main__":
+    main()

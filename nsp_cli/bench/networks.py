@@ -1,0 +1,231 @@
+"""How fast a network is, beside what the hardware can do and beside the naive way."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from nsp_cli.bench.photos import synthetic_photo
+from nsp_cli.bench.timing import PeakMemory, alternated
+from nsp_cli.device import describe_precision, free_memory
+from nsp_cli.networks import NetworkConfig, NetworkSpec
+from nsp_cli.networks.dbsn import DbsnConfig
+from nsp_cli.noise import measure_noise
+from nsp_cli.noise_bands import told_noise
+from nsp_cli.pixels import to_unit_range
+from nsp_cli.restore import Execution, Restorer
+from nsp_cli.weights import resolve
+from nsp_cli.weights_file import load_network
+
+# The paper's network at full size, of which no trained weights are bundled; speed is that of any numbers.
+PAPER = "dbsn"
+# Of the free memory, for a whole picture in float32 and without strips.
+_NAIVE_MEMORY_SHARE = 0.7
+_SMALL_MEGAPIXELS, _SMALL_CORE = 0.15, 160
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A network to be measured.
+
+    Attributes:
+        name: Of its weights.
+        network: On the CPU, in its usual layout.
+        spec: How to feed it.
+        multiplications: Per photo pixel, counted without those of halos.
+    """
+
+    name: str
+    network: nn.Module
+    spec: NetworkSpec
+    multiplications: float
+
+
+@dataclass(frozen=True)
+class Speed:
+    """One network on one size of photo.
+
+    Attributes:
+        network: Its name.
+        megapixels: Of the photo.
+        precision: It ran in.
+        seconds: Of the network's part: tiles, halos and copies included.
+        megapixels_per_second: Of the network's part.
+        share_of_peak: Its multiplications, without those of halos, over the measured matrix peak.
+        memory_bytes: The most that was held; None where the system does not tell.
+    """
+
+    network: str
+    megapixels: float
+    precision: str
+    seconds: float
+    megapixels_per_second: float
+    share_of_peak: float
+    memory_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One network beside the naive way: the whole picture, float32, contiguous, straight through.
+
+    Attributes:
+        network: Its name.
+        megapixels: Of the photo; less than asked for where the naive way's memory would not do.
+        naive_seconds: Of the naive way.
+        times_faster: By precision, how many times.
+        float32_difference: The largest between the naive way's result and that in float32, where white is 1.
+        decibels: PSNR of the result in the default precision to the naive one.
+        tiles_difference: The largest between float32 results in small tiles and in one.
+    """
+
+    network: str
+    megapixels: float
+    naive_seconds: float
+    times_faster: dict[str, float]
+    float32_difference: float
+    decibels: float
+    tiles_difference: float
+
+
+def load_subject(name: str) -> Subject:
+    """Loads weights by what a user calls them; "dbsn" is the paper's network with random ones.
+
+    Raises:
+        WeightsError: They cannot be had.
+    """
+    if name == PAPER:
+        torch.manual_seed(0)
+        config: NetworkConfig = DbsnConfig()
+        network = config.build()
+    else:
+        network, info = load_network(resolve(name).path)
+        config = info.config
+    spec = config.spec()
+    return Subject(name, network.eval(), spec, multiplications_per_pixel(network, spec))
+
+
+def multiplications_per_pixel(network: nn.Module, spec: NetworkSpec) -> float:
+    """Counts what a network's layers multiply per pixel of its input, by running it on a small picture."""
+    side = 2 * max(32, spec.input_multiple)
+    inputs = [torch.zeros(1, 3, side, side)]
+    if spec.is_told_noise:
+        inputs.append(torch.zeros(1, 6))
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(*inputs)
+    return float(counter.get_total_flops()) / 2 / side**2
+
+
+def measure_speed(subject: Subject, megapixels: float, execution: Execution, peak: float) -> Speed:
+    """Runs a network over a photo.
+
+    Args:
+        subject: The network.
+        megapixels: Of the photo.
+        execution: Where and how.
+        peak: Operations per second of a matrix product in that precision.
+    """
+    photo = synthetic_photo(megapixels)
+    run = _way(subject, execution, photo)
+    _way(subject, execution, synthetic_photo(_SMALL_MEGAPIXELS))()  # what is set up once is not the speed
+    memory = PeakMemory(execution.device)
+    taken = alternated({"": run})[""]
+    pixels = photo[0].numel()
+    return Speed(
+        subject.name,
+        pixels / 1e6,
+        describe_precision(execution.precision),
+        taken,
+        pixels / 1e6 / taken,
+        2 * subject.multiplications * pixels / taken / peak,
+        memory.peak_bytes(),
+    )
+
+
+def compare_with_naive(subject: Subject, megapixels: float, execution: Execution) -> Comparison:
+    """Runs a network both ways in turn, and in small tiles on a small photo.
+
+    Args:
+        subject: The network.
+        megapixels: Of the photo, at most.
+        execution: Where, and in which precision besides float32.
+    """
+    photo = _whole_multiples(subject, min(megapixels, _most_naive_megapixels(subject, execution.device)))
+    exact = Execution(execution.device, torch.float32)
+    results: dict[str, Tensor] = {}
+    ways = {
+        "naive": _naive_way(subject, execution.device, photo),
+        "float32": _way(subject, exact, photo),
+        describe_precision(execution.precision): _way(subject, execution, photo),
+    }
+    taken = alternated({name: _kept(results, name, way) for name, way in ways.items()})
+    return Comparison(
+        subject.name,
+        photo[0].numel() / 1e6,
+        taken["naive"],
+        {name: taken["naive"] / taken[name] for name in list(ways)[1:]},
+        _largest(results["naive"], results["float32"]),
+        _decibels(results[describe_precision(execution.precision)], results["naive"]),
+        _tiles_difference(subject, exact),
+    )
+
+
+def _way(subject: Subject, execution: Execution, photo: Tensor) -> Callable[[], Tensor]:
+    """Returns nsp's way: the direct pass in tiles."""
+    restorer = Restorer(copy.deepcopy(subject.network), subject.spec, execution)
+    noise = _noise(subject, photo)
+    return lambda: restorer.denoise(photo, mode="direct", noise=noise)
+
+
+def _naive_way(subject: Subject, device: torch.device, photo: Tensor) -> Callable[[], Tensor]:
+    network, noise = copy.deepcopy(subject.network).to(device), _noise(subject, photo)
+    inputs = [photo[None].contiguous()] if noise is None else [photo[None].contiguous(), noise[None]]
+
+    @torch.no_grad()  # in inference mode it would work in strips
+    def run() -> Tensor:
+        answer = network(*(given.to(device) for given in inputs))
+        return functional.avg_pool2d(answer, subject.spec.scale)[0].cpu()
+
+    return run
+
+
+def _whole_multiples(subject: Subject, megapixels: float) -> Tensor:
+    """Returns a photo that a network takes as it is."""
+    photo = to_unit_range(synthetic_photo(megapixels))
+    multiple = subject.spec.input_multiple
+    height, width = (size // multiple * multiple for size in photo.shape[1:])
+    return photo[:, :height, :width]
+
+
+def _noise(subject: Subject, photo: Tensor) -> Tensor | None:
+    return told_noise(measure_noise(photo)) if subject.spec.is_told_noise else None
+
+
+def _most_naive_megapixels(subject: Subject, device: torch.device) -> float:
+    return free_memory(device) * _NAIVE_MEMORY_SHARE / (4 * subject.spec.values_per_pixel) / 1e6
+
+
+def _kept(results: dict[str, Tensor], name: str, way: Callable[[], Tensor]) -> Callable[[], None]:
+    def run() -> None:
+        results[name] = way()
+
+    return run
+
+
+def _largest(a: Tensor, b: Tensor) -> float:
+    return float((a - b).abs().max())
+
+
+def _decibels(a: Tensor, b: Tensor) -> float:
+    return float(-10 * torch.log10((a - b).square().mean()))
+
+
+def _tiles_difference(subject: Subject, execution: Execution) -> float:
+    photo = to_unit_range(synthetic_photo(_SMALL_MEGAPIXELS))
+    tiled = Execution(execution.device, execution.precision, _SMALL_CORE)
+    return _largest(_way(subject, execution, photo)(), _way(subject, tiled, photo)())
