@@ -15,6 +15,7 @@ from nsp_cli.commands.distill import distill
 from nsp_cli.commands.doctor import doctor
 from nsp_cli.commands.evaluate import evaluate
 from nsp_cli.commands.inspect import inspect
+from nsp_cli.commands.preview import preview
 from nsp_cli.commands.train import train
 from nsp_cli.commands.upscale import upscale
 from nsp_cli.commands.watch import watch
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (denoise, upscale, watch, compare, inspect, train, distill, evaluate, doctor):
+for command in (denoise, upscale, watch, preview, compare, inspect, train, distill, evaluate, doctor):
     app.command()(command)
 app.add_typer(weights.app, name="weights")
 
