@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,6 +41,9 @@ def preview(
     open_result: options.Open = False,
 ) -> None:
     """Try strengths on parts of a photo in seconds: one picture, shown in the terminal where it can be."""
+    # Read when torch is loaded. Preview is many short steps on all cores: threads that spin for the next one
+    # while another program has a core made 18 seconds of 4.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from nsp_cli.photo import Photo, check_writable, read_photo, write_photo
 
     target = _check_name(output or source.with_name(f"{source.stem}_preview.png"))
