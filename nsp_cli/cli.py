@@ -16,6 +16,7 @@ from nsp_cli.commands.distill import distill
 from nsp_cli.commands.doctor import doctor
 from nsp_cli.commands.evaluate import evaluate
 from nsp_cli.commands.inspect import inspect
+from nsp_cli.commands.preview import preview
 from nsp_cli.commands.train import train
 from nsp_cli.commands.upscale import upscale
 from nsp_cli.commands.watch import watch
@@ -34,6 +35,7 @@ for command in (
     denoise,
     upscale,
     watch,
+    preview,
     compare,
     inspect,
     train,

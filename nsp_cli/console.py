@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -28,6 +30,7 @@ from rich.progress import (
 from rich.table import Table
 
 from nsp_cli.errors import NspError
+from nsp_cli.inline_picture import find_protocol, picture_sequence
 
 # How often a log gets a line where a terminal would have a bar.
 LINE_EVERY_SECONDS = 60.0
@@ -115,6 +118,14 @@ def terminal() -> str:
     """Describes what results are shown on."""
     kind = f"a terminal of {out.width} columns" if out.is_terminal else "a file or pipe"
     return f"{kind}, {out.color_system or 'no'} colours, {out.encoding}"
+
+
+def show_picture(png: Path) -> None:
+    """Shows a PNG file between the lines of a terminal that is known to show pictures; elsewhere nothing."""
+    protocol = find_protocol(os.environ) if out.is_terminal else None
+    if protocol and not out.quiet:
+        out.file.write(picture_sequence(png.read_bytes(), protocol))
+        out.file.flush()
 
 
 def print_json(value: object, *, one_line: bool = False) -> None:

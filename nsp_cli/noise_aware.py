@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -83,16 +83,66 @@ def denoise(
     strength, treatment = strength or Strength(), choose_treatment(noisy, sees_all=told)
     if treatment.mode is None or strength.is_zero:
         return noisy, Treatment(treatment.noise, None)
-    prediction = restorer.denoise(
-        noisy,
-        mode=treatment.mode,
-        noise=_told(restorer, treatment.noise, strength),
-        dtype=_halfway_type(noisy),
-        on_progress=_first_part(on_progress),
-    )
+    given = _told(restorer, treatment.noise, strength)
+    prediction = _predict(restorer, noisy, treatment.mode, given, _first_part(on_progress))
     result = recover(noisy, prediction, treatment.noise, strength, sees_all=told)
     _finish_progress(noisy, on_progress)
     return result, treatment
+
+
+def denoise_by_strengths(
+    restorer: Restorer,
+    noisy: Tensor,
+    strengths: Sequence[Strength],
+    treatment: Treatment,
+    *,
+    wanted: Callable[[Tensor], Tensor] = lambda image: image,
+    on_progress: OnProgress | None = None,
+) -> list[Tensor]:
+    """Denoises as `denoise` does, several times; strengths that tell the network the same share its answer.
+
+    Args:
+        restorer: Network and device.
+        noisy: (3, H, W) uint8, uint16 or float32 in [0, 1].
+        strengths: How much to remove.
+        treatment: Chosen on this photo, or on the one that it is a part of.
+        wanted: Cuts out of a (3, H, W) picture what is to be recovered; the network sees all of `noisy`.
+        on_progress: Called with the pixels done and to do, of all strengths.
+
+    Raises:
+        DeviceError: As for `denoise`.
+    """
+    pixels, results, told = noisy.shape[1] * noisy.shape[2], [], restorer.spec.is_told_noise
+    answers: dict[tuple[float, ...], Tensor] = {}
+    for index, strength in enumerate(strengths):
+        if treatment.mode is None or strength.is_zero:
+            results.append(wanted(noisy))
+            continue
+        given = _told(restorer, treatment.noise, strength)
+        key = () if given is None else tuple(given.tolist())
+        if key not in answers:
+            show = _part_of_several(on_progress, index, len(strengths))
+            answers = {key: wanted(_predict(restorer, noisy, treatment.mode, given, show))}
+        results.append(recover(wanted(noisy), answers[key], treatment.noise, strength, sees_all=told))
+    if on_progress:
+        on_progress(len(strengths) * pixels, len(strengths) * pixels)
+    return results
+
+
+def _part_of_several(on_progress: OnProgress | None, index: int, count: int) -> OnProgress | None:
+    if on_progress is None:
+        return None
+    return lambda done, total: on_progress(index * total + int(done * _NETWORK_SHARE), count * total)
+
+
+def _predict(
+    restorer: Restorer,
+    noisy: Tensor,
+    mode: UpscaleMode,
+    told: Tensor | None,
+    on_progress: OnProgress | None,
+) -> Tensor:
+    return restorer.denoise(noisy, mode=mode, noise=told, dtype=_halfway_type(noisy), on_progress=on_progress)
 
 
 def upscale(

@@ -24,7 +24,7 @@ from nsp_cli.tiling import Tile, TileGrid
 
 SIDE = 16
 # A pixel lies in blocks that start up to 15 pixels away, whose gain looks at the blocks 8 further.
-_HALO = 24
+HALO = 24
 _CORE = 512
 _LATTICE = 8_000
 
@@ -194,7 +194,7 @@ def _mean_of_nine(power: Tensor) -> Tensor:
 def _in_tiles(result: Tensor, process: Callable[[Callable[[Tensor], Tensor]], Tensor]) -> None:
     """Fills `result` tile by tile; `process` gets a function that cuts its tile out of a picture."""
     height, width = result.shape[-2:]
-    for tile in TileGrid(height, width, _HALO, step=SIDE // 2).plan(_CORE):
+    for tile in TileGrid(height, width, HALO, step=SIDE // 2).plan(_CORE):
         done = process(partial(_read, tile))
         core = done[:, tile.rows.core_in_read(1), tile.columns.core_in_read(1)]
         rows = slice(tile.rows.start, tile.rows.stop)

@@ -38,7 +38,7 @@ ROWS = [
     {"photo"},
     {"networks"},
     {"tiling", "pixel_shuffle", "pixels", "metrics", "device"},
-    {"errors", "wording", "checksum"},
+    {"errors", "wording", "checksum", "inline_picture"},
 ]
 OWNERS = {
     "typer": {"cli", "commands"},

@@ -19,6 +19,7 @@ COMMANDS = (
     "denoise",
     "upscale",
     "watch",
+    "preview",
     "compare",
     "inspect",
     "train",

@@ -15,27 +15,6 @@ if TYPE_CHECKING:
     from nsp_cli.report import Version
 
 
-def _check_strengths(text: str | None) -> str | None:
-    if text is not None:
-        _amounts(text)
-    return text
-
-
-def _amounts(text: str) -> list[float]:
-    """Reads numbers between commas, each once.
-
-    Raises:
-        typer.BadParameter: One is none, or not from 0 to 2.
-    """
-    try:
-        amounts = list(dict.fromkeys(map(float, text.split(","))))
-    except ValueError:
-        amounts = []
-    if not amounts or not all(0 <= amount <= 2 for amount in amounts):
-        raise typer.BadParameter(f"{text!r} is not numbers from 0 to 2, such as 0.5,1,1.5")
-    return amounts
-
-
 def compare(
     before: Annotated[Path, typer.Argument(metavar="BEFORE", help="The photo.", show_default=False)],
     after: Annotated[
@@ -55,7 +34,7 @@ def compare(
         str | None,
         typer.Option(
             metavar="0…2,…",
-            callback=_check_strengths,
+            callback=options.check_strengths,
             help="Denoise it with these, such as 0.5,1,1.5, and show all.",
         ),
     ] = None,
@@ -85,7 +64,7 @@ def compare(
     page = check_page(output or before.with_name(f"{before.stem}_compare.html"))
     versions = read_versions(before, after or [], max_megapixels=max_megapixels)
     if strengths is not None:
-        versions += _denoised(versions[0], _amounts(strengths), (model, device, precision, tile))
+        versions += _denoised(versions[0], options.amounts(strengths), (model, device, precision, tile))
     written = write_comparison(
         page,
         [Comparison(before.name, versions)],

@@ -42,6 +42,28 @@ def _check_depth(bits: int | None) -> int | None:
     return bits
 
 
+def check_strengths(text: str | None) -> str | None:
+    """Refuses, as an option's callback, what `amounts` cannot read."""
+    if text is not None:
+        amounts(text)
+    return text
+
+
+def amounts(text: str) -> list[float]:
+    """Reads numbers between commas, each once.
+
+    Raises:
+        typer.BadParameter: One is none, or not from 0 to 2.
+    """
+    try:
+        amounts = list(dict.fromkeys(map(float, text.split(","))))
+    except ValueError:
+        amounts = []
+    if not amounts or not all(0 <= amount <= 2 for amount in amounts):
+        raise typer.BadParameter(f"{text!r} is not numbers from 0 to 2, such as 0.5,1,1.5")
+    return amounts
+
+
 Photos = Annotated[
     list[Path],
     typer.Argument(metavar="PHOTO", help="Photos, folders or patterns such as '*.jpg'.", show_default=False),

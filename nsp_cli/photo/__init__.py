@@ -39,6 +39,7 @@ from nsp_cli.photo.metadata import (
 from nsp_cli.photo.png import png_bytes, read_png, write_png
 from nsp_cli.photo.provenance import Provenance, read_provenance, with_provenance
 from nsp_cli.photo.raw import RAW_SUFFIXES, RawOptions, is_raw, read_raw
+from nsp_cli.photo.sheet import labelled_sheet
 from nsp_cli.photo.size import photo_size
 from nsp_cli.photo.tiff import read_tiff
 from nsp_cli.photo.tiff_write import write_tiff
@@ -65,6 +66,7 @@ __all__ = [
     "hidden_name",
     "jpeg_bytes",
     "jpeg_round_trip",
+    "labelled_sheet",
     "photo_size",
     "png_bytes",
     "read_photo",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nsp_cli.report.comparison import MOST_MEGABYTES, Comparison, NotShown, Written, write_comparison
+from nsp_cli.report.preview import Preview, make_preview
 from nsp_cli.report.run import write_run
 from nsp_cli.report.training import Crop, TrainingReport, write_card, write_page
 from nsp_cli.report.versions import Version, read_versions, strength_versions
@@ -12,9 +13,11 @@ __all__ = [
     "Comparison",
     "Crop",
     "NotShown",
+    "Preview",
     "TrainingReport",
     "Version",
     "Written",
+    "make_preview",
     "read_versions",
     "strength_versions",
     "write_card",

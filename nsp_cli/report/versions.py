@@ -82,21 +82,28 @@ def strength_versions(
     Raises:
         DeviceError: Memory ends at the smallest tile, or the network's result is not finite.
     """
-    noisy, versions = pixels_to_tensor(before.photo.pixels), []
-    pixels = before.photo.width * before.photo.height
-    for index, strength in enumerate(strengths):
-
-        def show(done: int, _total: int, index: int = index) -> None:
-            if on_progress:
-                on_progress(index * pixels + done, len(strengths) * pixels)
-
-        result, _ = noise_aware.denoise(
-            restorer, noisy, strength=Strength(strength, strength), on_progress=show
+    noisy = pixels_to_tensor(before.photo.pixels)
+    results = noise_aware.denoise_by_strengths(
+        restorer,
+        noisy,
+        [Strength(strength, strength) for strength in strengths],
+        noise_aware.choose_treatment(noisy, sees_all=restorer.spec.is_told_noise),
+        on_progress=on_progress,
+    )
+    return [
+        Version(
+            strength_name(strength),
+            "in no file",
+            before.photo.with_pixels(tensor_to_pixels(result)),
+            _made(restorer, before.sha256, strength),
         )
-        photo = before.photo.with_pixels(tensor_to_pixels(result))
-        made = _made(restorer, before.sha256, strength)
-        versions.append(Version(f"strength {strength:g}", "in no file", photo, made))
-    return versions
+        for strength, result in zip(strengths, results, strict=True)
+    ]
+
+
+def strength_name(strength: float) -> str:
+    """Returns what a version of that strength is called."""
+    return f"strength {strength:g}"
 
 
 def _made(restorer: Restorer, source: str, strength: float) -> Provenance | None:

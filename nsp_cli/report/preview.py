@@ -1,0 +1,170 @@
+"""A draft: several strengths on a few parts of a photo, without denoising the rest of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nsp_cli.noise_aware import Treatment, choose_treatment, denoise_by_strengths
+from nsp_cli.photo import Photo, Pixels, labelled_sheet, srgb_pixels, to_bit_depth
+from nsp_cli.pixels import pixels_to_tensor, tensor_to_pixels
+from nsp_cli.recover import HALO, Strength
+from nsp_cli.report.regions import Region, choose_regions
+from nsp_cli.report.versions import strength_name
+from nsp_cli.restore import OnProgress, Restorer
+
+SIDE = 256
+_MOST_CROPS = 3
+# Pixels around a crop. nsp-fast sees 123, but at three places of two camera photos the result was as near to
+# the whole photo's with 64 (one to two levels at most) as with all, in half the time.
+_AROUND = 64
+# Cuts lie on this grid, so that blocks, PD's sub-images and the U-Net's cells are those of the whole photo.
+_GRID = 16
+# Regions are chosen on a picture so many times smaller.
+_COARSER = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """Parts of a photo, before and after.
+
+    Attributes:
+        regions: Where they are in the photo; one to three.
+        versions: Names, and the crops of each, one of every region, (H, W, 3) uint8 sRGB. The photo is first.
+        treatment: What was measured on the whole photo.
+    """
+
+    regions: Sequence[Region]
+    versions: Sequence[tuple[str, Sequence[Pixels]]]
+    treatment: Treatment
+
+    def sheet(self) -> Pixels:
+        """Lays them out, a row for each region and a column for each version: (H, W, 3) uint8."""
+        titles = [f"{one.title}, at {one.left}, {one.top}" for one in self.regions]
+        rows = zip(*(crops for _, crops in self.versions), strict=True)
+        return labelled_sheet([name for name, _ in self.versions], list(zip(titles, rows, strict=True)))
+
+
+def make_preview(
+    restorer: Restorer, photo: Photo, strengths: Sequence[float], on_progress: OnProgress | None = None
+) -> Preview:
+    """Denoises up to three parts of a photo, chosen by what there is to see in them.
+
+    The noise is measured on the whole photo; what recovery takes for leftover noise is measured on the
+    parts alone, and they are cut with fewer neighbours than the network can see. So the result is that of
+    the whole photo to a few 8-bit levels: 5 at most in what was tried, and well below 1 on average.
+
+    Args:
+        restorer: Network and device.
+        photo: The photo; a small one is denoised as a whole.
+        strengths: Each 0 to 2.
+        on_progress: Called with the pixels done and to do.
+
+    Raises:
+        DeviceError: Memory ends at the smallest tile, or the network's result is not finite.
+    """
+    noisy = pixels_to_tensor(photo.pixels)
+    treatment = choose_treatment(noisy, sees_all=restorer.spec.is_told_noise)
+    regions = _choose(photo)
+    parts = _Parts.of(regions, photo)
+    results = denoise_by_strengths(
+        restorer,
+        parts.gather(noisy),
+        [Strength(strength, strength) for strength in strengths],
+        treatment,
+        wanted=parts.wanted,
+        on_progress=on_progress,
+    )
+    names = ["noisy", *map(strength_name, strengths)]
+    pictures = [parts.wanted(parts.gather(noisy)), *results]
+    versions = [(name, parts.crops(photo, picture)) for name, picture in zip(names, pictures, strict=True)]
+    return Preview(regions, versions, treatment)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Regions, as parts of one picture: one below the other, each with its surroundings.
+
+    One picture, so that recovery's statistics are of all of them.
+
+    Attributes:
+        regions: All of one size.
+        around: Pixels around each for the network.
+        kept: Of these, the pixels for recovery.
+    """
+
+    regions: Sequence[Region]
+    around: int
+    kept: int
+
+    @classmethod
+    def of(cls, regions: Sequence[Region], photo: Photo) -> _Parts:
+        return cls(regions, _AROUND, HALO) if _has_room(photo) else cls(regions, 0, 0)
+
+    def gather(self, image: Tensor) -> Tensor:
+        """Cuts the network's picture out of a (3, H, W) photo; of a small one it is the photo."""
+        if not self.around:
+            return image
+        return torch.cat([_cut(image, one.top, one.left, one, self.around) for one in self.regions], 1)
+
+    def wanted(self, gathered: Tensor) -> Tensor:
+        """Cuts what is to be recovered out of the network's picture."""
+        if not self.around:
+            return gathered
+        parts = [_cut(gathered, top, self.around, one, self.kept) for top, one in self._places(self.around)]
+        return torch.cat(parts, 1)
+
+    def crops(self, photo: Photo, recovered: Tensor) -> list[Pixels]:
+        """Cuts the regions out of what was recovered, and shows them in sRGB."""
+        pixels, _ = srgb_pixels(photo.with_pixels(np.ascontiguousarray(tensor_to_pixels(recovered)), None))
+        image = pixels_to_tensor(pixels)
+        if self.around:
+            cut = [_cut(image, top, self.kept, one, 0) for top, one in self._places(self.kept)]
+        else:
+            cut = [_cut(image, one.top, one.left, one, 0) for one in self.regions]
+        return [np.ascontiguousarray(tensor_to_pixels(one)) for one in cut]
+
+    def _places(self, around: int) -> list[tuple[int, Region]]:
+        return [
+            (index * (region.height + 2 * around) + around, region)
+            for index, region in enumerate(self.regions)
+        ]
+
+
+def _cut(image: Tensor, top: int, left: int, size: Region, around: int) -> Tensor:
+    rows = slice(top - around, top + size.height + around)
+    return image[:, rows, left - around : left + size.width + around]
+
+
+def _has_room(photo: Photo) -> bool:
+    return min(photo.height, photo.width) >= SIDE + 2 * _AROUND
+
+
+def _choose(photo: Photo) -> list[Region]:
+    """Chooses regions, with room around them where the photo has any."""
+    margin = _AROUND if _has_room(photo) else 0
+    height, width = photo.height - 2 * margin, photo.width - 2 * margin
+    found = choose_regions(*_coarse(photo, margin), SIDE // _COARSER)[:_MOST_CROPS]
+    if not found:
+        found = [Region("middle", 0, 0, height // _COARSER, width // _COARSER).centre(SIDE // _COARSER)]
+    return [_enlarged(region, margin) for region in found]
+
+
+def _coarse(photo: Photo, margin: int) -> tuple[Pixels, Pixels]:
+    """Returns every fourth pixel, and averages of 2×2, in which noise is halved, in place of a result."""
+    rows, columns = (slice(margin, size - margin) for size in photo.pixels.shape[:2])
+    inner = photo.pixels[rows, columns]
+    height, width = (size // _COARSER * _COARSER for size in inner.shape[:2])
+    samples = [inner[y:height:_COARSER, x:width:_COARSER] for y in (0, 1) for x in (0, 1)]
+    eight = [to_bit_depth(Photo(np.ascontiguousarray(sample)), 8).pixels for sample in samples]
+    mean = sum(sample.astype(np.uint16) for sample in eight) // 4
+    return eight[0], np.asarray(mean, np.uint8)
+
+
+def _enlarged(region: Region, margin: int) -> Region:
+    top, left = (margin + place * _COARSER // _GRID * _GRID for place in (region.top, region.left))
+    return Region(region.title, top, left, region.height * _COARSER, region.width * _COARSER)
