@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
 
 from nsp_cli.photo import CameraFacts, Photo, camera_facts
 
@@ -20,7 +21,12 @@ def shot(**tags: object) -> Photo:
 def test_a_shot_in_a_line():
     facts = camera_facts(
         shot(
-            t33434=1 / 60, t33437=2.8, t37386=50.0, t34855=800, t42036="EF 50mm", t36867="2006:10:06 15:13:54"
+            t33434=IFDRational(1, 60),
+            t33437=IFDRational(28, 10),
+            t37386=IFDRational(50),
+            t34855=800,
+            t42036="EF 50mm",
+            t36867="2006:10:06 15:13:54",
         )
     )
     line = "Canon EOS 350D · EF 50mm · 1/60 s · f/2.8 · 50 mm · ISO 800 · 2006:10:06 15:13:54"
@@ -33,6 +39,6 @@ def test_exposures_as_photographers_write_them(seconds, text):
 
 
 def test_unknown_values_say_nothing():
-    facts = camera_facts(shot(t33434=0.0, t33437="wide", t34855=0))
+    facts = camera_facts(shot(t33434=IFDRational(0, 1), t33437="wide", t34855=0))
     assert facts == CameraFacts(camera="Canon EOS 350D")
     assert CameraFacts().describe() == ""
