@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from noisy_files import save
 from PIL import Image
 
 from nsp_cli.batch import Job, Order, Outcome, Pipeline, Restored, Status, Worker, arriving_jobs
@@ -17,13 +18,6 @@ from nsp_cli.batch.claim import claim
 from nsp_cli.photo import read_provenance
 
 ORDER = Order("net", "0" * 64, "settings")
-
-
-def save(path: Path, seed: int = 0, side: int = 24) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)
-    Image.fromarray(noise).save(path)
-    return path
 
 
 @pytest.fixture

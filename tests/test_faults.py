@@ -15,19 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from noisy_files import save
 from PIL import Image
 
 from nsp_cli.photo import read_photo, read_provenance
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and permissions")
 not_root = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may do everything")
-
-
-def save(path: Path, seed: int = 0, side: int = 24) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)
-    Image.fromarray(noise).save(path)
-    return path
 
 
 @pytest.fixture
