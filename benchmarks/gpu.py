@@ -10,26 +10,31 @@ and whether the core chosen by itself stays within 4, 8 and 24 GB.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import time
+import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch.nn import functional
 
-from nsp_cli import load_weights, noise_aware
+from nsp_cli import noise_aware
 from nsp_cli.bench.networks import PAPER, Subject, load_subject, measure_speed
-from nsp_cli.bench.peak import measure_peaks
+from nsp_cli.bench.peak import best_seconds, measure_peaks
 from nsp_cli.bench.photos import synthetic_photo
 from nsp_cli.bench.timing import PeakMemory, alternated
 from nsp_cli.device import describe_precision
 from nsp_cli.networks.dbsn import DbsnConfig
+from nsp_cli.noise import measure_noise
+from nsp_cli.recover import Strength, recover
 from nsp_cli.restore import Execution, Restorer
 
 DEVICE = torch.device("cuda")
-NETWORKS = ("nsp-fast", "nsp-fast-x2", "nsp-light", PAPER)
-CORES = (512, 1024, 2048, 3072)
+NETWORKS = (PAPER, "nsp-fast", "nsp-fast-x2", "nsp-light")
+CORES = (1024, 2048, 3072)
 GIGABYTES = (4, 8, 24)
 TRAINING_BATCH, TRAINING_CROP, TRAINING_STEPS = 32, 128, 20
 
@@ -47,21 +52,79 @@ def networks_by_core(megapixels: float, peak: float) -> list[dict[str, object]]:
 
 
 def end_to_end(megapixels: float) -> dict[str, float]:
-    """Times the default way: measure, predict, recover."""
-    photo = synthetic_photo(megapixels)
-    restorers = {name: load_weights(name, device="cuda") for name in ("nsp-fast", "nsp-light")}
-    runs = {name: _denoising(restorer, photo) for name, restorer in restorers.items()}
+    """Times the default way, measure, predict and recover, and within it the network."""
+    photo, runs = synthetic_photo(megapixels), {}
+    for subject in map(load_subject, ("nsp-fast", "nsp-light", PAPER)):
+        restorer = Restorer(subject.network, subject.spec, Execution.choose("cuda"))
+        runs[subject.name] = _denoising(restorer, photo)
+        noise = torch.full((6,), 0.03) if subject.spec.is_told_noise else None
+        runs[f"{subject.name}, network"] = partial(restorer.denoise, photo, mode="direct", noise=noise)
+    for run in runs.values():
+        run()
     return alternated(runs)
+
+
+def recovery_difference() -> dict[str, float]:
+    """Returns how often, and by how much at most, recovery on the GPU differs from the CPU's, in levels."""
+    photo = synthetic_photo(1.0)
+    noise = measure_noise(photo)
+    on_cpu, on_gpu = (
+        recover(photo, photo, noise, Strength(), device=torch.device(name)).int() for name in ("cpu", "cuda")
+    )
+    difference = (on_cpu - on_gpu).abs()
+    return {"share": float((difference > 0).float().mean()), "most": float(difference.max())}
+
+
+def convolutions(peak: float) -> dict[str, float]:
+    """Returns the share of the peak of one 3×3 convolution by dilation, as chosen and as found by trying."""
+    shares = {}
+    weight = torch.randn(128, 128, 3, 3, device=DEVICE, dtype=torch.bfloat16)
+    for is_tried in (False, True):
+        torch.backends.cudnn.benchmark = is_tried
+        for dilation, batch in ((1, 1), (2, 1), (3, 1), (1, 4)):
+            x = torch.randn(batch, 128, 1024, 1024, device=DEVICE, dtype=torch.bfloat16)
+            x = x.contiguous(memory_format=torch.channels_last)
+            run = partial(functional.conv2d, x, weight, padding=dilation, dilation=dilation)
+            taken = best_seconds(run, DEVICE)
+            shares[f"dilation {dilation}, batch {batch}, tried {is_tried}"] = (
+                2 * 9 * 128**2 * batch * 2**20 / taken / peak
+            )
+    torch.backends.cudnn.benchmark = False
+    return shares
 
 
 def _denoising(restorer: Restorer, photo: torch.Tensor) -> Callable[[], object]:
     return lambda: noise_aware.denoise(restorer, photo)
 
 
-def training_share(subject: Subject, peak: float) -> float:
+def compiled(megapixels: float) -> dict[str, float]:
+    """Times networks as they are, with convolutions chosen by trying, and compiled, tile by tile."""
+    photo, runs = synthetic_photo(megapixels), {}
+    for subject in map(load_subject, ("nsp-fast", PAPER)):
+        noise = torch.full((6,), 0.03) if subject.spec.is_told_noise else None
+        for way in ("as it is", "compiled"):
+            network = copy.deepcopy(subject.network)
+            if way == "compiled":
+                network.compile(dynamic=False)
+            restorer = Restorer(network, subject.spec, Execution.choose("cuda"))
+            runs[f"{subject.name} {way}"] = partial(restorer.denoise, photo, mode="direct", noise=noise)
+    torch.backends.cudnn.benchmark = True
+    for name, run in runs.items():
+        begin = time.perf_counter()
+        run()
+        print(f"first time {name}: {time.perf_counter() - begin:.1f} s", flush=True)
+    taken = alternated(runs)
+    torch.backends.cudnn.benchmark = False
+    return taken
+
+
+def training_share(subject: Subject, peak: float, *, is_compiled: bool) -> float:
     """Returns a full DBSN's share of the peak while it trains on crops that lie on the device."""
+    torch.backends.cudnn.benchmark = True
     network = DbsnConfig().build().to(DEVICE, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(network.parameters())
+    if is_compiled:
+        network.compile(dynamic=False)
+    optimizer = torch.optim.AdamW(network.parameters(), fused=True)
     coarse = torch.rand(TRAINING_BATCH, 3, TRAINING_CROP, TRAINING_CROP, device=DEVICE)
     target = torch.rand(TRAINING_BATCH, 3, 2 * TRAINING_CROP, 2 * TRAINING_CROP, device=DEVICE)
 
@@ -90,13 +153,15 @@ def automatic_within(gigabytes: float, megapixels: float) -> dict[str, object]:
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(min(1.0, gigabytes * 2**30 / total))
     outcome: dict[str, object] = {"gigabytes": gigabytes}
-    for subject in map(load_subject, NETWORKS):
-        memory = PeakMemory(DEVICE)
-        restorer = Restorer(subject.network, subject.spec, Execution.choose("cuda"))
-        noise = torch.full((6,), 0.03) if subject.spec.is_told_noise else None
-        restorer.denoise(synthetic_photo(megapixels), mode="direct", noise=noise)
-        outcome[subject.name] = memory.peak_bytes()
-    torch.cuda.set_per_process_memory_fraction(1.0)
+    try:
+        for subject in map(load_subject, NETWORKS):
+            memory = PeakMemory(DEVICE)
+            restorer = Restorer(subject.network, subject.spec, Execution.choose("cuda"))
+            noise = torch.full((6,), 0.03) if subject.spec.is_told_noise else None
+            restorer.denoise(synthetic_photo(megapixels), mode="direct", noise=noise)
+            outcome[subject.name] = memory.peak_bytes()
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
     return outcome
 
 
@@ -106,6 +171,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="6 megapixels instead of 24")
+    parser.add_argument("--part", action="append", help="only this; may be repeated")
     parser.add_argument("--output", type=Path, default=Path("gpu.json"))
     given = parser.parse_args()
     if not torch.cuda.is_available():
@@ -115,14 +181,24 @@ def main() -> None:
     automatic = describe_precision(Execution.choose("cuda").precision)
     peak = next(found.matrix_flops for found in peaks if found.precision == automatic)
     report = {"device": torch.cuda.get_device_name(DEVICE), "peaks": [vars(found) for found in peaks]}
+    print(report, flush=True)
     parts: dict[str, Callable[[], object]] = {
-        "networks": lambda: networks_by_core(megapixels, peak),
+        "convolutions": lambda: convolutions(peak),
+        "recovery_difference": recovery_difference,
         "end_to_end": lambda: end_to_end(megapixels),
-        "training_share": lambda: training_share(load_subject(PAPER), peak),
+        "networks": lambda: networks_by_core(megapixels, peak),
+        "training_share": lambda: training_share(load_subject(PAPER), peak, is_compiled=False),
         "within": lambda: [automatic_within(size, megapixels) for size in GIGABYTES],
+        "compiled": lambda: compiled(megapixels),
+        "training_share_compiled": lambda: training_share(load_subject(PAPER), peak, is_compiled=True),
     }
     for name, part in parts.items():
-        report[name] = part()
+        if given.part and name not in given.part:
+            continue
+        try:
+            report[name] = part()
+        except Exception:  # a machine lent by the minute should try the rest
+            report[name] = traceback.format_exc()
         given.output.write_text(json.dumps(report, indent=2), encoding="utf-8")
         print(name, report[name], flush=True)
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nsp_cli.device import to_device
 from nsp_cli.pixels import to_unit_range
 from nsp_cli.tiling import reflected_indices
 
@@ -36,13 +37,16 @@ class BlockDct:
         height, width = image.shape[-2:]
         rows = reflected_indices(-self.stride, self._end(height), height)
         columns = reflected_indices(-self.stride, self._end(width), width)
+        rows, columns, kernels = (
+            to_device(known, image.device) for known in (rows, columns, dct_kernels(self.side))
+        )
         padded = image.index_select(-2, rows).index_select(-1, columns)
-        return functional.conv2d(padded[:, None], dct_kernels(self.side), stride=self.stride)
+        return functional.conv2d(padded[:, None], kernels, stride=self.stride)
 
     def inverse(self, coefficients: Tensor, height: int, width: int) -> Tensor:
         """Returns (C, height, width), blended of the blocks; unchanged ones give the picture back."""
         rows, columns = coefficients.shape[-2:]
-        blocks = _windowed_kernels(self.side).T @ coefficients.flatten(2)
+        blocks = to_device(_windowed_kernels(self.side), coefficients.device).T @ coefficients.flatten(2)
         whole = ((rows + 1) * self.stride, (columns + 1) * self.stride)
         # Four times faster here than a transposed convolution, which says the same.
         summed: Tensor = functional.fold(blocks, whole, self.side, stride=self.stride)[:, 0]
@@ -56,11 +60,22 @@ class BlockDct:
 @lru_cache(maxsize=4)
 def dct_kernels(side: int) -> Tensor:
     """Returns the (side², 1, side, side) orthonormal DCT-II basis pictures, row-major, DC first."""
+    basis = _dct_matrix(side)
+    return torch.einsum("ai,bj->abij", basis, basis).reshape(side * side, 1, side, side).float()
+
+
+@lru_cache(maxsize=4)
+def dct_matrix(side: int) -> Tensor:
+    """Returns the (side, side) orthonormal DCT-II, a row for each frequency."""
+    return _dct_matrix(side).float()
+
+
+def _dct_matrix(side: int) -> Tensor:
     frequency = torch.arange(side, dtype=torch.float64)[:, None]
     position = torch.arange(side, dtype=torch.float64)[None]
     basis = torch.cos(math.pi * (2 * position + 1) * frequency / (2 * side)) * math.sqrt(2 / side)
     basis[0] /= math.sqrt(2)
-    return torch.einsum("ai,bj->abij", basis, basis).reshape(side * side, 1, side, side).float()
+    return basis
 
 
 @lru_cache(maxsize=4)
@@ -73,12 +88,12 @@ def _windowed_kernels(side: int) -> Tensor:
 
 def to_luma_chroma(image: Tensor) -> Tensor:
     """Rotates (3, …) RGB into luma and two chroma planes, orthonormally: noise keeps its power."""
-    return torch.einsum("ij,j...->i...", _luma_chroma(), image)
+    return torch.einsum("ij,j...->i...", to_device(_luma_chroma(), image.device), image)
 
 
 def from_luma_chroma(image: Tensor) -> Tensor:
     """Undoes `to_luma_chroma`."""
-    return torch.einsum("ij,i...->j...", _luma_chroma(), image)
+    return torch.einsum("ij,i...->j...", to_device(_luma_chroma(), image.device), image)
 
 
 @lru_cache(maxsize=1)

@@ -12,6 +12,9 @@ from nsp_cli.errors import DeviceError
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
+# CUDA takes smaller copies along with their command.
+_PINNED_BYTES = 2**16
+
 # What a tile may take where the system does not say how much memory is free.
 _UNKNOWN_MEMORY = 2 * 2**30
 
@@ -125,10 +128,12 @@ def free_memory(device: torch.device) -> int:
 
 
 def _cuda_available(device: torch.device) -> int:
-    free, total = torch.cuda.mem_get_info(device)
+    # By number: torch says nothing of the share of plain "cuda".
+    index = torch.cuda.current_device() if device.index is None else device.index
+    free, total = torch.cuda.mem_get_info(index)
     # The process may be held to a share of the card; torch 2.6 cannot say so.
-    share: float = getattr(torch.cuda, "get_per_process_memory_fraction", lambda _device: 1.0)(device)
-    return max(0, min(free, int(share * total) - torch.cuda.memory_reserved(device)))
+    share: float = getattr(torch.cuda, "get_per_process_memory_fraction", lambda _index: 1.0)(index)
+    return max(0, min(free, int(share * total) - torch.cuda.memory_reserved(index)))
 
 
 def _linux_available() -> int:
@@ -138,6 +143,15 @@ def _linux_available() -> int:
         return int(sizes["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         return _UNKNOWN_MEMORY
+
+
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copies from main memory; a GPU does so in its turn, and the processor does not wait for it."""
+    if device.type != "cuda" or tensor.is_cuda:
+        return tensor.to(device)
+    # What is large must lie in pinned memory for that.
+    tensor = tensor.pin_memory() if tensor.nbytes > _PINNED_BYTES else tensor
+    return tensor.to(device, non_blocking=True)
 
 
 def release_memory(device: torch.device) -> None:

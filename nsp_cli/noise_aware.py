@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,9 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nsp_cli.back_projection import back_projected
+from nsp_cli.device import release_memory
 from nsp_cli.noise import NoiseProfile, measure_noise
 from nsp_cli.noise_bands import told_noise
-from nsp_cli.pixels import from_unit_range, to_unit_range
 from nsp_cli.recover import Strength, recover
 from nsp_cli.restore import OnProgress, Restorer, UpscaleMode
 
@@ -85,7 +87,7 @@ def denoise(
         return noisy, Treatment(treatment.noise, None)
     given = _told(restorer, treatment.noise, strength)
     prediction = _predict(restorer, noisy, treatment.mode, given, _first_part(on_progress))
-    result = recover(noisy, prediction, treatment.noise, strength, sees_all=told)
+    result = _recover(restorer, noisy, prediction, treatment.noise, strength)
     _finish_progress(noisy, on_progress)
     return result, treatment
 
@@ -112,7 +114,7 @@ def denoise_by_strengths(
     Raises:
         DeviceError: As for `denoise`.
     """
-    pixels, results, told = noisy.shape[1] * noisy.shape[2], [], restorer.spec.is_told_noise
+    pixels, results = noisy.shape[1] * noisy.shape[2], []
     answers: dict[tuple[float, ...], Tensor] = {}
     for index, strength in enumerate(strengths):
         if treatment.mode is None or strength.is_zero:
@@ -123,7 +125,7 @@ def denoise_by_strengths(
         if key not in answers:
             show = _part_of_several(on_progress, index, len(strengths))
             answers = {key: wanted(_predict(restorer, noisy, treatment.mode, given, show))}
-        results.append(recover(wanted(noisy), answers[key], treatment.noise, strength, sees_all=told))
+        results.append(_recover(restorer, wanted(noisy), answers[key], treatment.noise, strength))
     if on_progress:
         on_progress(len(strengths) * pixels, len(strengths) * pixels)
     return results
@@ -143,6 +145,18 @@ def _predict(
     on_progress: OnProgress | None,
 ) -> Tensor:
     return restorer.denoise(noisy, mode=mode, noise=told, dtype=_halfway_type(noisy), on_progress=on_progress)
+
+
+def _recover(
+    restorer: Restorer, noisy: Tensor, prediction: Tensor, noise: NoiseProfile, strength: Strength
+) -> Tensor:
+    """Recovers on the GPU that there is; other devices were not tried, and one too small is no error."""
+    sees_all, device = restorer.spec.is_told_noise, restorer.execution.device
+    if device.type == "cuda":
+        with suppress(torch.OutOfMemoryError):
+            return recover(noisy, prediction, noise, strength, sees_all=sees_all, device=device)
+        release_memory(device)
+    return recover(noisy, prediction, noise, strength, sees_all=sees_all)
 
 
 def upscale(
@@ -183,8 +197,8 @@ def upscale(
     prediction = _scaled_down(enlarged, restorer.spec.scale)
     target = noisy
     if measured.mode is not None and not strength.is_zero:
-        target = recover(noisy, prediction, measured.noise, strength, sees_all=told)
-    result = _agreeing(enlarged, target, restorer.spec.scale)
+        target = _recover(restorer, noisy, prediction, measured.noise, strength)
+    result = back_projected(enlarged, target, restorer.spec.scale)
     _finish_progress(noisy, on_progress)
     return result, Treatment(measured.noise, chosen)
 
@@ -202,32 +216,6 @@ def _halfway_type(photo: Tensor) -> torch.dtype:
 
 def _scaled_down(image: Tensor, scale: int) -> Tensor:
     return functional.avg_pool2d(image.float(), scale).to(image.dtype)
-
-
-def _agreeing(enlarged: Tensor, target: Tensor, scale: int) -> Tensor:
-    """Moves an enlargement's t×t means to the target's (back projection), in strips of rows."""
-    height, width = target.shape[-2:]
-    result = torch.empty((height * scale, width * scale, 3), dtype=target.dtype).permute(2, 0, 1)
-    for start in range(0, height, _STRIP):
-        top, bottom = max(0, start - _CONTEXT), min(height, start + _STRIP + _CONTEXT)
-        part = enlarged[:, top * scale : bottom * scale].float()
-        part = _back_project(part, to_unit_range(target[:, top:bottom]), scale)
-        stop = min(height, start + _STRIP)
-        core = part[:, (start - top) * scale : (stop - top) * scale]
-        result[:, start * scale : stop * scale] = from_unit_range(core, target.dtype)
-    return result
-
-
-# Rows of the photo; bicubic interpolation of the difference sees two rows around, in each of two rounds.
-_STRIP, _CONTEXT = 256, 8
-
-
-def _back_project(enlarged: Tensor, target: Tensor, scale: int) -> Tensor:
-    for mode in ("bicubic", "bicubic", "nearest"):
-        # Smooth first, so that no blocks show; what is left after that is invisible and made exact.
-        difference = target - functional.avg_pool2d(enlarged, scale)
-        enlarged = enlarged + functional.interpolate(difference[None], scale_factor=scale, mode=mode)[0]
-    return enlarged
 
 
 def _first_part(on_progress: OnProgress | None) -> Callable[[int, int], None] | None:

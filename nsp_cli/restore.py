@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nsp_cli.device import choose_device, choose_precision, free_memory, release_memory
+from nsp_cli.device import choose_device, choose_precision, free_memory, release_memory, to_device
 from nsp_cli.errors import DeviceError
 from nsp_cli.networks import NetworkSpec
 from nsp_cli.pixel_shuffle import pd_downsample, pd_upsample
@@ -29,9 +29,9 @@ OnProgress = Callable[[int, int], None]
 Network = Callable[[Tensor], Tensor]
 # A tile may take this share of the free memory: allocators round up, and others run too.
 _MEMORY_SHARE = 0.4
-# The best side of a core where any is exact, in pixels that the network takes for neighbours: larger ones
-# read less of their neighbours again. On a CPU fresh memory beyond that costs more than the halo does.
-_BEST_CORE_ON_CPU, _BEST_CORE_ON_GPU = 1024, 2048
+# The best side of a core where any is exact, in pixels that the network takes for neighbours. Larger ones
+# read less of their neighbours again, but fresh memory costs more than that, also on a GPU (docs/speed.md).
+_BEST_CORE = 1024
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,9 @@ class Restorer:
             metadata: What its weights file says.
             weights: The file, for those who record it.
         """
+        if execution.device.type == "cuda":
+            # Who asks for float32 means it: TF32 has the digits of float16.
+            torch.backends.cudnn.allow_tf32 = False
         self.network = network.eval().to(execution.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.spec = spec
         self.execution = execution
@@ -233,8 +236,7 @@ class Restorer:
         # One by one, a tile's sub-images may each be as large as a tile is otherwise.
         apart = stride if self._is_cpu else 1
         side = int((free / bytes_per_pixel) ** 0.5) * apart - 2 * self.spec.radius * stride
-        best = _BEST_CORE_ON_CPU * apart if self._is_cpu else _BEST_CORE_ON_GPU
-        return min(side, best) if self.spec.exact_tiling else side
+        return min(side, _BEST_CORE * apart) if self.spec.exact_tiling else side
 
     def _process_tile(self, noisy: Tensor, tile: Tile, process: Network) -> Tensor:
         read = _read_tile(noisy, tile, self.execution.device)
@@ -273,9 +275,7 @@ def _read_tile(photo: Tensor, tile: Tile, device: torch.device) -> Tensor:
     part = photo[:, rows.read_start : rows.read_stop, columns.read_start : columns.read_stop]
     if part.dtype != torch.uint8:  # other integers do not exist on every device
         part = to_unit_range(part)
-    if device.type == "cuda":  # from pinned memory it is copied while the CPU goes on
-        part = part.pin_memory()
-    part = to_unit_range(part.to(device, non_blocking=True))
+    part = to_unit_range(to_device(part, device))
     height, width = rows.read_stop - rows.read_start, columns.read_stop - columns.read_start
     return pad_bottom_right(part[None], height, width)
 

@@ -24,7 +24,7 @@ ROWS = [
     {"datasets"},
     {"judge", "batch", "bench", "evaluate", "plot"},
     {"noise_aware"},
-    {"recover"},
+    {"recover", "back_projection"},
     {"training"},
     {"noise_bands", "noise_model"},
     {"restore", "noise"},

@@ -87,10 +87,14 @@ def test_free_memory_is_plausible():
 
 @pytest.mark.parametrize(("share", "expected"), [(1.0, 600), (0.5, 400), (0.05, 0)])
 def test_free_memory_of_a_card_is_what_the_process_may_take(share, expected, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (600, 1000))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _device: 100)
-    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda _device: share, raising=False)
+    # As torch 2.11 has it: "cuda" without a number is an error.
+    shares = {0: share}
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", shares.__getitem__, raising=False)
     assert free_memory(torch.device("cuda")) == expected
+    assert free_memory(torch.device("cuda", 0)) == expected
 
 
 def test_only_what_the_hardware_computes_is_native(monkeypatch):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch.nn import functional
 
-from nsp_cli import Strength, load_weights, noise_aware
+from nsp_cli import Strength, back_projection, load_weights, noise_aware
 from nsp_cli.evaluate import evaluate, find_pairs, mean_score
 from nsp_cli.metrics import psnr
+from nsp_cli.noise_bands import told_noise
+from nsp_cli.restore import Execution
 from tests.conftest import SHARED
 from tests.scenes import correlated_noise, scene, to_8_bits, white_noise
 
@@ -98,10 +102,30 @@ def test_an_enlargement_at_strength_nought_scales_down_to_the_photo(enlarger, no
 
 def test_strips_of_an_enlargement_leave_no_trace(blind_spot, noisy, monkeypatch):
     exact = noisy.float() / 255
-    monkeypatch.setattr(noise_aware, "_STRIP", 1 << 20)
+    monkeypatch.setattr(back_projection, "_STRIP", 1 << 20)
     whole, _ = noise_aware.upscale(blind_spot, exact)
-    monkeypatch.setattr(noise_aware, "_STRIP", 16)
+    monkeypatch.setattr(back_projection, "_STRIP", 16)
     assert torch.allclose(noise_aware.upscale(blind_spot, exact)[0], whole, atol=1e-6)
+
+
+def test_a_gpu_too_small_to_recover_on_leaves_that_to_the_processor(restorer, noisy, monkeypatch):
+    is_told, tried = restorer.spec.is_told_noise, []
+    expected, treatment = noise_aware.denoise(restorer, noisy)
+    recover = noise_aware.recover
+
+    def on_a_small_gpu(*given, device=None, **options):
+        tried.append(device)
+        if device is not None:
+            raise torch.OutOfMemoryError
+        return recover(*given, **options)
+
+    monkeypatch.setattr(noise_aware, "recover", on_a_small_gpu)
+    gpu = SimpleNamespace(spec=restorer.spec, execution=Execution(torch.device("cuda"), torch.bfloat16))
+    told = told_noise(treatment.noise) if is_told else None
+    prediction = restorer.denoise(noisy, mode=treatment.mode, noise=told, dtype=torch.float16)
+    result = noise_aware._recover(gpu, noisy, prediction, treatment.noise, Strength())
+    assert tried == [torch.device("cuda"), None]
+    assert torch.equal(result, expected)
 
 
 def test_progress_rises_to_the_photos_pixels(restorer, noisy):

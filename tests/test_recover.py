@@ -54,9 +54,9 @@ class TestRecover:
     @pytest.mark.parametrize("core", [8, 56, 128])
     def test_tiles_leave_no_trace(self, noisy, monkeypatch, core):
         exact = noisy.float() / 255
-        monkeypatch.setattr(recover_module, "_CORE", 1 << 20)
+        monkeypatch.setattr(recover_module, "_CORE_ON_CPU", 1 << 20)
         whole = recovered(exact, blurred(noisy))
-        monkeypatch.setattr(recover_module, "_CORE", core)
+        monkeypatch.setattr(recover_module, "_CORE_ON_CPU", core)
         assert torch.allclose(recovered(exact, blurred(noisy)), whole, atol=2e-6)
 
     def test_same_input_same_output(self, noisy):

@@ -45,7 +45,7 @@ def measure_peaks(device: torch.device) -> list[Peak]:
 def _matrix_flops(device: torch.device, precision: torch.dtype) -> float:
     sides = _SIDES_ON_CPU if device.type == "cpu" else _SIDES_ON_GPU
     return max(
-        2 * side**3 / _best_seconds(product, device)
+        2 * side**3 / best_seconds(product, device)
         for side in sides
         for product in _products(side, device, precision)
     )
@@ -67,10 +67,11 @@ def _products(side: int, device: torch.device, precision: torch.dtype) -> Iterat
 def _copy(device: torch.device, precision: torch.dtype) -> float:
     source = torch.zeros(_COPIED_BYTES // precision.itemsize, dtype=precision, device=device)
     target = torch.empty_like(source)
-    return 2 * _COPIED_BYTES / _best_seconds(lambda: target.copy_(source), device)
+    return 2 * _COPIED_BYTES / best_seconds(lambda: target.copy_(source), device)
 
 
-def _best_seconds(function: Callable[[], object], device: torch.device) -> float:
+def best_seconds(function: Callable[[], object], device: torch.device) -> float:
+    """Returns the seconds of the fastest call of many, its work on the device done."""
     function()
     best, end = float("inf"), time.perf_counter() + _SECONDS
     while time.perf_counter() < end:
