@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nsp_cli.block_dct import dct_kernels, to_luma_chroma
+from nsp_cli.device import to_device
 from nsp_cli.flat_power import frequencies
 from nsp_cli.noise import SIDE, NoiseProfile
 
@@ -22,25 +23,29 @@ def noise_bands(spectrum: Tensor) -> Tensor:
     """Sums a spectrum up.
 
     Args:
-        spectrum: (3, 8, 8) variance of each DCT coefficient, in luma and the two chroma planes, as
+        spectrum: (…, 3, 8, 8) variance of each DCT coefficient, in luma and the two chroma planes, as
             `NoiseProfile.spectrum`.
 
     Returns:
-        (6,) standard deviation per coefficient where white is 1: coarse, middle and fine luma, then
+        (…, 6) standard deviation per coefficient where white is 1: coarse, middle and fine luma, then
         the same of chroma. White noise has the same in all.
     """
     frequency = frequencies(SIDE)
     fine, coarse = frequency >= _EDGES[1], (frequency > 0) & (frequency < _EDGES[0])
-    power = spectrum.flatten(1)
-    bands = [power[:, band] for band in (coarse, ~fine & (frequency >= _EDGES[0]), fine)]
-    luma, chroma = ([band[planes].mean() for band in bands] for planes in (slice(0, 1), slice(1, 3)))
-    return torch.stack([*luma, *chroma]).clamp(min=0).sqrt()
+    power = spectrum.flatten(-2)
+    masks = torch.stack([coarse, ~fine & (frequency >= _EDGES[0]), fine], dim=1).float()
+    # (…, 3 planes, 3 bands)
+    bands = power @ to_device(masks / masks.sum(0), power.device)
+    luma, chroma = bands[..., 0, :], bands[..., 1:, :].mean(-2)
+    return torch.cat([luma, chroma], dim=-1).clamp(min=0).sqrt()
 
 
 def bands_of_residual(residual: Tensor) -> Tensor:
-    """Returns the `noise_bands` of (3, H, W) noise itself, where that is known."""
-    coefficients = functional.conv2d(to_luma_chroma(residual)[:, None], dct_kernels(SIDE), stride=SIDE)
-    return noise_bands(coefficients.square().mean((2, 3)).view(3, SIDE, SIDE))
+    """Returns the (…, 6) `noise_bands` of (…, 3, H, W) noise itself, where that is known."""
+    planes = to_luma_chroma(residual.movedim(-3, 0)).movedim(0, -3)
+    kernels = to_device(dct_kernels(SIDE), residual.device)
+    coefficients = functional.conv2d(planes.reshape(-1, 1, *planes.shape[-2:]), kernels, stride=SIDE)
+    return noise_bands(coefficients.square().mean((2, 3)).view(*planes.shape[:-2], SIDE, SIDE))
 
 
 def told_noise(profile: NoiseProfile, *, luma: float = 1.0, chroma: float = 1.0) -> Tensor:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
 from nsp_cli.block_dct import from_luma_chroma
+from nsp_cli.device import to_device
 from nsp_cli.noise import SIDE, NoiseProfile
 
 
@@ -15,16 +18,23 @@ def sample_noise(profile: NoiseProfile, picture: Tensor, generator: torch.Genera
     Args:
         profile: What was measured.
         picture: (3, H, W) in [0, 1], at least 16×16, that the noise is for; gives the brightness.
-        generator: Source of randomness.
+        generator: Source of randomness, on the picture's device.
 
     Returns:
         (3, H, W), to be added. Luma and the two chroma planes are independent of each other.
     """
-    white = torch.randn(picture.shape, generator=generator)
+    white = torch.randn(picture.shape, generator=generator, device=picture.device)
     shape = (picture.shape[1], picture.shape[2])
-    response = torch.stack([_power_spectrum(profile, plane, shape) for plane in range(3)]).sqrt()
+    response = to_device(_response(profile, shape), picture.device)
     planes = torch.fft.irfft2(torch.fft.rfft2(white) * response, s=shape)
     return from_luma_chroma(planes) * _relative_level(profile, picture.mean(0))
+
+
+# A run draws the noise of the same photos over and over.
+@lru_cache(maxsize=128)
+def _response(profile: NoiseProfile, shape: tuple[int, int]) -> Tensor:
+    """Returns (3, H, W // 2 + 1): what each frequency of white noise is multiplied with."""
+    return torch.stack([_power_spectrum(profile, plane, shape) for plane in range(3)]).sqrt()
 
 
 def _power_spectrum(profile: NoiseProfile, plane: int, shape: tuple[int, int]) -> Tensor:
@@ -45,7 +55,8 @@ def _relative_level(profile: NoiseProfile, brightness: Tensor) -> Tensor:
     levels = levels / levels.square().mean().sqrt().clamp(min=1e-9)
     if len(levels) == 1:
         return torch.ones_like(brightness)
-    upper = torch.bucketize(brightness, profile.brightness).clamp(1, len(levels) - 1)
-    low, high = profile.brightness[upper - 1], profile.brightness[upper]
+    levels, bins = (to_device(known, brightness.device) for known in (levels, profile.brightness))
+    upper = torch.bucketize(brightness, bins).clamp(1, len(levels) - 1)
+    low, high = bins[upper - 1], bins[upper]
     share = ((brightness - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
     return torch.lerp(levels[upper - 1], levels[upper], share)

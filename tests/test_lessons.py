@@ -12,6 +12,7 @@ import torch
 from nsp_cli.errors import TrainingError
 from nsp_cli.noise_bands import bands_of_residual
 from nsp_cli.training import lessons
+from nsp_cli.training.lesson_making import Lessons, make_lessons
 from nsp_cli.training.lessons import LessonSampler, check_sizes
 from nsp_cli.training.photo_cache import PhotoCache
 from nsp_cli.training.pool import PhotoPool
@@ -39,6 +40,15 @@ def cache(tmp_path: Path) -> PhotoCache:
 @pytest.fixture
 def study(pool, cache) -> Study:
     return prepare_study(pool, cache, plain_grey, "grey")
+
+
+def lessons_of(
+    study: Study, recipe: StudentRecipe, scale: int = 1, *, seed: int = 0, step: int = 0, rank: int = 0
+) -> Lessons:
+    drawn = LessonSampler(study, recipe, scale, rank=rank).draw(seed, step)
+    return make_lessons(
+        drawn, scale=scale, balance=recipe.balance, seed=seed, step=step, device=torch.device("cpu")
+    )
 
 
 def plain_grey(photo: torch.Tensor) -> torch.Tensor:
@@ -85,7 +95,7 @@ def test_mild_photos_are_made_smaller_and_noisy_ones_are_not(study):
 
 @pytest.mark.parametrize("scale", [1, 2])
 def test_shapes(study, scale):
-    drawn = LessonSampler(study, RECIPE, scale).draw(0, 0)
+    drawn = lessons_of(study, RECIPE, scale)
     assert drawn.noisy.shape == (3, 3, 48, 48)
     assert drawn.clean.shape == (3, 3, 48 * scale, 48 * scale)
     assert drawn.noise.shape == (3, 6)
@@ -93,21 +103,24 @@ def test_shapes(study, scale):
 
 
 def test_seed_and_step_decide(study):
-    sampler = LessonSampler(study, RECIPE, 1)
-    assert torch.equal(sampler.draw(1, 2).noisy, sampler.draw(1, 2).noisy)
-    assert not torch.equal(sampler.draw(1, 2).noisy, sampler.draw(1, 3).noisy)
-    assert not torch.equal(sampler.draw(1, 2).noisy, sampler.draw(2, 2).noisy)
+    first, again, next_step, other_seed = (
+        lessons_of(study, RECIPE, seed=seed, step=step).noisy
+        for seed, step in ((1, 2), (1, 2), (1, 3), (2, 2))
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, next_step)
+    assert not torch.equal(first, other_seed)
 
 
 def test_two_processes_draw_what_one_would(study):
-    one = LessonSampler(study, replace(RECIPE, batch=6), 1).draw(0, 5)
-    two = [LessonSampler(study, RECIPE, 1, rank=rank).draw(0, 5) for rank in (0, 1)]
+    one = lessons_of(study, replace(RECIPE, batch=6), step=5)
+    two = [lessons_of(study, RECIPE, step=5, rank=rank) for rank in (0, 1)]
     torch.testing.assert_close(torch.cat([part.noisy for part in two]), one.noisy)
     torch.testing.assert_close(torch.cat([part.noise for part in two]), one.noise)
 
 
 def test_a_real_lesson_is_the_photo_and_the_teachers_answer(study):
-    drawn = LessonSampler(study, replace(RECIPE, real=1.0, taught=0.0), 1).draw(0, 0)
+    drawn = lessons_of(study, replace(RECIPE, real=1.0, taught=0.0))
     assert torch.allclose(drawn.clean, torch.tensor(30_000 / 65_535))
     assert drawn.noisy.std(dim=(2, 3)).min() > 10 / 255
 
@@ -125,13 +138,13 @@ def test_shares_are_kept(study, kind, monkeypatch):
 def test_what_the_student_is_told_is_the_noise_give_or_take(study, monkeypatch):
     for name in ("_ALL_WRONG", "_EACH_WRONG", "_COARSE_WRONG"):
         monkeypatch.setattr(lessons, name, 0.0)
-    drawn = LessonSampler(study, replace(RECIPE, real=0.0, taught=1.0), 1).draw(0, 0)
+    drawn = lessons_of(study, replace(RECIPE, real=0.0, taught=1.0))
     for noisy, clean, told in zip(drawn.noisy, drawn.clean, drawn.noise, strict=True):
         torch.testing.assert_close(told, bands_of_residual(noisy - clean))
 
 
 def test_strong_noise_counts_less(study):
-    drawn = [LessonSampler(study, RECIPE, 1).draw(0, step) for step in range(5)]
+    drawn = [lessons_of(study, RECIPE, step=step) for step in range(5)]
     noise = torch.cat([(one.noisy - one.clean).std((1, 2, 3)) for one in drawn])
     weights = torch.cat([one.weights for one in drawn])
     assert weights[noise.argmax()] < weights[noise.argmin()]
@@ -146,9 +159,9 @@ def test_enlarging_lessons_survive_sharp_edges_in_the_dark(pool, cache):
         return edges.to(torch.uint16)
 
     study = prepare_study(pool, cache, hard, "hard")
-    sampler = LessonSampler(study, replace(RECIPE, batch=8, real=0.3, measured=0.3), 2)
+    recipe = replace(RECIPE, batch=8, real=0.3, measured=0.3)
     for step in range(20):
-        drawn = sampler.draw(0, step)
+        drawn = lessons_of(study, recipe, 2, step=step)
         assert drawn.noise.isfinite().all()
         assert drawn.noisy.min() >= 0
         assert drawn.noisy.max() <= 1
@@ -156,8 +169,8 @@ def test_enlarging_lessons_survive_sharp_edges_in_the_dark(pool, cache):
 
 
 def test_measured_noise_is_that_of_the_photos(study):
-    drawn = LessonSampler(study, replace(RECIPE, real=0.0, measured=1.0, batch=30), 1).draw(0, 0)
-    still = LessonSampler(study, replace(RECIPE, real=0.0, measured=0.0, batch=30), 1).draw(0, 0)
+    drawn = lessons_of(study, replace(RECIPE, real=0.0, measured=1.0, batch=30))
+    still = lessons_of(study, replace(RECIPE, real=0.0, measured=0.0, batch=30))
     level = (drawn.noisy - drawn.clean).std(dim=(1, 2, 3))
     # The photos were made with noise of 20 levels.
     assert 12 / 255 < level.median() < 25 / 255

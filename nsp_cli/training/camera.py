@@ -9,20 +9,20 @@ and chroma noise is a fifth of it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from nsp_cli.block_dct import from_luma_chroma, to_luma_chroma
-from nsp_cli.photo import jpeg_round_trip
+from nsp_cli.device import to_device
 from nsp_cli.training.draws import below, happens, uniform
+from nsp_cli.training.jpeg_damage import compress
 from nsp_cli.training.sensor import (
     SensorNoise,
-    bayer_mask,
+    bayer_masks,
     demosaic_bilinear,
     draw_sensor_noise,
     srgb_to_linear,
@@ -31,6 +31,8 @@ from nsp_cli.training.sensor import (
 # Where the sRGB curve's slope is taken at the least; in black it would be 12.92, which no camera keeps.
 _DARKEST = 0.004
 _EDGE = 0.06
+# Standard deviation, in pixels, of what cameras add to their smoothing where a picture is flat.
+_FLAT_WIDTH = 1.2
 
 
 @dataclass(frozen=True)
@@ -111,40 +113,46 @@ def photograph(clean: Tensor, cameras: Sequence[Camera], generators: Sequence[to
     """Takes noisy pictures of clean ones.
 
     Args:
-        clean: (B, 3, H, W) sRGB in [0, 1], on the CPU.
+        clean: (B, 3, H, W) sRGB in [0, 1].
         cameras: One for each picture.
-        generators: Source of each picture's randomness.
+        generators: Source of each picture's randomness, on the pictures' device.
 
     Returns:
         (B, 3, H, W) sRGB in [0, 1], 8-bit values.
     """
     noise = _processed(clean, cameras, _sensor_noise(clean, cameras, generators))
-    noisy = ((clean + noise).clamp(0, 1) * 255).round().to(torch.uint8)
-    return torch.stack(list(map(_saved, noisy, cameras))).float() / 255
+    return _saved(((clean + noise).clamp(0, 1) * 255).round(), cameras) / 255
 
 
-def _saved(picture: Tensor, camera: Camera) -> Tensor:
-    if camera.quality is None:
-        return picture
-    top, left = ((8 - offset) % 8 for offset in camera.grid)
-    pixels = np.pad(picture.permute(1, 2, 0).numpy(), ((top, 0), (left, 0), (0, 0)), mode="edge")
-    compressed = jpeg_round_trip(pixels, camera.quality, camera.subsampling)[top:, left:]
-    return torch.from_numpy(np.ascontiguousarray(compressed)).permute(2, 0, 1)
+def _saved(pictures: Tensor, cameras: Sequence[Camera]) -> Tensor:
+    for subsampling in (0, 2):
+        chosen = [
+            index
+            for index, camera in enumerate(cameras)
+            if camera.quality is not None and camera.subsampling == subsampling
+        ]
+        if chosen:
+            qualities = [cameras[index].quality or 0 for index in chosen]
+            grids = [cameras[index].grid for index in chosen]
+            places = to_device(torch.tensor(chosen), pictures.device)
+            pictures[places] = compress(pictures[places], qualities, grids, halves_chroma=subsampling == 2)
+    return pictures
 
 
 def _sensor_noise(clean: Tensor, cameras: Sequence[Camera], generators: Sequence[torch.Generator]) -> Tensor:
     """Returns demosaiced, colour-corrected noise in gamma-coded values; its strength means nothing."""
-    white = torch.stack([torch.randn(clean.shape[1:], generator=g) for g in generators])
-    gains = _column([(camera.sensor.gains[0], 1.0, camera.sensor.gains[1]) for camera in cameras])
-    shot, read = (_column([getattr(camera.sensor, name) for camera in cameras]) for name in ("shot", "read"))
+    white = torch.stack([torch.randn(clean.shape[1:], generator=g, device=clean.device) for g in generators])
+    column = _Columns(cameras, clean.device)
+    gains = column(lambda camera: (camera.sensor.gains[0], 1.0, camera.sensor.gains[1]))
     linear = srgb_to_linear(clean)
+    shot, read = column(lambda camera: camera.sensor.shot), column(lambda camera: camera.sensor.read)
     noise = (shot * linear / gains + read).sqrt() * white
-    height, width = clean.shape[-2:]
-    masks = torch.stack([bayer_mask(height, width, camera.phase or (0, 0)) for camera in cameras])
-    has_mosaic = _column([float(camera.phase is not None) for camera in cameras])
-    colour = torch.where(has_mosaic > 0, demosaic_bilinear(noise * masks), noise) * gains
-    mixing = _column([camera.mixing for camera in cameras])
+    phases = [camera.phase or (0, 0) for camera in cameras]
+    mosaic = noise * to_device(bayer_masks(clean.shape[-2], clean.shape[-1], phases), clean.device)
+    has_mosaic = column(lambda camera: float(camera.phase is not None))
+    colour = torch.where(has_mosaic > 0, demosaic_bilinear(mosaic), noise) * gains
     # A colour matrix with rows that sum to one amplifies what differs between channels.
+    mixing = column(lambda camera: camera.mixing)
     colour = colour + 0.7 * mixing * (colour - colour.mean(1, keepdim=True))
     # The tone curve's slope: (1.055 / 2.4) · x^(1/2.4 − 1).
     return colour * linear.clamp(min=_DARKEST).pow(1 / 2.4 - 1)
@@ -152,38 +160,34 @@ def _sensor_noise(clean: Tensor, cameras: Sequence[Camera], generators: Sequence
 
 def _processed(clean: Tensor, cameras: Sequence[Camera], noise: Tensor) -> Tensor:
     """Smooths and sharpens noise as the cameras do, and makes it as strong as they say."""
-    shape = noise.shape[-2:]
-    spectrum = torch.fft.rfft2(torch.stack([to_luma_chroma(one) for one in noise]))
-    response = torch.stack([_response(camera, shape, extra=0.0) for camera in cameras])
-    planes = torch.fft.irfft2(spectrum * response, s=shape)
-    flat = _column([camera.flat_smoothing for camera in cameras])
-    if bool(flat.any()):
-        smooth = torch.stack([_response(camera, shape, extra=1.2) for camera in cameras])
-        planes = torch.lerp(planes, torch.fft.irfft2(spectrum * smooth, s=shape), flat * _flatness(clean))
+    shape, column = noise.shape[-2:], _Columns(cameras, clean.device)
+    spectrum = torch.fft.rfft2(to_luma_chroma(noise.transpose(0, 1)).transpose(0, 1))
+    planes = torch.fft.irfft2(spectrum * _response(column, shape, extra=0.0), s=shape)
+    if any(camera.flat_smoothing for camera in cameras):
+        smooth = torch.fft.irfft2(spectrum * _response(column, shape, extra=_FLAT_WIDTH), s=shape)
+        planes = torch.lerp(planes, smooth, column(lambda camera: camera.flat_smoothing) * _flatness(clean))
     rms = planes.square().mean((2, 3), keepdim=True).sqrt()
     rms = torch.cat([rms[:, :1], rms[:, 1:].mean(1, keepdim=True).expand(-1, 2, -1, -1)], 1)
-    wanted = _column([(camera.luma, camera.chroma, camera.chroma) for camera in cameras])
-    return torch.stack([from_luma_chroma(one) for one in planes / rms.clamp(min=1e-9) * wanted])
+    wanted = column(lambda camera: (camera.luma, camera.chroma, camera.chroma))
+    return from_luma_chroma((planes / rms.clamp(min=1e-9) * wanted).transpose(0, 1)).transpose(0, 1)
 
 
-def _response(camera: Camera, shape: tuple[int, ...] | torch.Size, *, extra: float) -> Tensor:
-    """Returns (3, H, W // 2 + 1): what each frequency of luma and chroma is multiplied with."""
+def _response(column: _Columns, shape: tuple[int, ...] | torch.Size, *, extra: float) -> Tensor:
+    """Returns (B, 3, H, W // 2 + 1): what each frequency of luma and chroma is multiplied with."""
     rows, columns = torch.fft.fftfreq(shape[0]), torch.fft.rfftfreq(shape[1])
-    squared = rows[:, None] ** 2 + columns[None] ** 2
+    squared = to_device(rows[:, None] ** 2 + columns[None] ** 2, column.device)
 
-    def low_pass(width: float) -> Tensor:
-        return torch.exp(-2 * (math.pi * width) ** 2 * squared)
+    def low_pass(width: Tensor) -> Tensor:
+        return torch.exp(-2 * math.pi**2 * width.square() * squared)
 
-    planes = []
-    for width in (camera.luma_width, camera.chroma_width, camera.chroma_width):
-        fine = (low_pass(math.hypot(width, extra)).square() + camera.floor**2).sqrt()
-        coarse = low_pass(math.hypot(width, camera.blotch_width))
-        fine_power, coarse_power = fine.square().mean(), coarse.square().mean().clamp(min=1e-9)
-        share = camera.blotches
-        power = (1 - share) * fine.square() + share * fine_power / coarse_power * coarse.square()
-        planes.append(power.sqrt())
-    planes[0] = planes[0] * (1 + camera.sharpening * (1 - low_pass(1.0)))
-    return torch.stack(planes)
+    width = column(lambda camera: (camera.luma_width, camera.chroma_width, camera.chroma_width))
+    floor, share = column(lambda camera: camera.floor), column(lambda camera: camera.blotches)
+    fine = low_pass(torch.hypot(width, torch.full_like(width, extra))).square() + floor.square()
+    coarse = low_pass(torch.hypot(width, column(lambda camera: camera.blotch_width))).square()
+    levelled = coarse * fine.mean((2, 3), keepdim=True) / coarse.mean((2, 3), keepdim=True).clamp(min=1e-9)
+    response = torch.lerp(fine, levelled, share).sqrt()
+    sharpening = column(lambda camera: (camera.sharpening, 0.0, 0.0))
+    return response * (1 + sharpening * (1 - low_pass(torch.ones_like(width))))
 
 
 def _flatness(clean: Tensor) -> Tensor:
@@ -194,6 +198,12 @@ def _flatness(clean: Tensor) -> Tensor:
     return 1 / (1 + deviation / _EDGE**2 * 4)
 
 
-def _column(values: Sequence[float] | Sequence[tuple[float, ...]]) -> Tensor:
-    """Returns one value, or one per channel, for each picture, to be broadcast over its pixels."""
-    return torch.tensor(values).reshape(len(values), -1, 1, 1)
+class _Columns:
+    """Reads one value, or one per channel, of each camera, (B, 1 or 3, 1, 1), to go with its picture."""
+
+    def __init__(self, cameras: Sequence[Camera], device: torch.device) -> None:
+        self._cameras, self.device = cameras, device
+
+    def __call__(self, read: Callable[[Camera], float | tuple[float, ...]]) -> Tensor:
+        values = torch.tensor([read(camera) for camera in self._cameras])
+        return to_device(values.reshape(len(values), -1, 1, 1), self.device)

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nsp_cli.device import to_device
+
 
 def _area(distance: float) -> float:
     return float(abs(distance) < 0.5)
@@ -44,7 +46,7 @@ def halve(image: Tensor, kernel: str) -> Tensor:
     """
     # A new pixel's centre lies between two old ones, so taps are at odd multiples of a quarter.
     taps = torch.tensor([KERNELS[kernel]((tap + 0.5) / 2) for tap in range(-6, 6)])
-    taps = taps / taps.sum()
+    taps = to_device(taps / taps.sum(), image.device)
     padded = functional.pad(image[:, None], (5, 5, 5, 5), mode="reflect")
     rows = functional.conv2d(padded, taps.view(1, 1, 12, 1), stride=(2, 1))
     halved: Tensor = functional.conv2d(rows, taps.view(1, 1, 1, 12), stride=(1, 2))

@@ -1,23 +1,20 @@
-"""Draws a student's lessons: noisy pictures, what they should become, and how noisy they are."""
+"""Draws a student's lessons: which pictures, and what noise they are to get."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from nsp_cli.errors import TrainingError
-from nsp_cli.noise_bands import bands_of_residual
-from nsp_cli.noise_model import sample_noise
-from nsp_cli.pixels import to_unit_range
-from nsp_cli.training.camera import draw_camera, photograph
+from nsp_cli.noise import NoiseProfile
+from nsp_cli.pixels import Pixels, to_unit_range
+from nsp_cli.training.camera import Camera, draw_camera
 from nsp_cli.training.draws import Deck, below, generator_for, happens, uniform
-from nsp_cli.training.halving import KERNELS, halve
+from nsp_cli.training.halving import KERNELS
 from nsp_cli.training.pool import PhotoPool, TrainingPhoto
 from nsp_cli.training.recipe import StudentRecipe
 from nsp_cli.training.sampler import photo_weight
@@ -32,36 +29,51 @@ _BLURS = (0.3, 0.9)
 _ALL_WRONG, _EACH_WRONG, _COARSE_WRONG = 0.3, 0.2, 0.6
 
 
-@dataclass(frozen=True, eq=False)
-class Lessons:
-    """A step's lessons of one process.
+@dataclass(frozen=True)
+class Exposure:
+    """How a picture is changed before it gets noise.
 
     Attributes:
-        noisy: (B, 3, S, S) in [0, 1].
-        noise: (B, 6) as `noise_bands`, as wrong as a measurement may be.
-        clean: (B, 3, t·S, t·S), the targets.
-        weights: (B,) that the losses count with.
+        gains: What red, green and blue are multiplied with.
+        blur: Standard deviation of a Gaussian in pixels; 0 for none.
     """
 
-    noisy: Tensor
-    noise: Tensor
-    clean: Tensor
-    weights: Tensor
+    gains: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    blur: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
-class _Lesson:
-    """One lesson in the making.
+class Plan:
+    """What becomes of a picture in a lesson.
 
     Attributes:
-        clean: (3, t·S, t·S), the target.
-        still: (3, S, S), what the student would see without noise.
-        noisy: (3, S, S), or None where noise is to be simulated.
+        number: The lesson's place in the step over all processes; decides its noise.
+        noise: Where its noise comes from; None where it is a photo with its own.
+        exposure: Of the picture.
+        kernel: What an enlarging student's input is halved with.
+        wrong: (6,) powers of e that its measured noise is off by.
+    """
+
+    number: int
+    noise: Camera | NoiseProfile | None
+    exposure: Exposure
+    kernel: str
+    wrong: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A step's lessons of one process, as drawn and not yet made.
+
+    Attributes:
+        clean: (B, 3, t·S, t·S) in [0, 1], pictures as they are stored.
+        own: The photos themselves, of the lessons that have their own noise, in order; maybe none.
+        plans: One for each lesson.
     """
 
     clean: Tensor
-    still: Tensor
-    noisy: Tensor | None
+    own: tuple[Tensor, ...]
+    plans: tuple[Plan, ...]
 
 
 class LessonSampler:
@@ -79,103 +91,70 @@ class LessonSampler:
         Raises:
             TrainingError: No picture is as large as a target.
         """
-        self._recipe, self._scale, self._rank = recipe, scale, rank
+        self._recipe, self._side, self._rank = recipe, recipe.crop * scale, rank
         self._noises = study.noises
-        self._deck = _deck(study, recipe, recipe.crop * scale)
+        self._deck = _deck(study, recipe, self._side)
 
-    def draw(self, seed: int, step: int) -> Lessons:
+    def draw(self, seed: int, step: int) -> Drawn:
         """Returns this process's lessons of a step."""
         first = self._rank * self._recipe.batch
-        generators = [generator_for(seed, step, first + index) for index in range(self._recipe.batch)]
-        lessons = [self._draw_lesson(generator) for generator in generators]
-        noisy = torch.stack(self._with_noise(lessons, generators))
-        residuals = noisy - torch.stack([lesson.still for lesson in lessons])
-        noise = torch.stack(list(map(bands_of_residual, residuals)))
-        return Lessons(
-            noisy,
-            torch.stack([_measured(bands, g) for bands, g in zip(noise, generators, strict=True)]),
-            torch.stack([lesson.clean for lesson in lessons]),
-            # The mean of luma, in levels; a tenth of white counts 1.
-            (10 * noise[:, :3].mean(1) + 0.04).pow(-self._recipe.balance),
+        clean, own, plans = [], [], []
+        for number in range(first, first + self._recipe.batch):
+            generator = generator_for(seed, step, number)
+            picture, photo = _crop(self._deck.draw(generator), self._side, generator)
+            clean.append(picture)
+            own += [] if photo is None else [photo]
+            plans.append(self._plan(number, generator, has_own=photo is not None))
+        return Drawn(_in_unit_range(np.stack(clean)), tuple(map(_in_unit_range, own)), tuple(plans))
+
+    def _plan(self, number: int, generator: torch.Generator, *, has_own: bool) -> Plan:
+        return Plan(
+            number,
+            None if has_own else self._draw_noise(generator),
+            Exposure() if has_own else _draw_exposure(generator),
+            list(KERNELS)[below(len(KERNELS), generator)],
+            _draw_wrongness(generator),
         )
 
-    def _draw_lesson(self, generator: torch.Generator) -> _Lesson:
-        picture = self._deck.draw(generator)
-        clean, noisy = _crop(picture, self._recipe.crop * self._scale, generator)
-        kernel = list(KERNELS)[below(len(KERNELS), generator)]
-        if noisy is None:
-            clean = _exposed(clean, generator)
-        if self._scale == 1:
-            return _Lesson(clean, clean, noisy)
-        # Sharp kernels overshoot, and a negative exposure has no shot noise.
-        still = halve(clean, kernel).clamp(0, 1)
-        return _Lesson(clean, still, None if noisy is None else halve(noisy, kernel).clamp(0, 1))
-
-    def _with_noise(self, lessons: Sequence[_Lesson], generators: Sequence[torch.Generator]) -> list[Tensor]:
-        """Returns (3, S, S) each: what the student sees."""
-        seen = [lesson.still if lesson.noisy is None else lesson.noisy for lesson in lessons]
-        by_camera = []
-        for index, (lesson, generator) in enumerate(zip(lessons, generators, strict=True)):
-            if lesson.noisy is not None:
-                continue
-            if self._noises and happens(self._recipe.measured, generator):
-                seen[index] = self._with_measured_noise(lesson.still, generator)
-            else:
-                by_camera.append(index)
-        if by_camera:
-            own = [generators[index] for index in by_camera]
-            stills = torch.stack([seen[index] for index in by_camera])
-            taken = photograph(stills, [draw_camera(generator) for generator in own], own)
-            for index, picture in zip(by_camera, taken, strict=True):
-                seen[index] = picture
-        return seen
-
-    def _with_measured_noise(self, still: Tensor, generator: torch.Generator) -> Tensor:
-        profile = self._noises[below(len(self._noises), generator)]
-        noisy = still + sample_noise(profile, still, generator)
-        return (noisy.clamp(0, 1) * 255).round() / 255
+    def _draw_noise(self, generator: torch.Generator) -> Camera | NoiseProfile:
+        if self._noises and happens(self._recipe.measured, generator):
+            return self._noises[below(len(self._noises), generator)]
+        return draw_camera(generator)
 
 
-def _crop(picture: Picture, side: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-    """Cuts the same place out of a picture and, where the lesson is real, its noisy original."""
+def _crop(picture: Picture, side: int, generator: torch.Generator) -> tuple[Pixels, Pixels | None]:
+    """Cuts the same place, (3, side, side), out of a picture and, if its lesson is real, the photo."""
     photo = picture.clean
     top, left = (below(size - side + 1, generator) for size in (photo.height, photo.width))
     turns, is_mirrored = below(4, generator), happens(0.5, generator)
 
-    def cut(source: TrainingPhoto) -> Tensor:
+    def cut(source: TrainingPhoto) -> Pixels:
         pixels = np.rot90(source.read(top, left, side, side), turns)
-        pixels = pixels[:, ::-1] if is_mirrored else pixels
-        return to_unit_range(torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1))
+        if pixels.dtype == np.uint8:
+            pixels = pixels.astype(np.uint16) * 257  # 65535 / 255, exactly
+        return (pixels[:, ::-1] if is_mirrored else pixels).transpose(2, 0, 1)
 
     return cut(photo), None if picture.noisy is None else cut(picture.noisy)
 
 
-def _exposed(clean: Tensor, generator: torch.Generator) -> Tensor:
-    """Makes another exposure of a picture, at times with a cast or out of focus."""
-    if happens(0.5, generator):
-        clean = clean * math.exp(uniform(*_EXPOSURES, generator))
-    if happens(0.3, generator):
-        clean = clean * torch.tensor([uniform(*_CASTS, generator) for _ in range(3)]).view(3, 1, 1)
-    if happens(0.3, generator):
-        clean = _blurred(clean, uniform(*_BLURS, generator))
-    return clean.clamp(0, 1)
+def _in_unit_range(pixels: Pixels) -> Tensor:
+    return to_unit_range(torch.from_numpy(np.ascontiguousarray(pixels)))
 
 
-def _blurred(image: Tensor, width: float) -> Tensor:
-    taps = torch.exp(-(torch.arange(-3, 4) ** 2) / (2 * width**2))
-    taps = taps / taps.sum()
-    padded = functional.pad(image[:, None], (3,) * 4, mode="reflect")
-    rows = functional.conv2d(padded, taps.view(1, 1, 7, 1))
-    return functional.conv2d(rows, taps.view(1, 1, 1, 7))[:, 0]
+def _draw_exposure(generator: torch.Generator) -> Exposure:
+    """Draws another exposure of a picture, at times with a cast or out of focus."""
+    gain = math.exp(uniform(*_EXPOSURES, generator)) if happens(0.5, generator) else 1.0
+    has_cast = happens(0.3, generator)
+    red, green, blue = (gain * uniform(*_CASTS, generator) if has_cast else gain for _ in range(3))
+    return Exposure((red, green, blue), uniform(*_BLURS, generator) if happens(0.3, generator) else 0.0)
 
 
-def _measured(bands: Tensor, generator: torch.Generator) -> Tensor:
-    """Makes (6,) known noise as uncertain as a measurement of it would be."""
+def _draw_wrongness(generator: torch.Generator) -> Tensor:
     wrong = _ALL_WRONG * torch.randn(1, generator=generator) + _EACH_WRONG * torch.randn(
         6, generator=generator
     )
     wrong[0] += _COARSE_WRONG * torch.randn((), generator=generator).abs()
-    return bands * wrong.exp()
+    return wrong
 
 
 def _deck(study: Study, recipe: StudentRecipe, side: int) -> Deck[Picture]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from nsp_cli.training.recipe import Budget
 from nsp_cli.training.trainer import Trainer
 
 CHECKPOINT_EVERY_SECONDS = 120.0
+# Threads that draw; more than that wait for each other.
+_DRAWING = min(6, max(2, (os.cpu_count() or 2) // 4))
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class _Loop:
     def run(self, wish: StopWish) -> None:
         trainer = self._trainer
         share = self._agree_on_share(wish)
-        with Prefetcher(self._draw, trainer.step) as crops:
+        with Prefetcher(self._draw, trainer.step, ahead=2 * _DRAWING, threads=_DRAWING) as crops:
             while share < 1:
                 begin, waited = time.monotonic(), crops.waited
                 trainer.train_step(crops.take(), share)

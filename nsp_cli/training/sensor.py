@@ -7,6 +7,7 @@ pixels, and the tone curve makes them depend on brightness; both are simulated.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -61,22 +62,24 @@ def add_sensor_noise(image: Tensor, noise: SensorNoise, generator: torch.Generat
     sensor = srgb_to_linear(image) / gains
     deviation = (noise.shot * sensor + noise.read).sqrt()
     sample = torch.randn(image.shape, generator=generator, device=image.device)
-    mask = bayer_mask(image.shape[1], image.shape[2]).to(image.device)
+    (mask,) = bayer_masks(image.shape[1], image.shape[2], [(0, 0)]).to(image.device)
     spread = demosaic_bilinear(deviation * sample * mask)
     noisy = linear_to_srgb(((sensor + spread) * gains).clamp(0, 1))
     return (noisy * 255).round() / 255
 
 
-def bayer_mask(height: int, width: int, phase: tuple[int, int] = (0, 0)) -> Tensor:
-    """Returns (3, H, W): 1 where a Bayer sensor sees that colour, 0 elsewhere.
+def bayer_masks(height: int, width: int, phases: Sequence[tuple[int, int]]) -> Tensor:
+    """Returns (B, 3, H, W): 1 where a Bayer sensor sees that colour, 0 elsewhere.
 
     Args:
-        height, width: Of the picture.
-        phase: Row and column of the first red pixel, 0 or 1.
+        height, width: Of the pictures.
+        phases: Row and column of each sensor's first red pixel, 0 or 1.
     """
-    rows, columns = (torch.arange(height)[:, None] + phase[0]) % 2, (torch.arange(width)[None] + phase[1]) % 2
+    first = torch.tensor(phases)
+    rows = (torch.arange(height) + first[:, :1])[:, :, None] % 2
+    columns = (torch.arange(width) + first[:, 1:])[:, None] % 2
     red, blue = (1 - rows) * (1 - columns), rows * columns
-    return torch.stack([red, 1 - red - blue, blue]).float()
+    return torch.stack([red, 1 - red - blue, blue], dim=1).float()
 
 
 def demosaic_bilinear(mosaic: Tensor) -> Tensor:

@@ -14,11 +14,12 @@ from nsp_cli.networks.tbsn import TbsnConfig
 from nsp_cli.networks.unet import UnetConfig
 from nsp_cli.weights_file import load_network
 
-# What can be trained from nothing: the students' network, as nsp-fast and nsp-fast-x2 have it; light is
-# the bundled nsp-light's, the others are the paper's.
+# What can be trained from nothing: the students' network, as nsp-fast and nsp-fast-x2 have it, and best, a
+# larger one that has not been found better yet; light is the bundled nsp-light's, the others are the paper's.
 ANEW: dict[str, tuple[str, NetworkConfig]] = {
     "fast": ("unet", UnetConfig()),
     "fast-x2": ("unet", UnetConfig(scale=2)),
+    "best": ("unet", UnetConfig(widths=(96, 128, 160), encoder=(4, 4, 4), decoder=(4, 4))),
     "light": ("dbsn", DbsnConfig(base_channels=32, num_modules=9)),
     "dbsn": ("dbsn", DbsnConfig()),
     "tbsn": ("tbsn", TbsnConfig()),

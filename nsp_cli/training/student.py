@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from nsp_cli.training.lessons import Lessons, LessonSampler
+from nsp_cli.training.lesson_making import make_lessons
+from nsp_cli.training.lessons import Drawn, LessonSampler
 from nsp_cli.training.recipe import StudentRecipe
 from nsp_cli.training.study import Study
 from nsp_cli.training.task import Batch
@@ -31,7 +32,7 @@ class StudentTask:
         Raises:
             TrainingError: No picture is large enough.
         """
-        self.recipe, self._study, self._teacher = recipe, study, teacher
+        self.recipe, self._scale, self._study, self._teacher = recipe, scale, study, teacher
         self._sampler = LessonSampler(study, recipe, scale, rank=(world or World()).rank)
 
     @property
@@ -46,9 +47,12 @@ class StudentTask:
     def describe(self) -> str:
         return f"taught by {self._teacher}"
 
-    def draw(self, seed: int, step: int) -> Lessons:
+    def draw(self, seed: int, step: int) -> Drawn:
         return self._sampler.draw(seed, step)
 
-    def make_batch(self, drawn: Lessons, *, seed: int, step: int, device: torch.device) -> Batch:  # noqa: ARG002
-        noisy = drawn.noisy.to(device, memory_format=torch.channels_last)
-        return Batch((noisy, drawn.noise.to(device)), drawn.clean.to(device), drawn.weights.to(device))
+    def make_batch(self, drawn: Drawn, *, seed: int, step: int, device: torch.device) -> Batch:
+        made = make_lessons(
+            drawn, scale=self._scale, balance=self.recipe.balance, seed=seed, step=step, device=device
+        )
+        noisy = made.noisy.contiguous(memory_format=torch.channels_last)
+        return Batch((noisy, made.noise), made.clean, made.weights)

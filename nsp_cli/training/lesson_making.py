@@ -1,0 +1,123 @@
+"""Makes drawn lessons on the device that learns: exposures, noise, and how much of it there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nsp_cli.device import to_device
+from nsp_cli.noise import NoiseProfile
+from nsp_cli.noise_bands import bands_of_residual
+from nsp_cli.noise_model import sample_noise
+from nsp_cli.training.camera import Camera, photograph
+from nsp_cli.training.draws import generator_for
+from nsp_cli.training.halving import halve
+from nsp_cli.training.lessons import Drawn, Exposure, Plan
+
+# Keeps the randomness of noise apart from that of the lesson it is for.
+_NOISE = 1
+# Of a Gaussian blur: three standard deviations of the widest.
+_TAPS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """A step's lessons of one process, on the device.
+
+    Attributes:
+        noisy: (B, 3, S, S) in [0, 1].
+        noise: (B, 6) as `noise_bands`, as wrong as a measurement may be.
+        clean: (B, 3, t·S, t·S), the targets.
+        weights: (B,) that the losses count with.
+    """
+
+    noisy: Tensor
+    noise: Tensor
+    clean: Tensor
+    weights: Tensor
+
+
+def make_lessons(
+    drawn: Drawn, *, scale: int, balance: float, seed: int, step: int, device: torch.device
+) -> Lessons:
+    """Makes a step's lessons.
+
+    Args:
+        drawn: What to make.
+        scale: t; targets are so much larger than inputs.
+        balance: Power of a lesson's noise level that its loss is divided by.
+        seed, step: Decide, with a lesson's number, its noise.
+        device: Where.
+    """
+    clean = _exposed(to_device(drawn.clean, device), [plan.exposure for plan in drawn.plans])
+    kernels = [plan.kernel for plan in drawn.plans]
+    still = _halved(clean, kernels) if scale == 2 else clean
+    noisy = _with_noise(still, drawn.plans, seed, step)
+    if drawn.own:
+        chosen = [index for index, plan in enumerate(drawn.plans) if plan.noise is None]
+        own = to_device(torch.stack(drawn.own), device)
+        own = _halved(own, [kernels[index] for index in chosen]) if scale == 2 else own
+        noisy[_places(chosen, device)] = own
+    noise = bands_of_residual(noisy - still)
+    wrong = to_device(torch.stack([plan.wrong for plan in drawn.plans]), device)
+    # The mean of luma, in levels; a tenth of white counts 1.
+    weights = (10 * noise[:, :3].mean(1) + 0.04).pow(-balance)
+    return Lessons(noisy, noise * wrong.exp(), clean, weights)
+
+
+def _exposed(pictures: Tensor, exposures: Sequence[Exposure]) -> Tensor:
+    gains = torch.tensor([exposure.gains for exposure in exposures])[..., None, None]
+    pictures = pictures * to_device(gains, pictures.device)
+    blurred = [index for index, exposure in enumerate(exposures) if exposure.blur]
+    if blurred:
+        places = _places(blurred, pictures.device)
+        pictures[places] = _blurred(pictures[places], [exposures[index].blur for index in blurred])
+    return pictures.clamp_(0, 1)
+
+
+def _blurred(pictures: Tensor, widths: Sequence[float]) -> Tensor:
+    distance = torch.arange(-_TAPS, _TAPS + 1)
+    taps = torch.exp(-(distance**2) / (2 * torch.tensor(widths)[:, None] ** 2))
+    taps = to_device((taps / taps.sum(1, keepdim=True)).repeat_interleave(3, 0), pictures.device)
+    # Each picture's planes are groups of one convolution, with taps of their own.
+    planes = functional.pad(pictures.flatten(0, 1)[None], (_TAPS,) * 4, mode="reflect")
+    rows = functional.conv2d(planes, taps[:, None, :, None], groups=len(taps))
+    columns = functional.conv2d(rows, taps[:, None, None], groups=len(taps))
+    return columns.view_as(pictures)
+
+
+def _halved(pictures: Tensor, kernels: Sequence[str]) -> Tensor:
+    height, width = pictures.shape[-2:]
+    halved = pictures.new_empty(len(pictures), 3, height // 2, width // 2)
+    for kernel in set(kernels):
+        chosen = [index for index, name in enumerate(kernels) if name == kernel]
+        places = _places(chosen, pictures.device)
+        halved[places] = halve(pictures[places].flatten(0, 1), kernel).view(-1, 3, *halved.shape[-2:])
+    # Sharp kernels overshoot, and a negative exposure has no shot noise.
+    return halved.clamp_(0, 1)
+
+
+def _with_noise(still: Tensor, plans: Sequence[Plan], seed: int, step: int) -> Tensor:
+    """Returns (B, 3, S, S): what the student sees; pictures that have their own noise as they are."""
+    noisy = still.clone()
+    generators = [generator_for(seed, step, plan.number, _NOISE, device=still.device) for plan in plans]
+    cameras: dict[int, Camera] = {}
+    for index, plan in enumerate(plans):
+        if isinstance(plan.noise, Camera):
+            cameras[index] = plan.noise
+        elif isinstance(plan.noise, NoiseProfile):
+            seen = still[index] + sample_noise(plan.noise, still[index], generators[index])
+            noisy[index] = (seen.clamp(0, 1) * 255).round() / 255
+    if cameras:
+        places = _places(list(cameras), still.device)
+        own = [generators[index] for index in cameras]
+        noisy[places] = photograph(still[places], list(cameras.values()), own)
+    return noisy
+
+
+def _places(chosen: Sequence[int], device: torch.device) -> Tensor:
+    return to_device(torch.tensor(chosen), device)

@@ -1,0 +1,67 @@
+"""What a CUDA GPU makes of photos and lessons, beside what the processor makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from nsp_cli import Strength, load_weights, noise_aware
+from nsp_cli.noise import measure_noise
+from nsp_cli.recover import recover
+from nsp_cli.training.lesson_making import make_lessons
+from nsp_cli.training.lessons import LessonSampler
+from nsp_cli.training.photo_cache import PhotoCache
+from nsp_cli.training.pool import PhotoPool
+from nsp_cli.training.recipe import StudentRecipe
+from nsp_cli.training.study import prepare_study
+from tests.scenes import correlated_noise, scene, to_8_bits
+from tests.training_photos import noisy_pixels, stored
+
+pytestmark = pytest.mark.cuda
+
+
+@pytest.fixture(scope="module")
+def noisy() -> torch.Tensor:
+    picture = scene(300, 340)
+    return to_8_bits(picture + correlated_noise(picture.shape, 12, 0.7))
+
+
+@pytest.mark.parametrize("model", ["nsp-fast", "nsp-light"])
+@pytest.mark.parametrize(("precision", "decibels"), [("float32", 65), ("auto", 48)])
+def test_a_photo_is_the_processors(noisy, model, precision, decibels):
+    on_gpu, on_cpu = (
+        noise_aware.denoise(load_weights(model, device=device, precision=chosen), noisy)[0].float()
+        for device, chosen in (("cuda", precision), ("cpu", "float32"))
+    )
+    error = (on_gpu - on_cpu).square().mean().clamp(min=1e-6)
+    assert float(10 * torch.log10(255**2 / error)) > decibels
+
+
+def test_recovery_is_the_processors(noisy):
+    profile = measure_noise(noisy)
+    on_gpu, on_cpu = (
+        recover(noisy, scene(300, 340), profile, Strength(), device=device).int()
+        for device in (torch.device("cuda"), None)
+    )
+    difference = (on_gpu - on_cpu).abs()
+    assert difference.max() <= 1
+    assert (difference > 0).float().mean() < 1e-3
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_lessons_are_as_noisy_as_the_processors(tmp_path: Path, scale):
+    photos = tuple(stored(tmp_path, noisy_pixels(300, 310, seed=n), noise=1.0, name=str(n)) for n in range(3))
+    cache = PhotoCache(tmp_path / "run", root=tmp_path / "cache")
+    study = prepare_study(PhotoPool(photos, (), 3), cache, lambda photo: photo, "echo")
+    recipe = replace(StudentRecipe(), crop=64, batch=16, real=0.0, taught=0.5, measured=0.3)
+    drawn = LessonSampler(study, recipe, scale).draw(0, 0)
+    on_gpu, on_cpu = (
+        make_lessons(drawn, scale=scale, balance=0.15, seed=0, step=0, device=torch.device(device))
+        for device in ("cuda", "cpu")
+    )
+    torch.testing.assert_close(on_gpu.clean.cpu(), on_cpu.clean)
+    # The same cameras, other grains: a GPU draws other numbers.
+    assert ((on_gpu.noise.cpu() / on_cpu.noise).log().abs().median()) < 0.2
