@@ -30,7 +30,7 @@ from rich.progress import (
 from rich.table import Table
 
 from nsp_cli.errors import NspError
-from nsp_cli.inline_picture import find_protocol, picture_sequence
+from nsp_cli.terminal import terminal_picture
 
 # How often a log gets a line where a terminal would have a bar.
 LINE_EVERY_SECONDS = 60.0
@@ -122,9 +122,9 @@ def terminal() -> str:
 
 def show_picture(png: Path) -> None:
     """Shows a PNG file between the lines of a terminal that is known to show pictures; elsewhere nothing."""
-    protocol = find_protocol(os.environ) if out.is_terminal else None
-    if protocol and not out.quiet:
-        out.file.write(picture_sequence(png.read_bytes(), protocol))
+    # Not rich's is_terminal: FORCE_COLOR makes that true for a pipe.
+    if not out.quiet and out.file.isatty():
+        out.file.write(terminal_picture(png, os.environ, keyboard=0, screen=1))
         out.file.flush()
 
 

@@ -23,7 +23,7 @@ ROWS = [
     {"report"},
     {"datasets"},
     {"judge", "batch", "bench", "evaluate", "plot"},
-    {"noise_aware"},
+    {"noise_aware", "terminal"},
     {"recover", "back_projection"},
     {"training"},
     {"noise_bands", "noise_model"},
@@ -38,7 +38,7 @@ ROWS = [
     {"photo"},
     {"networks"},
     {"tiling", "pixel_shuffle", "pixels", "metrics", "device"},
-    {"errors", "wording", "checksum", "inline_picture"},
+    {"errors", "wording", "checksum"},
 ]
 OWNERS = {
     "typer": {"cli", "commands"},

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import re
+import signal
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from nsp_cli import console, load_weights, noise_aware
-from nsp_cli.inline_picture import find_protocol, picture_sequence
-from nsp_cli.photo import Photo, labelled_sheet, png_bytes, write_photo
+from nsp_cli.photo import Photo, labelled_sheet, write_photo
 from nsp_cli.pixels import pixels_to_tensor, tensor_to_pixels
 from nsp_cli.recover import Strength
 from nsp_cli.report import make_preview
 from nsp_cli.report.preview import SIDE
 from tests.scenes import scene, to_8_bits, white_noise
-
-PNG = png_bytes(np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8))
 
 
 def noisy(height: int, width: int, level: float = 8) -> Photo:
@@ -101,56 +96,6 @@ def test_the_sheet_holds_every_picture_as_it_is():
     ).all()
 
 
-class TestTerminals:
-    @pytest.mark.parametrize(
-        ("environment", "protocol"),
-        [
-            ({"TERM": "xterm-kitty"}, "kitty"),
-            ({"TERM": "xterm-256color", "KITTY_WINDOW_ID": "1"}, "kitty"),
-            ({"TERM": "xterm-ghostty", "TERM_PROGRAM": "ghostty"}, "kitty"),
-            ({"TERM_PROGRAM": "iTerm.app"}, "iterm2"),
-            ({"TERM_PROGRAM": "WezTerm"}, "iterm2"),
-            ({"LC_TERMINAL": "iTerm2"}, "iterm2"),
-            ({"TERM_PROGRAM": "iTerm.app", "TMUX": "/tmp/tmux"}, None),
-            ({"KITTY_WINDOW_ID": "1", "TERM": "screen-256color"}, None),
-            ({"TERM": "xterm-256color", "TERM_PROGRAM": "Apple_Terminal"}, None),
-            ({}, None),
-        ],
-    )
-    def test_are_told_by_their_environment(self, environment, protocol):
-        assert find_protocol(environment) == protocol
-
-    def test_kitty_gets_the_file_in_chunks(self):
-        parts = re.findall(r"\x1b_G([^;]*);([^\x1b]*)\x1b\\", picture_sequence(PNG, "kitty"))
-        assert len(parts) > 1
-        assert base64.b64decode("".join(data for _, data in parts)) == PNG
-        assert all(len(data) <= 4096 for _, data in parts)
-        assert parts[0][0].startswith("a=T,f=100")
-        assert [keys[-3:] for keys, _ in parts] == ["m=1"] * (len(parts) - 1) + ["m=0"]
-
-    def test_iterm2_gets_the_file(self):
-        found = re.fullmatch(
-            r"\x1b\]1337;File=inline=1;size=(\d+):(.*)\x07\n", picture_sequence(PNG, "iterm2"), re.DOTALL
-        )
-        assert found
-        assert int(found[1]) == len(PNG)
-        assert base64.b64decode(found[2]) == PNG
-
-    @pytest.mark.parametrize("is_terminal", [True, False])
-    def test_a_picture_goes_to_terminals_only(self, tmp_path, monkeypatch, is_terminal):
-        class Stream(io.StringIO):
-            def isatty(self) -> bool:
-                return is_terminal
-
-        (tmp_path / "a.png").write_bytes(PNG)
-        monkeypatch.setenv("TERM", "xterm-kitty")
-        monkeypatch.delenv("TMUX", raising=False)
-        stream = Stream()
-        monkeypatch.setattr(console, "out", console._Console(file=stream))
-        console.show_picture(tmp_path / "a.png")
-        assert ("\x1b_G" in stream.getvalue()) == is_terminal
-
-
 class TestCommand:
     @pytest.fixture
     def picture(self, tmp_path, photo):
@@ -183,6 +128,15 @@ class TestCommand:
         run = run_nsp("preview", picture, "-o", picture.parent / name, "--overwrite")
         assert run.code == 1
         assert picture.read_bytes() == before
+
+    def test_sigterm_may_come_while_the_terminal_is_asked(self, run_nsp, picture, monkeypatch):
+        handlers = []
+        monkeypatch.setattr(
+            console, "show_picture", lambda _: handlers.append(signal.getsignal(signal.SIGTERM))
+        )
+        assert run_nsp("preview", picture).code == 0
+        with pytest.raises(KeyboardInterrupt):
+            handlers[0](signal.SIGTERM, None)
 
     def test_strengths_that_are_none(self, run_nsp, picture):
         assert run_nsp("preview", picture, "--strengths", "3").code == 2

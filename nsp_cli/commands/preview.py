@@ -10,6 +10,7 @@ import typer
 
 from nsp_cli import console
 from nsp_cli.commands import options
+from nsp_cli.commands.signals import sigterm_interrupts
 
 if TYPE_CHECKING:
     from nsp_cli.photo import Photo
@@ -54,7 +55,8 @@ def preview(
     write_photo(Photo(sheet, format="png"), target, overwrite=overwrite)
     console.say(draft.treatment.describe())
     console.out.print(str(target))
-    console.show_picture(target)
+    with sigterm_interrupts():  # while a terminal is asked, its settings are not the user's
+        console.show_picture(target)
     if open_result and typer.launch(str(target)) != 0:
         console.warn(f"no viewer could be started; open {target} yourself.")
 

@@ -36,6 +36,7 @@ from nsp_cli.photo.metadata import (
     set_orientation,
     set_size,
 )
+from nsp_cli.photo.palette import read_in_colours
 from nsp_cli.photo.png import png_bytes, read_png, write_png
 from nsp_cli.photo.provenance import Provenance, read_provenance, with_provenance
 from nsp_cli.photo.raw import RAW_SUFFIXES, RawOptions, is_raw, read_raw
@@ -69,6 +70,7 @@ __all__ = [
     "labelled_sheet",
     "photo_size",
     "png_bytes",
+    "read_in_colours",
     "read_photo",
     "read_provenance",
     "remove_leftovers",

@@ -1,4 +1,4 @@
-"""Pictures in terminals that can show them, by the two protocols that need no conversion (not Sixel)."""
+"""Pictures for terminals that are told by their environment, in two protocols that take files as they are."""
 
 from __future__ import annotations
 
@@ -21,14 +21,24 @@ _TERMS: Mapping[str, Protocol] = {"xterm-kitty": "kitty", "xterm-ghostty": "kitt
 def find_protocol(environment: Mapping[str, str]) -> Protocol | None:
     """Returns what the terminal understands, by its environment variables; None where that is not known."""
     term = environment.get("TERM", "")
-    # A multiplexer has the terminal's variables and does not pass pictures on.
-    if environment.get("TMUX") or term.startswith(("screen", "tmux")):
+    if _is_multiplexed(environment):
         return None
     if environment.get("KITTY_WINDOW_ID"):
         return "kitty"
     if environment.get("LC_TERMINAL") == "iTerm2":  # goes along through ssh
         return "iterm2"
     return _PROGRAMS.get(environment.get("TERM_PROGRAM", "").lower()) or _TERMS.get(term)
+
+
+def may_be_asked(environment: Mapping[str, str]) -> bool:
+    """Tells whether there is a terminal that takes a question for one, and answers for itself."""
+    return environment.get("TERM", "") not in ("", "dumb", "unknown") and not _is_multiplexed(environment)
+
+
+def _is_multiplexed(environment: Mapping[str, str]) -> bool:
+    # A multiplexer has the terminal's variables and passes no pictures on, whatever it answers.
+    is_named = environment.get("TERM", "").startswith(("screen", "tmux"))
+    return is_named or any(environment.get(name) for name in ("TMUX", "STY"))
 
 
 def picture_sequence(png: bytes, protocol: Protocol) -> str:
