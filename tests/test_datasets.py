@@ -6,6 +6,7 @@ import base64
 import csv
 import json
 import math
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,6 +19,14 @@ from nsp_cli.commands import evaluate_dataset
 from tests.mat_files import write_boxes, write_variable
 
 BLOCKS = (2, 3, 24, 20, 3)
+# Another process in the middle of its work.
+HOLD = """
+from pathlib import Path
+from nsp_cli.datasets import results_in
+with results_in(Path("out"), {}, overwrite=True):
+    print("held", flush=True)
+    input()
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -229,6 +238,22 @@ class TestBenchmark:
         assert Path("out/SubmitSrgb.csv").read_bytes() == before
         assert run_nsp(*command, "--plain", "--overwrite").code == 0
         assert Path("out/SubmitSrgb.csv").read_bytes() != before
+
+    @pytest.mark.parametrize("more", [(), ("--overwrite",)])
+    def test_a_folder_that_another_process_writes_is_refused_until_that_ends(
+        self, run_nsp, benchmark, tiny_weights, more
+    ):
+        command = ("evaluate", "sidd-benchmark", benchmark, "-m", tiny_weights, "--plain", "-o", "out")
+        holding = [sys.executable, "-c", HOLD]
+        with subprocess.Popen(holding, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            assert other.stdout.readline() == b"held\n"
+            run = run_nsp(*command, *more)
+            other.kill()
+        assert run.code == 1
+        assert "out: another nsp is writing results there" in run.err
+        assert Path("out/run.json").read_text() == "{}"
+        assert run_nsp(*command, "--overwrite").code == 0
+        assert sorted(path.name for path in Path("out").iterdir()) == ["SubmitSrgb.csv", "run.json"]
 
     def test_a_folder_with_something_else_is_left_alone(self, run_nsp, benchmark, tiny_weights):
         Path("out").mkdir()

@@ -51,7 +51,7 @@ def evaluate_dataset(name: str, request: DatasetRequest) -> None:
 
     Raises:
         typer.BadParameter: An enlargement was asked for where the truth is not at hand.
-        NspError: Files are missing, or not what they should be; as in `begin_results`.
+        NspError: Files are missing, or not what they should be; as in `results_in`.
     """
     if request.method.enlarges and name != "sidd-validation":
         raise typer.BadParameter(f"--x2 needs the truth, which {name} keeps on its server")
@@ -63,10 +63,8 @@ def _validate(request: DatasetRequest) -> None:
         datasets.read_blocks(request.data, f"Validation{kind}BlocksSrgb") for kind in ("Noisy", "Gt")
     )
     _note_size("sidd-validation", noisy.is_official)
-    run = _begin(
-        request, "sidd-validation", {file.path.name: file_sha256(file.path) for file in (noisy, clean)}
-    )
-    with _progress("Scoring", "blocks") as on_progress:
+    data = {file.path.name: file_sha256(file.path) for file in (noisy, clean)}
+    with _running(request, "sidd-validation", data) as run, _progress("Scoring", "blocks") as on_progress:
         scores = datasets.score_blocks(
             noisy,
             clean,
@@ -82,8 +80,8 @@ def _validate(request: DatasetRequest) -> None:
 def _submit_sidd(request: DatasetRequest) -> None:
     noisy = datasets.read_blocks(request.data, "BenchmarkNoisyBlocksSrgb")
     _note_size("sidd-benchmark", noisy.is_official)
-    run = _begin(request, "sidd-benchmark", {noisy.path.name: file_sha256(noisy.path)})
-    with _progress("Denoising", "blocks") as on_progress:
+    data = {noisy.path.name: file_sha256(noisy.path)}
+    with _running(request, "sidd-benchmark", data) as run, _progress("Denoising", "blocks") as on_progress:
         table = datasets.submit_blocks(
             noisy,
             run.restore,
@@ -99,8 +97,8 @@ def _submit_dnd(request: DatasetRequest) -> None:
     # Hashing fifty large images would take minutes; their sizes tell another version well enough.
     paths = [images.path(number) for number in range(len(images.boxes))]
     sizes: dict[str, object] = {path.name: path.stat().st_size for path in paths}
-    run = _begin(request, "dnd", sizes | {"info.mat": file_sha256(request.data / "info.mat")})
-    with _progress("Denoising", "crops") as on_progress:
+    data = sizes | {"info.mat": file_sha256(request.data / "info.mat")}
+    with _running(request, "dnd", data) as run, _progress("Denoising", "crops") as on_progress:
         bundled = datasets.submit_crops(images, run.restore, run.folder, on_progress=on_progress)
     _show_submission("dnd", len(images), bundled, json=request.json)
 
@@ -120,8 +118,9 @@ class _Run:
         return self.method.restore(self.restorer, noisy, None).pixels
 
 
-def _begin(request: DatasetRequest, name: str, data: Mapping[str, object]) -> _Run:
-    """Loads the network and settles where results go."""
+@contextmanager
+def _running(request: DatasetRequest, name: str, data: Mapping[str, object]) -> Iterator[_Run]:
+    """Loads the network and settles where results go, which is this process's alone until it ends."""
     (restorer,) = load_restorers(request.engine, request.method, share=False)
     weights = restorer.weights
     assert weights is not None
@@ -135,8 +134,8 @@ def _begin(request: DatasetRequest, name: str, data: Mapping[str, object]) -> _R
         "precision": describe_precision(restorer.execution.precision),
         "nsp": __version__,
     }
-    datasets.begin_results(folder, identity, overwrite=request.overwrite)
-    return _Run(folder, restorer, request.method)
+    with datasets.results_in(folder, identity, overwrite=request.overwrite):
+        yield _Run(folder, restorer, request.method)
 
 
 @contextmanager

@@ -1,16 +1,16 @@
 """The data sets that papers are measured on: SIDD's blocks, DND's crops, and answers for their servers."""
 
 from nsp_cli.datasets.dnd import DndImages, read_dnd, submit_crops
-from nsp_cli.datasets.results import Rows, begin_results
+from nsp_cli.datasets.results import Rows, results_in
 from nsp_cli.datasets.sidd import Blocks, read_blocks, score_blocks, submit_blocks
 
 __all__ = [
     "Blocks",
     "DndImages",
     "Rows",
-    "begin_results",
     "read_blocks",
     "read_dnd",
+    "results_in",
     "score_blocks",
     "submit_blocks",
     "submit_crops",

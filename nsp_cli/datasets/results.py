@@ -5,18 +5,22 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from nsp_cli.batch.claim import claim
 from nsp_cli.errors import OutputError
+from nsp_cli.photo import hidden_name
 
 RECORD = "run.json"
 # What a run may leave in its folder; nothing else is ever removed.
 _OWN = ("scores.csv*", "SubmitSrgb.csv*", "[0-9]*_[0-9]*.mat", "bundled/[0-9]*.mat")
 
 
-def begin_results(folder: Path, identity: Mapping[str, Any], *, overwrite: bool) -> None:
-    """Makes a folder for results, or finds that of the same run again.
+@contextmanager
+def results_in(folder: Path, identity: Mapping[str, Any], *, overwrite: bool) -> Iterator[None]:
+    """Makes a folder for results, or finds that of the same run again; no other process has it meanwhile.
 
     Args:
         folder: New, empty, or left by an earlier run.
@@ -24,28 +28,49 @@ def begin_results(folder: Path, identity: Mapping[str, Any], *, overwrite: bool)
         overwrite: Remove the results of another run.
 
     Raises:
-        OutputError: The folder holds something else or another run's results, or cannot be made.
+        OutputError: The folder is in use, holds something else or another run's results, or cannot be made.
     """
-    record = folder / RECORD
-    try:
+    with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        if record.exists():
-            differing = _differing(record, identity)
-            if not differing and not overwrite:
-                return
-            if not overwrite:
-                raise OutputError(
-                    f"{folder}: holds results of another run; it differs in {', '.join(differing)}",
-                    "Choose another folder with -o, or redo it with --overwrite.",
-                )
-            _clear(folder)
-        elif any(folder.iterdir()):
-            raise OutputError(f"{folder}: is not empty", "Choose a new folder with -o.")
-        record.write_text(json.dumps(identity, indent=2), encoding="utf-8")
+    held = claim(folder / RECORD)
+    if held is None:
+        raise OutputError(
+            f"{folder}: another nsp is writing results there",
+            "Wait for it, or choose another folder with -o.",
+        )
+    try:
+        with _writing(folder):
+            _begin(folder, identity, overwrite=overwrite)
+        yield
+    finally:
+        held.release()
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise OutputError(
             f"{folder}: cannot be written ({error.strerror})", "Choose another place with -o."
         ) from error
+
+
+def _begin(folder: Path, identity: Mapping[str, Any], *, overwrite: bool) -> None:
+    record = folder / RECORD
+    if record.exists():
+        differing = _differing(record, identity)
+        if not differing and not overwrite:
+            return
+        if not overwrite:
+            raise OutputError(
+                f"{folder}: holds results of another run; it differs in {', '.join(differing)}",
+                "Choose another folder with -o, or redo it with --overwrite.",
+            )
+        _clear(folder)
+    elif any(not path.name.startswith(hidden_name(record)) for path in folder.iterdir()):
+        raise OutputError(f"{folder}: is not empty", "Choose a new folder with -o.")
+    record.write_text(json.dumps(identity, indent=2), encoding="utf-8")
 
 
 def _differing(record: Path, identity: Mapping[str, Any]) -> list[str]:
