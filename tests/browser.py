@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 # As root and without a screen, and with nothing of its own to ask the network for.
 _FLAGS = (
@@ -28,13 +31,25 @@ def chromium() -> str | None:
 
 
 def why_absent() -> str | None:
-    """Says what a browser test lacks here; None where it can run."""
+    """Says what a browser test lacks here; None where it can run.
+
+    Raises:
+        pytest.UsageError: Something is lacking where NSP_NEEDS_BROWSER says that it must not.
+    """
+    reason = _lacking()
+    # A skip would pass for a success, and nobody would see that the pages are no longer tested.
+    if reason and os.environ.get("NSP_NEEDS_BROWSER"):
+        raise pytest.UsageError(f"NSP_NEEDS_BROWSER is set, but {reason}")
+    return reason
+
+
+def _lacking() -> str | None:
     try:
         import selenium  # noqa: F401
     except ImportError:
         return "selenium is not installed"
     if chromium() is None or shutil.which("chromedriver") is None:
-        return "no Chromium with chromedriver"
+        return "there is no Chromium with chromedriver"
     return None
 
 
