@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nsp_cli import console, load_weights, noise_aware
-from nsp_cli.photo import Photo, labelled_sheet, write_photo
+from nsp_cli import console, load_weights, noise_aware, recover
+from nsp_cli.photo import Photo, labelled_sheet, read_photo, write_photo
 from nsp_cli.pixels import pixels_to_tensor, tensor_to_pixels
 from nsp_cli.recover import Strength
 from nsp_cli.report import make_preview
 from nsp_cli.report.preview import SIDE
+from tests.conftest import SHARED
 from tests.scenes import scene, to_8_bits, white_noise
 
 
@@ -48,6 +49,37 @@ def test_crops_are_those_of_the_whole_photos_result(restorer, size):
         assert difference.max() <= most
         assert difference.mean() < mean
         assert np.abs(crop.astype(int) - same).mean() > 2
+
+
+def assert_crops_differ_by_statistics_alone(restorer, photo, monkeypatch):
+    """Lets recovery measure what it measured on the whole photo; then crops are the same to a level."""
+    measured, measure = [], recover.flat_power
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            recover, "flat_power", lambda *a: measured.append(measure(*a)) or measured[-1].clone()
+        )
+        whole, _ = noise_aware.denoise(restorer, pixels_to_tensor(photo.pixels))
+    with monkeypatch.context() as patched:
+        patched.setattr(recover, "flat_power", lambda *_: measured.pop(0))
+        preview = make_preview(restorer, photo, [1])
+    assert not measured
+    for region, crop in zip(preview.regions, preview.versions[1][1], strict=True):
+        place = slice(region.top, region.top + region.height), slice(region.left, region.left + region.width)
+        difference = np.abs(crop.astype(int) - tensor_to_pixels(whole)[place])
+        assert difference.max() <= 1
+        assert difference.mean() < 0.02
+
+
+def test_neighbours_that_were_cut_off_cost_a_level_at_most(restorer, photo, monkeypatch):
+    assert_crops_differ_by_statistics_alone(restorer, photo, monkeypatch)
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["canon-powershot-a85", "apple-iphone-4"])
+def test_so_do_those_of_camera_photos(name, monkeypatch):
+    photo = read_photo(SHARED / "data/train/cameras" / f"{name}.jpg")
+    assert_crops_differ_by_statistics_alone(load_weights(device="cpu"), photo, monkeypatch)
 
 
 def test_the_network_answers_once_for_strengths_that_tell_it_the_same(photo, monkeypatch):
