@@ -172,3 +172,11 @@ def test_commands_are_run_for_real(monkeypatch):
 
 def test_unknown_weights_are_an_error(run_nsp):
     assert run_nsp("bench", "--model", "nothing-of-that-name").code == 1
+
+
+def test_what_is_finished_is_made_again(tmp_path):
+    """A finished result is skipped, and no measurement."""
+    result = tmp_path / "result"
+    result.touch()
+    make = f"from pathlib import Path; Path({str(result)!r}).touch(exist_ok=False)"
+    assert files._start("", [sys.executable, "-c", make], result).seconds > 0
