@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -50,29 +51,33 @@ def _count(group: Tensor, share: float) -> int:
 
 def _measure(power: Tensor, noise: Tensor, share: float, groups: Sequence[Tensor]) -> Tensor:
     side, usable = math.isqrt(power.shape[1]), torch.stack(list(groups)).any(0)
-    frequency, position = frequencies(side), torch.arange(side)
-    even = ((position[:, None] + position[None]) % 2 == 0).flatten()
-    # Whitened, or the strongest coefficients alone would decide.
-    weight = 1 / (noise + _ROUNDING)
+    picking, measuring = _halves(side)
+    # Whitened, or the strongest coefficients alone would decide. All choices in one pass over the power.
+    weight = picking[:, None] / (noise + _ROUNDING)
+    scores = (weight.flatten(1) @ power.flatten(2).flatten(0, 1)).view(-1, *usable.shape)
     measured = power.new_zeros(len(groups), *noise.shape)
-    for low, high in _BANDS:
-        near = (frequency > 0) & (frequency >= 0.7 * low) & (frequency < 1.3 * high)
-        band = (frequency > 0) & (frequency >= low) & (frequency < high)
-        for picking, measuring in ((even & near, ~even & band), (~even & near, even & band)):
-            score = torch.einsum("ckrq,ck->rq", _pick(power, picking), weight[:, picking])
-            score = _around(torch.where(usable, score, score[usable].mean()))
-            strength = _pick(power, measuring).flatten(2)
-            for index, group in enumerate(groups):
-                flattest = score[group].topk(_count(group, share), largest=False).indices
-                blocks = group.flatten().nonzero()[flattest, 0]
-                measured[index, :, measuring] = strength.index_select(2, blocks).mean(2)
+    for score, band in zip(scores, measuring, strict=True):
+        flatness = _around(torch.where(usable, score, score[usable].mean()))
+        for index, group in enumerate(groups):
+            flattest = flatness[group].topk(_count(group, share), largest=False).indices
+            blocks = group.flatten().nonzero()[flattest, 0]
+            measured[index, :, band] = power.flatten(2).index_select(2, blocks).mean(2)[:, band]
     measured[..., 0] = _extrapolated_dc(measured.view(-1, side, side)).view(len(groups), -1)
     return measured
 
 
-def _pick(power: Tensor, coefficients: Tensor) -> Tensor:
-    # Copies whole planes; indexing with the mask itself goes number by number.
-    return power.index_select(1, coefficients.nonzero()[:, 0])
+@lru_cache(maxsize=2)
+def _halves(side: int) -> tuple[Tensor, Tensor]:
+    """Returns which coefficients pick blocks, (6, side²) 0 or 1, and which are measured there, as a mask."""
+    frequency, position = frequencies(side), torch.arange(side)
+    even = ((position[:, None] + position[None]) % 2 == 0).flatten()
+    picking, measuring = [], []
+    for low, high in _BANDS:
+        near = (frequency > 0) & (frequency >= 0.7 * low) & (frequency < 1.3 * high)
+        band = (frequency > 0) & (frequency >= low) & (frequency < high)
+        picking += [even & near, ~even & near]
+        measuring += [~even & band, even & band]
+    return torch.stack(picking).float(), torch.stack(measuring)
 
 
 def _around(score: Tensor) -> Tensor:

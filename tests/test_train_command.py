@@ -235,7 +235,7 @@ def test_checkpoints_keep_decoded_photos_from_being_taken_for_forgotten(train, m
 
 
 def test_interruption_says_how_to_go_on(train, monkeypatch, tmp_path):
-    def stop(*_settings: object) -> None:
+    def stop(*_settings: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
     train("--steps", 1)
