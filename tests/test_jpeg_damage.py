@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
-from nsp_cli.photo import jpeg_round_trip
 from nsp_cli.training.jpeg_damage import compress
 from tests.scenes import scene
 
@@ -18,8 +20,10 @@ def picture() -> Tensor:
 
 
 def by_library(picture: Tensor, quality: int, subsampling: int) -> Tensor:
-    pixels = np.ascontiguousarray(picture.permute(1, 2, 0).numpy().astype(np.uint8))
-    return torch.from_numpy(jpeg_round_trip(pixels, quality, subsampling)).permute(2, 0, 1).float()
+    file = io.BytesIO()
+    pixels = picture.permute(1, 2, 0).numpy().astype(np.uint8)
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality, subsampling=subsampling)
+    return torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1).float()
 
 
 @pytest.mark.parametrize("subsampling", [0, 2])

@@ -27,7 +27,7 @@ from nsp_cli.photo.facts import CameraFacts, camera_facts
 from nsp_cli.photo.heif import read_heif
 from nsp_cli.photo.heif_boxes import stored_depth
 from nsp_cli.photo.image_resources import RESOURCES_DAMAGED, clean_resources
-from nsp_cli.photo.jpeg import jpeg_bytes, jpeg_round_trip, read_jpeg, write_jpeg
+from nsp_cli.photo.jpeg import jpeg_bytes, read_jpeg, write_jpeg
 from nsp_cli.photo.metadata import (
     EXIF_DAMAGED,
     clean_exif,
@@ -66,7 +66,6 @@ __all__ = [
     "format_of",
     "hidden_name",
     "jpeg_bytes",
-    "jpeg_round_trip",
     "labelled_sheet",
     "photo_size",
     "png_bytes",

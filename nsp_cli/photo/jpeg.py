@@ -130,19 +130,13 @@ def write_jpeg(photo: Photo, file: BinaryIO, quality: int) -> None:
     )
 
 
-def jpeg_bytes(pixels: Pixels, quality: int, subsampling: int = 0) -> bytes:
-    """Returns 8-bit (H, W, 3) pixels as a JPEG file's content, without facts.
+def jpeg_bytes(pixels: Pixels, quality: int) -> bytes:
+    """Returns 8-bit (H, W, 3) pixels as a JPEG file's content, in full colour and without facts.
 
     Args:
         pixels: What is compressed.
         quality: 1 to 100.
-        subsampling: Of colour: 0 for none, 1 for half the columns, 2 for half the rows and columns.
     """
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=quality, subsampling=subsampling)
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality, subsampling=0)
     return file.getvalue()
-
-
-def jpeg_round_trip(pixels: Pixels, quality: int, subsampling: int) -> Pixels:
-    """Returns what a JPEG makes of 8-bit (H, W, 3) pixels; arguments as for `jpeg_bytes`."""
-    return np.array(Image.open(io.BytesIO(jpeg_bytes(pixels, quality, subsampling))))

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
+from nsp_cli.device import to_device
 from nsp_cli.networks import NetworkSpec
 from nsp_cli.pixels import to_unit_range
 from nsp_cli.training.draws import generator_for
@@ -103,7 +104,7 @@ def _pairs_of(
     crop: Crop, recipe: Recipe, scale: int, seed: int, step: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     generator = generator_for(seed, step, crop.number, _PAIRS, device=device)
-    picture = to_unit_range(crop.pixels.to(device, non_blocking=True))
+    picture = to_unit_range(to_device(crop.pixels, device))
     if crop.noise is not None:
         picture = add_sensor_noise(picture, crop.noise, generator)
     return make_pairs(

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nsp_cli.device import to_device
 from nsp_cli.training.draws import uniform
 
 
@@ -62,8 +63,8 @@ def add_sensor_noise(image: Tensor, noise: SensorNoise, generator: torch.Generat
     sensor = srgb_to_linear(image) / gains
     deviation = (noise.shot * sensor + noise.read).sqrt()
     sample = torch.randn(image.shape, generator=generator, device=image.device)
-    (mask,) = bayer_masks(image.shape[1], image.shape[2], [(0, 0)]).to(image.device)
-    spread = demosaic_bilinear(deviation * sample * mask)
+    (mask,) = bayer_masks(image.shape[1], image.shape[2], [(0, 0)])
+    spread = demosaic_bilinear(deviation * sample * to_device(mask, image.device))
     noisy = linear_to_srgb(((sensor + spread) * gains).clamp(0, 1))
     return (noisy * 255).round() / 255
 
