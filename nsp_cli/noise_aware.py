@@ -15,7 +15,7 @@ from nsp_cli.back_projection import back_projected
 from nsp_cli.device import release_memory
 from nsp_cli.noise import NoiseProfile, measure_noise
 from nsp_cli.noise_bands import told_noise
-from nsp_cli.recover import Strength, recover
+from nsp_cli.recover import Strength, recover_by_strengths
 from nsp_cli.restore import OnProgress, Restorer, UpscaleMode
 
 # Above this level of fine luma noise the PD average is the better prediction (phones at night), below
@@ -87,7 +87,7 @@ def denoise(
         return noisy, Treatment(treatment.noise, None)
     given = _told(restorer, treatment.noise, strength)
     prediction = _predict(restorer, noisy, treatment.mode, given, _first_part(on_progress))
-    result = _recover(restorer, noisy, prediction, treatment.noise, strength)
+    [result] = _recover(restorer, noisy, prediction, treatment.noise, [strength])
     _finish_progress(noisy, on_progress)
     return result, treatment
 
@@ -101,7 +101,7 @@ def denoise_by_strengths(
     wanted: Callable[[Tensor], Tensor] = lambda image: image,
     on_progress: OnProgress | None = None,
 ) -> list[Tensor]:
-    """Denoises as `denoise` does, several times; strengths that tell the network the same share its answer.
+    """Denoises as `denoise` does, several times; what strengths have in common is done once.
 
     Args:
         restorer: Network and device.
@@ -114,21 +114,30 @@ def denoise_by_strengths(
     Raises:
         DeviceError: As for `denoise`.
     """
-    pixels, results = noisy.shape[1] * noisy.shape[2], []
+    pixels, part = noisy.shape[1] * noisy.shape[2], wanted(noisy)
+    results = dict.fromkeys(strengths, part)
+    groups = _filtered_alike(strengths) if treatment.mode else {}
     answers: dict[tuple[float, ...], Tensor] = {}
-    for index, strength in enumerate(strengths):
-        if treatment.mode is None or strength.is_zero:
-            results.append(wanted(noisy))
-            continue
+    for index, (strength, members) in enumerate(groups.items()):
         given = _told(restorer, treatment.noise, strength)
         key = () if given is None else tuple(given.tolist())
         if key not in answers:
-            show = _part_of_several(on_progress, index, len(strengths))
-            answers = {key: wanted(_predict(restorer, noisy, treatment.mode, given, show))}
-        results.append(_recover(restorer, wanted(noisy), answers[key], treatment.noise, strength))
+            show = _part_of_several(on_progress, index, len(groups))
+            answers = {key: wanted(_predict(restorer, noisy, treatment.mode or "direct", given, show))}
+        recovered = _recover(restorer, part, answers[key], treatment.noise, members)
+        results |= dict(zip(members, recovered, strict=True))
     if on_progress:
-        on_progress(len(strengths) * pixels, len(strengths) * pixels)
-    return results
+        on_progress(*[max(1, len(groups)) * pixels] * 2)
+    return [results[strength] for strength in strengths]
+
+
+def _filtered_alike(strengths: Sequence[Strength]) -> dict[Strength, list[Strength]]:
+    """Groups those that remove something by the strength that the network and recovery are told."""
+    groups: dict[Strength, list[Strength]] = {}
+    for strength in strengths:
+        if not strength.is_zero:
+            groups.setdefault(strength.at_least_one, []).append(strength)
+    return groups
 
 
 def _part_of_several(on_progress: OnProgress | None, index: int, count: int) -> OnProgress | None:
@@ -148,15 +157,16 @@ def _predict(
 
 
 def _recover(
-    restorer: Restorer, noisy: Tensor, prediction: Tensor, noise: NoiseProfile, strength: Strength
-) -> Tensor:
+    restorer: Restorer, noisy: Tensor, prediction: Tensor, noise: NoiseProfile, strengths: Sequence[Strength]
+) -> list[Tensor]:
     """Recovers on the GPU that there is; other devices were not tried, and one too small is no error."""
     sees_all, device = restorer.spec.is_told_noise, restorer.execution.device
+    given = noisy, prediction, noise, strengths
     if device.type == "cuda":
         with suppress(torch.OutOfMemoryError):
-            return recover(noisy, prediction, noise, strength, sees_all=sees_all, device=device)
+            return recover_by_strengths(*given, sees_all=sees_all, device=device)
         release_memory(device)
-    return recover(noisy, prediction, noise, strength, sees_all=sees_all)
+    return recover_by_strengths(*given, sees_all=sees_all)
 
 
 def upscale(
@@ -197,7 +207,7 @@ def upscale(
     prediction = _scaled_down(enlarged, restorer.spec.scale)
     target = noisy
     if measured.mode is not None and not strength.is_zero:
-        target = _recover(restorer, noisy, prediction, measured.noise, strength)
+        [target] = _recover(restorer, noisy, prediction, measured.noise, [strength])
     result = back_projected(enlarged, target, restorer.spec.scale)
     _finish_progress(noisy, on_progress)
     return result, Treatment(measured.noise, chosen)

@@ -8,7 +8,7 @@ of correlated noise, which blind-spot networks pass on as blotches.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -67,6 +67,11 @@ class Strength:
     def is_zero(self) -> bool:
         return self.luma == 0 and self.chroma == 0
 
+    @property
+    def at_least_one(self) -> Strength:
+        """Is the strength to remove noise with; what lies below 1 blends the photo into that result."""
+        return Strength(max(1.0, self.luma), max(1.0, self.chroma))
+
 
 def recover(
     noisy: Tensor,
@@ -96,9 +101,29 @@ def recover(
     Raises:
         torch.OutOfMemoryError: The device has too little memory for a tile.
     """
+    given = noisy, prediction, profile, [strength]
+    return recover_by_strengths(*given, sees_all=sees_all, device=device)[0]
+
+
+def recover_by_strengths(
+    noisy: Tensor,
+    prediction: Tensor,
+    profile: NoiseProfile,
+    strengths: Sequence[Strength],
+    *,
+    sees_all: bool = False,
+    device: torch.device | None = None,
+) -> list[Tensor]:
+    """Recovers several times at little more than the cost of once; see `recover`.
+
+    Raises:
+        ValueError: The strengths are not all one `at_least_one`.
+        torch.OutOfMemoryError: The device has too little memory for a tile.
+    """
+    if len({strength.at_least_one for strength in strengths}) != 1:
+        raise ValueError("strengths above 1 filter differently: recover them apart")
     device = device or torch.device("cpu")
-    factors = torch.tensor([strength.luma, strength.chroma, strength.chroma])
-    boost = factors.clamp(min=1).square()[:, None]
+    boost = _by_plane(strengths[0].at_least_one).square()[:, None]
     residual = _believable(_residual_power(noisy, prediction), profile)
     if sees_all:
         halfway, bounds = prediction, _LEFT_BY_SEEING
@@ -110,17 +135,23 @@ def recover(
         flat_power(_coefficients(halfway), _FLAT_RESULT)[0], _most_leftover(residual, *bounds)
     )
     threshold = _no_less_than_low(leftover) * torch.tensor(_REMOVE_BELOW)[:, None] * boost
-    kept = to_device(_kept_share(profile, factors)[:, None, None], device)
-    threshold, result = to_device(threshold, device), torch.empty_like(noisy)
-    _in_tiles(result, device, lambda part: _finish(part(noisy), part(halfway), threshold, kept))
-    return result
+    kept = [to_device(_kept_share(profile, one)[:, None, None], device) for one in strengths]
+    threshold, results = to_device(threshold, device), [torch.empty_like(noisy) for _ in strengths]
+    _in_tiles(results, device, lambda part: _finish(part(noisy), part(halfway), threshold, kept))
+    return results
+
+
+def _by_plane(strength: Strength) -> Tensor:
+    return torch.tensor([strength.luma, strength.chroma, strength.chroma])
 
 
 def _with_detail(noisy: Tensor, prediction: Tensor, threshold: Tensor) -> Tensor:
     # Half a level of 1/1000: coarse for a 16-bit photo, and half the memory for the others.
     halfway_type = torch.float16 if noisy.dtype == torch.uint8 else torch.float32
     halfway = torch.empty(noisy.shape, dtype=halfway_type)
-    _in_tiles(halfway, threshold.device, lambda part: _hand_back(part(noisy), part(prediction), threshold))
+    _in_tiles(
+        [halfway], threshold.device, lambda part: [_hand_back(part(noisy), part(prediction), threshold)]
+    )
     return halfway
 
 
@@ -163,8 +194,9 @@ def _most_leftover(residual: Tensor, share: float, low: float) -> Tensor:
     return most
 
 
-def _kept_share(profile: NoiseProfile, factors: Tensor) -> Tensor:
+def _kept_share(profile: NoiseProfile, strength: Strength) -> Tensor:
     """Returns how much of what was removed stays in the picture, per plane."""
+    factors = _by_plane(strength)
     grain = min(_MOST_GRAIN, _GRAIN / max(profile.luma, 1e-6)) * max(0.0, 2 - float(factors[0]))
     removed = factors.clamp(max=1) * torch.tensor([1 - min(grain, _MOST_GRAIN), 1.0, 1.0])
     return 1 - removed
@@ -174,10 +206,10 @@ def _hand_back(noisy: Tensor, prediction: Tensor, threshold: Tensor) -> Tensor:
     return prediction + from_luma_chroma(_shrink(to_luma_chroma(noisy - prediction), threshold))
 
 
-def _finish(noisy: Tensor, halfway: Tensor, threshold: Tensor, kept: Tensor) -> Tensor:
+def _finish(noisy: Tensor, halfway: Tensor, threshold: Tensor, kept: Sequence[Tensor]) -> list[Tensor]:
     planes = _shrink(to_luma_chroma(halfway), threshold, keep_mean=True)
     removed = to_luma_chroma(noisy) - planes
-    return from_luma_chroma(planes + kept * removed)
+    return [from_luma_chroma(planes + share * removed) for share in kept]
 
 
 def _shrink(planes: Tensor, threshold: Tensor, *, keep_mean: bool = False) -> Tensor:
@@ -205,17 +237,19 @@ def _mean_of_nine(power: Tensor) -> Tensor:
 
 
 def _in_tiles(
-    result: Tensor, device: torch.device, process: Callable[[Callable[[Tensor], Tensor]], Tensor]
+    results: Sequence[Tensor],
+    device: torch.device,
+    process: Callable[[Callable[[Tensor], Tensor]], Sequence[Tensor]],
 ) -> None:
-    """Fills `result` tile by tile; `process` gets a function that cuts its tile out of a picture."""
-    height, width = result.shape[-2:]
+    """Fills `results` tile by tile; `process` gets a function that cuts its tile out of a picture."""
+    height, width = results[0].shape[-2:]
     core = _CORE_ON_CPU if device.type == "cpu" else _CORE_ON_GPU
     for tile in TileGrid(height, width, HALO, step=SIDE // 2).plan(core):
-        done = process(partial(_read, tile, device))
-        core_of_it = done[:, tile.rows.core_in_read(1), tile.columns.core_in_read(1)]
         rows = slice(tile.rows.start, tile.rows.stop)
         columns = slice(tile.columns.start, tile.columns.stop)
-        result[:, rows, columns] = from_unit_range(core_of_it.cpu(), result.dtype)
+        for result, done in zip(results, process(partial(_read, tile, device)), strict=True):
+            core_of_it = done[:, tile.rows.core_in_read(1), tile.columns.core_in_read(1)]
+            result[:, rows, columns] = from_unit_range(core_of_it.cpu(), result.dtype)
 
 
 def _read(tile: Tile, device: torch.device, image: Tensor) -> Tensor:

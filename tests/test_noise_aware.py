@@ -111,7 +111,7 @@ def test_strips_of_an_enlargement_leave_no_trace(blind_spot, noisy, monkeypatch)
 def test_a_gpu_too_small_to_recover_on_leaves_that_to_the_processor(restorer, noisy, monkeypatch):
     is_told, tried = restorer.spec.is_told_noise, []
     expected, treatment = noise_aware.denoise(restorer, noisy)
-    recover = noise_aware.recover
+    recover = noise_aware.recover_by_strengths
 
     def on_a_small_gpu(*given, device=None, **options):
         tried.append(device)
@@ -119,13 +119,35 @@ def test_a_gpu_too_small_to_recover_on_leaves_that_to_the_processor(restorer, no
             raise torch.OutOfMemoryError
         return recover(*given, **options)
 
-    monkeypatch.setattr(noise_aware, "recover", on_a_small_gpu)
+    monkeypatch.setattr(noise_aware, "recover_by_strengths", on_a_small_gpu)
     gpu = SimpleNamespace(spec=restorer.spec, execution=Execution(torch.device("cuda"), torch.bfloat16))
     told = told_noise(treatment.noise) if is_told else None
     prediction = restorer.denoise(noisy, mode=treatment.mode, noise=told, dtype=torch.float16)
-    result = noise_aware._recover(gpu, noisy, prediction, treatment.noise, Strength())
+    [result] = noise_aware._recover(gpu, noisy, prediction, treatment.noise, [Strength()])
     assert tried == [torch.device("cuda"), None]
     assert torch.equal(result, expected)
+
+
+def test_several_strengths_are_each_what_denoising_gives(restorer, noisy):
+    strengths = [
+        Strength(*both) for both in ((0, 0), (0.5, 0.5), (1, 1), (0, 1), (2, 1), (2, 0.5), (0.5, 0.5))
+    ]
+    treatment = noise_aware.choose_treatment(noisy, sees_all=restorer.spec.is_told_noise)
+    seen = []
+    together = noise_aware.denoise_by_strengths(
+        restorer, noisy, strengths, treatment, on_progress=lambda *step: seen.append(step)
+    )
+    for strength, result in zip(strengths, together, strict=True):
+        assert torch.equal(result, noise_aware.denoise(restorer, noisy, strength=strength)[0]), strength
+    assert seen == sorted(seen)
+    assert {total for _, total in seen} == {seen[-1][0]}
+
+
+def test_a_clean_photo_stays_itself_at_every_strength(restorer):
+    clean = torch.full((3, 64, 64), 90, dtype=torch.uint8)
+    treatment = noise_aware.choose_treatment(clean)
+    results = noise_aware.denoise_by_strengths(restorer, clean, [Strength(), Strength(2, 2)], treatment)
+    assert all(torch.equal(result, clean) for result in results)
 
 
 def test_progress_rises_to_the_photos_pixels(restorer, noisy):

@@ -12,7 +12,7 @@ from nsp_cli import recover as recover_module
 from nsp_cli.block_dct import BlockDct, from_luma_chroma, to_luma_chroma
 from nsp_cli.metrics import psnr
 from nsp_cli.noise import measure_noise
-from nsp_cli.recover import Strength, recover
+from nsp_cli.recover import Strength, recover, recover_by_strengths
 from tests.scenes import scene, to_8_bits, white_noise
 
 
@@ -58,6 +58,12 @@ class TestRecover:
         whole = recovered(exact, blurred(noisy))
         monkeypatch.setattr(recover_module, "_CORE_ON_CPU", core)
         assert torch.allclose(recovered(exact, blurred(noisy)), whole, atol=2e-6)
+
+    def test_strengths_that_filter_differently_are_refused_in_one_pass(self, noisy):
+        given = noisy, blurred(noisy), measure_noise(noisy)
+        for strengths in ([], [Strength(), Strength(2, 1)]):
+            with pytest.raises(ValueError, match="apart"):
+                recover_by_strengths(*given, strengths)
 
     def test_same_input_same_output(self, noisy):
         assert torch.equal(recovered(noisy), recovered(noisy))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,10 +46,10 @@ def preview(
     # Read when torch is loaded. Preview is many short steps on all cores: threads that spin for the next one
     # while another program has a core made 18 seconds of 4.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from nsp_cli.photo import Photo, check_writable, read_photo, write_photo
+    from nsp_cli.photo import Photo, check_writable, write_photo
 
     target = _check_name(output or source.with_name(f"{source.stem}_preview.png"))
-    photo = read_photo(source, max_megapixels=max_megapixels)
+    photo = _read_while_torch_loads(source, max_megapixels)
     check_writable(photo, target, overwrite=overwrite)
     draft = _draft(photo, options.amounts(strengths), (model, device, precision, tile))
     sheet = draft.sheet()
@@ -67,6 +68,18 @@ def _check_name(target: Path) -> Path:
     if target.suffix.lower() != ".png":
         raise OutputError(f"{target}: previews are written as .png", "Give a name that ends so.")
     return target
+
+
+def _read_while_torch_loads(source: Path, max_megapixels: float) -> Photo:
+    """Reads the photo in the second that importing torch takes: decoders do not hold Python's lock."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from nsp_cli.photo import read_photo
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read_photo, source, max_megapixels=max_megapixels)
+        import_module("nsp_cli.report")
+        return reading.result()
 
 
 def _draft(photo: Photo, strengths: list[float], engine: tuple[str, str, str, int | None]) -> Preview:
