@@ -29,6 +29,14 @@ _CLIPPED = 2 / 255
 _FINE = 2.5
 # Polynomial of the chroma level: cameras and phones stay below, by pictures whose noise is known.
 _LUMA_BY_CHROMA = (2.2 / 255, 1.3, 0.025 * 255)
+# Texture rises towards coarse frequencies, noise hardly does. Of 91 photos of cameras and phones, those whose
+# luma exceeds that show noise where the slope is below 2, and leaves, lawn and wood where it is above 2.1.
+_COARSE, _TEXTURE, _NOISE = 2.3, 2.1, 1.7
+
+
+def ramp(value: float, at_zero: float, at_one: float) -> float:
+    """Returns 0 to 1, by where a value lies between two others."""
+    return min(1.0, max(0.0, (value - at_zero) / (at_one - at_zero)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +80,16 @@ class NoiseProfile:
         both kinds; cameras smooth chroma more, which the constant allows for.
         """
         is_grey = self.chroma < 0.05 / 255
-        return math.inf if is_grey else sum(k * self.chroma**n for n, k in enumerate(_LUMA_BY_CHROMA))
+        believable = sum(k * self.chroma**n for n, k in enumerate(_LUMA_BY_CHROMA))
+        return math.inf if is_grey else believable * (1 + ramp(self.slope, _TEXTURE, _NOISE))
+
+    @property
+    def slope(self) -> float:
+        """Is the level of coarse luma over that of middle luma: 1 to 2 of noise, 3 to 6 of texture."""
+        power, frequency = self.spectrum[0].flatten(), frequencies(SIDE)
+        coarse = power[(frequency > 0) & (frequency < _COARSE)].mean()
+        middle = power[(frequency >= _COARSE) & (frequency < 2 * _COARSE)].mean()
+        return float((coarse / middle.clamp(min=1e-12)).sqrt())
 
     @property
     def is_clean(self) -> bool:

@@ -9,14 +9,16 @@ from torch.nn import functional
 from nsp_cli.block_dct import dct_kernels, to_luma_chroma
 from nsp_cli.device import to_device
 from nsp_cli.flat_power import frequencies
-from nsp_cli.noise import SIDE, NoiseProfile
+from nsp_cli.noise import SIDE, NoiseProfile, ramp
 
 # Between coarse, middle and fine frequencies.
 _EDGES = (2.3, 4.6)
 # Coarse luma over middle, and middle over what chroma makes believable: real pairs stay about below.
 _MOST_COARSE, _MOST_MIDDLE = 1.5, 1.8
 # Most that is added for a camera's smoothing; and from which excess on, and how steeply, luma is ignored.
-_MOST_SMOOTHED, _ABSURD, _DISTRUST = 0.65, 2.5, 4
+_MOST_SMOOTHED, _ABSURD, _DISTRUST = 0.65, 1.9, 4
+# The slope from which on all bands are told in part, where none of it would be noise, and the least part.
+_ALL_NOISE, _ALL_SCENE, _LEAST_SHARE = 2.6, 5.5, 0.5
 
 
 def noise_bands(spectrum: Tensor) -> Tensor:
@@ -66,4 +68,6 @@ def told_noise(profile: NoiseProfile, *, luma: float = 1.0, chroma: float = 1.0)
     # A lawn has every mark of noise but colour: doubtful luma is capped, and where nothing fits, ignored.
     excess = bands[1] / max(_MOST_MIDDLE * profile.most_luma, 1e-9)
     bands[:3] /= excess.clamp(min=1) * (excess / _ABSURD).clamp(min=1).pow(_DISTRUST)
+    # A photo without a flat place: half of what is left is the scene's.
+    bands *= max(_LEAST_SHARE, ramp(profile.slope, _ALL_SCENE, _ALL_NOISE))
     return bands * torch.tensor([max(1.0, luma)] * 3 + [max(1.0, chroma)] * 3)

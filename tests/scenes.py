@@ -20,6 +20,15 @@ def scene(height: int = 384, width: int = 384) -> Tensor:
     return (plane[None] * torch.tensor([0.9, 1.0, 0.8]).view(3, 1, 1)).clamp(0.06, 0.94)
 
 
+def fractal(side: int = 384, fall: float = 1.6) -> Tensor:
+    """Returns (3, S, S) grey in [0, 1], nowhere flat; amplitudes fall with that power of frequency."""
+    rows, columns = torch.fft.fftfreq(side)[:, None], torch.fft.rfftfreq(side)[None]
+    frequency = (rows**2 + columns**2).sqrt().clamp(min=1 / side)
+    white = torch.randn(1, side, side, generator=torch.Generator().manual_seed(3))
+    plane = torch.fft.irfft2(torch.fft.rfft2(white) * frequency**-fall, s=(side, side))
+    return (0.5 + 0.15 * plane / plane.std()).clamp(0.05, 0.95).expand(3, -1, -1)
+
+
 def white_noise(shape: torch.Size, level: float, seed: int = 0) -> Tensor:
     """Returns noise that is independent in pixels and channels; level in 8-bit steps."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * level / 255

@@ -14,7 +14,7 @@ from nsp_cli.metrics import psnr
 from nsp_cli.noise_bands import told_noise
 from nsp_cli.restore import Execution
 from tests.conftest import SHARED
-from tests.scenes import correlated_noise, scene, to_8_bits, white_noise
+from tests.scenes import correlated_noise, fractal, scene, to_8_bits, white_noise
 
 
 @pytest.fixture(scope="module", params=["nsp-fast", "nsp-light"])
@@ -148,6 +148,13 @@ def test_a_clean_photo_stays_itself_at_every_strength(restorer):
     treatment = noise_aware.choose_treatment(clean)
     results = noise_aware.denoise_by_strengths(restorer, clean, [Strength(), Strength(2, 2)], treatment)
     assert all(torch.equal(result, clean) for result in results)
+
+
+def test_a_scene_without_a_flat_place_is_not_made_worse():
+    clean = fractal()
+    noisy = to_8_bits(clean + correlated_noise(clean.shape, 2, 0.5))
+    result, _ = noise_aware.denoise(load_weights("nsp-fast", device="cpu"), noisy)
+    assert psnr(result, to_8_bits(clean)) > psnr(noisy, to_8_bits(clean)) - 0.1
 
 
 def test_progress_rises_to_the_photos_pixels(restorer, noisy):

@@ -7,7 +7,7 @@ import torch
 
 from nsp_cli.noise import measure_noise
 from nsp_cli.noise_bands import bands_of_residual, noise_bands, told_noise
-from tests.scenes import correlated_noise, scene, to_8_bits, white_noise
+from tests.scenes import correlated_noise, fractal, scene, to_8_bits, white_noise
 
 
 def test_white_noise_is_alike_in_all_bands():
@@ -44,6 +44,36 @@ def test_a_lawn_is_not_told_as_noise():
     )
     lawn = grey + white_noise(grey.shape, 2)
     assert told_noise(measure_noise(lawn))[1] < 0.5 * noise_bands(measure_noise(lawn).spectrum)[1]
+
+
+def colourless(width: float) -> tuple[torch.Tensor, float]:
+    """A grey photo with luma of 8 levels in the middle band and hardly any chroma; what of it is told."""
+    one = correlated_noise(torch.Size((1, 384, 384)), 1, width)
+    luma = (one / bands_of_residual(one.expand(3, -1, -1))[1] * 8 / 255).expand(3, -1, -1)
+    photo = 0.5 + luma + white_noise(luma.shape, 0.6)
+    return photo, float(told_noise(measure_noise(photo))[1]) * 255
+
+
+def test_luma_noise_whose_colour_a_camera_took_out_is_believed():
+    photo, told = colourless(0.5)
+    assert told > 7.5
+    assert measure_noise(photo).most_luma > 4.5 / 255
+
+
+def test_texture_without_colour_is_not_for_it_rises_towards_coarse_frequencies():
+    photo, told = colourless(1.2)
+    assert told < 5.5
+    assert measure_noise(photo).most_luma < 3.5 / 255
+
+
+def test_where_no_place_is_flat_only_half_of_what_is_measured_is_told():
+    cloud = fractal()
+    profile = measure_noise(cloud + correlated_noise(cloud.shape, 2, 0.5))
+    flat = measure_noise(0.5 + correlated_noise(cloud.shape, 2, 0.5))
+    assert flat.slope < 2
+    assert profile.slope > 3.5
+    # Chroma is the noise's alone in both, but who knows.
+    assert told_noise(profile)[4] < 0.7 * told_noise(flat)[4]
 
 
 @pytest.mark.parametrize(

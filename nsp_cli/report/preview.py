@@ -19,9 +19,9 @@ from nsp_cli.restore import OnProgress, Restorer
 
 SIDE = 256
 _MOST_CROPS = 3
-# Pixels around a crop. nsp-fast sees 123, but what 64 leave out changed no pixel of 25 camera photos by more
-# than a level (`benchmarks/preview.py`; two where sRGB was converted to), and what 48 do by up to four. All
-# take a tenth more time, for nothing to be seen.
+# Pixels around a crop. nsp-fast sees 123, but what 64 leave out changed no pixel of 14 of 25 camera photos by
+# more than a level, and none by more than five (`benchmarks/preview.py`). All take a tenth more time, for
+# nothing to be seen.
 _AROUND = 64
 # Cuts lie on this grid, so that blocks, PD's sub-images and the U-Net's cells are those of the whole photo.
 _GRID = 16
@@ -57,7 +57,7 @@ def make_preview(
 
     The noise is measured on the whole photo; what recovery takes for leftover noise is measured on the
     parts alone. So the result is that of the whole photo to some 8-bit levels: half of 25 camera photos had
-    no pixel farther off than 7, the worst had one by 18. A crop's mean difference was 1.1 at most.
+    no pixel farther off than 5, the worst had one by 28. A crop's mean difference was 1.3 at most.
 
     Args:
         restorer: Network and device.

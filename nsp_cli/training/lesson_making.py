@@ -17,9 +17,10 @@ from nsp_cli.training.camera import Camera, photograph
 from nsp_cli.training.draws import generator_for
 from nsp_cli.training.halving import halve
 from nsp_cli.training.lessons import Drawn, Exposure, Plan
+from nsp_cli.training.texture import add_texture
 
-# Keeps the randomness of noise apart from that of the lesson it is for.
-_NOISE = 1
+# Keeps the randomness of noise and of texture apart from that of the lesson they are for.
+_NOISE, _TEXTURE = 1, 2
 # Of a Gaussian blur: three standard deviations of the widest.
 _TAPS = 3
 
@@ -54,6 +55,7 @@ def make_lessons(
         device: Where.
     """
     clean = _exposed(to_device(drawn.clean, device), [plan.exposure for plan in drawn.plans])
+    clean = _textured(clean, drawn.plans, seed, step)
     kernels = [plan.kernel for plan in drawn.plans]
     still = _halved(clean, kernels) if scale == 2 else clean
     noisy = _with_noise(still, drawn.plans, seed, step)
@@ -88,6 +90,16 @@ def _blurred(pictures: Tensor, widths: Sequence[float]) -> Tensor:
     rows = functional.conv2d(planes, taps[:, None, :, None], groups=len(taps))
     columns = functional.conv2d(rows, taps[:, None, None], groups=len(taps))
     return columns.view_as(pictures)
+
+
+def _textured(pictures: Tensor, plans: Sequence[Plan], seed: int, step: int) -> Tensor:
+    chosen = [(index, plan) for index, plan in enumerate(plans) if plan.exposure.texture]
+    if chosen:
+        places = _places([index for index, _ in chosen], pictures.device)
+        textures = [plan.exposure.texture for _, plan in chosen if plan.exposure.texture]
+        own = [generator_for(seed, step, plan.number, _TEXTURE, device=pictures.device) for _, plan in chosen]
+        pictures[places] = add_texture(pictures[places], textures, own)
+    return pictures
 
 
 def _halved(pictures: Tensor, kernels: Sequence[str]) -> Tensor:

@@ -19,11 +19,13 @@ from nsp_cli.training.pool import PhotoPool, TrainingPhoto
 from nsp_cli.training.recipe import StudentRecipe
 from nsp_cli.training.sampler import photo_weight
 from nsp_cli.training.study import Picture, Study
+from nsp_cli.training.texture import Texture, draw_texture
 
 # Exposures of pictures that get simulated noise, as powers of e: scenes at night are dark.
 _EXPOSURES = (-1.3, 0.1)
 _CASTS = (0.8, 1.1)
-_BLURS = (0.3, 0.9)
+_BLURS, _BLURRED = (0.3, 1.1), 0.45
+_TEXTURED = 0.4
 # How wrong a measurement may be, as powers of e: all bands alike, each for itself, and coarse luma,
 # where a gentle gradient is taken for noise.
 _ALL_WRONG, _EACH_WRONG, _COARSE_WRONG = 0.3, 0.2, 0.6
@@ -36,10 +38,12 @@ class Exposure:
     Attributes:
         gains: What red, green and blue are multiplied with.
         blur: Standard deviation of a Gaussian in pixels; 0 for none.
+        texture: Laid onto the picture; None for none.
     """
 
     gains: tuple[float, float, float] = (1.0, 1.0, 1.0)
     blur: float = 0.0
+    texture: Texture | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +150,11 @@ def _draw_exposure(generator: torch.Generator) -> Exposure:
     gain = math.exp(uniform(*_EXPOSURES, generator)) if happens(0.5, generator) else 1.0
     has_cast = happens(0.3, generator)
     red, green, blue = (gain * uniform(*_CASTS, generator) if has_cast else gain for _ in range(3))
-    return Exposure((red, green, blue), uniform(*_BLURS, generator) if happens(0.3, generator) else 0.0)
+    return Exposure(
+        (red, green, blue),
+        uniform(*_BLURS, generator) if happens(_BLURRED, generator) else 0.0,
+        draw_texture(generator) if happens(_TEXTURED, generator) else None,
+    )
 
 
 def _draw_wrongness(generator: torch.Generator) -> Tensor:

@@ -1,0 +1,87 @@
+"""Made-up texture: fur, cloth and plaster that look like noise, and are to stay.
+
+A teacher takes such texture away, and mild photos hold little of it, so a student would learn that there
+is none. What tells it from noise is that it fades with the light, has the colour of what it is on, and
+exceeds the noise that was measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nsp_cli.device import to_device
+from nsp_cli.training.draws import uniform
+
+# Where a picture's texture begins to fade out, and how steeply, in standard deviations of a smooth field.
+_BORDER = 4.0
+
+
+@dataclass(frozen=True)
+class Texture:
+    """A texture with a Gaussian spectrum. Widths are standard deviations in pixels.
+
+    Attributes:
+        contrast: Standard deviation of the logarithm of the light that it reflects.
+        along, across: How far it is correlated, in two directions at right angles.
+        angle: Of `along`, in radians.
+        patch: Width of the patches that have it; the rest of the picture has none.
+    """
+
+    contrast: float
+    along: float
+    across: float
+    angle: float
+    patch: float
+
+
+def draw_texture(generator: torch.Generator) -> Texture:
+    """Draws one, from plaster that is hardly seen to fur with strands."""
+    return Texture(
+        contrast=math.exp(uniform(math.log(0.03), math.log(0.4), generator)),
+        along=uniform(0.5, 3.0, generator),
+        across=uniform(0.4, 1.3, generator),
+        angle=uniform(0, math.pi, generator),
+        patch=uniform(8, 40, generator),
+    )
+
+
+def add_texture(
+    pictures: Tensor, textures: Sequence[Texture], generators: Sequence[torch.Generator]
+) -> Tensor:
+    """Lays textures onto pictures.
+
+    Args:
+        pictures: (B, 3, H, W) sRGB in [0, 1].
+        textures: One for each picture.
+        generators: Source of each picture's randomness, on the pictures' device.
+
+    Returns:
+        (B, 3, H, W) sRGB in [0, 1].
+    """
+    shape, device = pictures.shape[-2:], pictures.device
+    white = torch.stack([torch.randn((2, *shape), generator=g, device=device) for g in generators])
+    spectra = torch.fft.rfft2(white) * _responses(textures, shape, device)
+    fields = torch.fft.irfft2(spectra, s=shape)
+    fields = fields / fields.square().mean((2, 3), keepdim=True).sqrt().clamp(min=1e-9)
+    contrast = to_device(torch.tensor([texture.contrast for texture in textures]), device)
+    # sRGB is about the 2.4th root of light.
+    logarithm = fields[:, :1] * torch.sigmoid(_BORDER * fields[:, 1:]) * contrast[:, None, None, None] / 2.4
+    return pictures.mul(logarithm.exp()).clamp(0, 1)
+
+
+def _responses(textures: Sequence[Texture], shape: torch.Size, device: torch.device) -> Tensor:
+    """Returns (B, 2, H, W // 2 + 1): what the frequencies of a texture and of its patches are times."""
+    rows, columns = torch.fft.fftfreq(shape[0])[:, None], torch.fft.rfftfreq(shape[1])[None]
+    responses = []
+    for texture in textures:
+        cosine, sine = math.cos(texture.angle), math.sin(texture.angle)
+        along, across = cosine * columns + sine * rows, cosine * rows - sine * columns
+        exponent = (texture.along * along) ** 2 + (texture.across * across) ** 2
+        patches = texture.patch**2 * (rows**2 + columns**2)
+        responses.append(torch.exp(-2 * math.pi**2 * torch.stack([exponent, patches])))
+    return to_device(torch.stack(responses), device)
