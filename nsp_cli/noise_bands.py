@@ -68,6 +68,6 @@ def told_noise(profile: NoiseProfile, *, luma: float = 1.0, chroma: float = 1.0)
     # A lawn has every mark of noise but colour: doubtful luma is capped, and where nothing fits, ignored.
     excess = bands[1] / max(_MOST_MIDDLE * profile.most_luma, 1e-9)
     bands[:3] /= excess.clamp(min=1) * (excess / _ABSURD).clamp(min=1).pow(_DISTRUST)
-    # A photo without a flat place: half of what is left is the scene's.
+    # In a photo without a flat place up to half of what is left is the scene's.
     bands *= max(_LEAST_SHARE, ramp(profile.slope, _ALL_SCENE, _ALL_NOISE))
     return bands * torch.tensor([max(1.0, luma)] * 3 + [max(1.0, chroma)] * 3)

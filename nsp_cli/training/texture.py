@@ -17,7 +17,7 @@ from torch import Tensor
 from nsp_cli.device import to_device
 from nsp_cli.training.draws import uniform
 
-# Where a picture's texture begins to fade out, and how steeply, in standard deviations of a smooth field.
+# How steeply texture fades out at a patch's border, per standard deviation of the field that makes patches.
 _BORDER = 4.0
 
 
