@@ -69,7 +69,8 @@ def recovery_difference() -> dict[str, float]:
     photo = synthetic_photo(1.0)
     noise = measure_noise(photo)
     on_cpu, on_gpu = (
-        recover(photo, photo, noise, Strength(), device=torch.device(name)).int() for name in ("cpu", "cuda")
+        recover(photo, photo, noise, [Strength()], device=torch.device(name))[0].int()
+        for name in ("cpu", "cuda")
     )
     difference = (on_cpu - on_gpu).abs()
     return {"share": float((difference > 0).float().mean()), "most": float(difference.max())}

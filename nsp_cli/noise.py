@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from nsp_cli.block_dct import dct_kernels, from_luma_chroma, lattice_coefficients
+from nsp_cli.device import to_device
 from nsp_cli.flat_power import flat_power, frequencies
 
 SIDE = 8
@@ -31,12 +32,35 @@ _FINE = 2.5
 _LUMA_BY_CHROMA = (2.2 / 255, 1.3, 0.025 * 255)
 # Texture rises towards coarse frequencies, noise hardly does. Of 91 photos of cameras and phones, those whose
 # luma exceeds that show noise where the slope is below 2, and leaves, lawn and wood where it is above 2.1.
-_COARSE, _TEXTURE, _NOISE = 2.3, 2.1, 1.7
+_TEXTURE, _NOISE = 2.1, 1.7
+# Between coarse, middle and fine frequencies.
+_EDGES = (2.3, 4.6)
 
 
 def ramp(value: float, at_zero: float, at_one: float) -> float:
     """Returns 0 to 1, by where a value lies between two others."""
     return min(1.0, max(0.0, (value - at_zero) / (at_one - at_zero)))
+
+
+def noise_bands(spectrum: Tensor) -> Tensor:
+    """Sums a spectrum up.
+
+    Args:
+        spectrum: (…, 3, 8, 8) variance of each DCT coefficient, in luma and the two chroma planes, as
+            `NoiseProfile.spectrum`.
+
+    Returns:
+        (…, 6) standard deviation per coefficient where white is 1: coarse, middle and fine luma, then
+        the same of chroma. White noise has the same in all.
+    """
+    frequency = frequencies(SIDE)
+    fine, coarse = frequency >= _EDGES[1], (frequency > 0) & (frequency < _EDGES[0])
+    power = spectrum.flatten(-2)
+    masks = torch.stack([coarse, ~fine & (frequency >= _EDGES[0]), fine], dim=1).float()
+    # (…, 3 planes, 3 bands)
+    bands = power @ to_device(masks / masks.sum(0), power.device)
+    luma, chroma = bands[..., 0, :], bands[..., 1:, :].mean(-2)
+    return torch.cat([luma, chroma], dim=-1).clamp(min=0).sqrt()
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +110,8 @@ class NoiseProfile:
     @property
     def slope(self) -> float:
         """Is the level of coarse luma over that of middle luma: 1 to 2 of noise, 3 to 6 of texture."""
-        power, frequency = self.spectrum[0].flatten(), frequencies(SIDE)
-        coarse = power[(frequency > 0) & (frequency < _COARSE)].mean()
-        middle = power[(frequency >= _COARSE) & (frequency < 2 * _COARSE)].mean()
-        return float((coarse / middle.clamp(min=1e-12)).sqrt())
+        coarse, middle = noise_bands(self.spectrum)[:2]
+        return float(coarse / middle.clamp(min=1e-6))
 
     @property
     def is_clean(self) -> bool:

@@ -15,7 +15,7 @@ from nsp_cli.back_projection import back_projected
 from nsp_cli.device import release_memory
 from nsp_cli.noise import NoiseProfile, measure_noise
 from nsp_cli.noise_bands import told_noise
-from nsp_cli.recover import Strength, recover_by_strengths
+from nsp_cli.recover import Strength, recover
 from nsp_cli.restore import OnProgress, Restorer, UpscaleMode
 
 # Above this level of fine luma noise the PD average is the better prediction (phones at night), below
@@ -127,7 +127,8 @@ def denoise_by_strengths(
         recovered = _recover(restorer, part, answers[key], treatment.noise, members)
         results |= dict(zip(members, recovered, strict=True))
     if on_progress:
-        on_progress(*[max(1, len(groups)) * pixels] * 2)
+        total = max(1, len(groups)) * pixels
+        on_progress(total, total)
     return [results[strength] for strength in strengths]
 
 
@@ -164,9 +165,9 @@ def _recover(
     given = noisy, prediction, noise, strengths
     if device.type == "cuda":
         with suppress(torch.OutOfMemoryError):
-            return recover_by_strengths(*given, sees_all=sees_all, device=device)
+            return recover(*given, sees_all=sees_all, device=device)
         release_memory(device)
-    return recover_by_strengths(*given, sees_all=sees_all)
+    return recover(*given, sees_all=sees_all)
 
 
 def upscale(

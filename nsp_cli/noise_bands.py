@@ -8,38 +8,14 @@ from torch.nn import functional
 
 from nsp_cli.block_dct import dct_kernels, to_luma_chroma
 from nsp_cli.device import to_device
-from nsp_cli.flat_power import frequencies
-from nsp_cli.noise import SIDE, NoiseProfile, ramp
+from nsp_cli.noise import SIDE, NoiseProfile, noise_bands, ramp
 
-# Between coarse, middle and fine frequencies.
-_EDGES = (2.3, 4.6)
 # Coarse luma over middle, and middle over what chroma makes believable: real pairs stay about below.
 _MOST_COARSE, _MOST_MIDDLE = 1.5, 1.8
 # Most that is added for a camera's smoothing; and from which excess on, and how steeply, luma is ignored.
 _MOST_SMOOTHED, _ABSURD, _DISTRUST = 0.65, 1.9, 4
 # The slope from which on all bands are told in part, where none of it would be noise, and the least part.
 _ALL_NOISE, _ALL_SCENE, _LEAST_SHARE = 2.6, 5.5, 0.5
-
-
-def noise_bands(spectrum: Tensor) -> Tensor:
-    """Sums a spectrum up.
-
-    Args:
-        spectrum: (…, 3, 8, 8) variance of each DCT coefficient, in luma and the two chroma planes, as
-            `NoiseProfile.spectrum`.
-
-    Returns:
-        (…, 6) standard deviation per coefficient where white is 1: coarse, middle and fine luma, then
-        the same of chroma. White noise has the same in all.
-    """
-    frequency = frequencies(SIDE)
-    fine, coarse = frequency >= _EDGES[1], (frequency > 0) & (frequency < _EDGES[0])
-    power = spectrum.flatten(-2)
-    masks = torch.stack([coarse, ~fine & (frequency >= _EDGES[0]), fine], dim=1).float()
-    # (…, 3 planes, 3 bands)
-    bands = power @ to_device(masks / masks.sum(0), power.device)
-    luma, chroma = bands[..., 0, :], bands[..., 1:, :].mean(-2)
-    return torch.cat([luma, chroma], dim=-1).clamp(min=0).sqrt()
 
 
 def bands_of_residual(residual: Tensor) -> Tensor:

@@ -77,12 +77,12 @@ def recover(
     noisy: Tensor,
     prediction: Tensor,
     profile: NoiseProfile,
-    strength: Strength,
+    strengths: Sequence[Strength],
     *,
     sees_all: bool = False,
     device: torch.device | None = None,
-) -> Tensor:
-    """Makes the final picture from a photo and a network's prediction of it.
+) -> list[Tensor]:
+    """Makes the final picture from a photo and a network's prediction of it, by one strength or several.
 
     Statistics are of the whole photo and every block sees all it needs, so tiles leave no trace.
 
@@ -90,31 +90,13 @@ def recover(
         noisy: (3, H, W) uint8, uint16 or float in [0, 1].
         prediction: (3, H, W), any of these types.
         profile: Of the noisy photo.
-        strength: How much to remove.
+        strengths: How much to remove; those that share an `at_least_one` cost little more than one.
         sees_all: The network saw the pixels it predicted and kept their texture itself; to hand back
             more would bring noise (0.1 dB on DSLR pictures).
         device: Where blocks are filtered; None for the CPU. Pictures stay in main memory.
 
     Returns:
-        (3, H, W), the type of `noisy`.
-
-    Raises:
-        torch.OutOfMemoryError: The device has too little memory for a tile.
-    """
-    given = noisy, prediction, profile, [strength]
-    return recover_by_strengths(*given, sees_all=sees_all, device=device)[0]
-
-
-def recover_by_strengths(
-    noisy: Tensor,
-    prediction: Tensor,
-    profile: NoiseProfile,
-    strengths: Sequence[Strength],
-    *,
-    sees_all: bool = False,
-    device: torch.device | None = None,
-) -> list[Tensor]:
-    """Recovers several times at little more than the cost of once; see `recover`.
+        A (3, H, W) for each strength, the type of `noisy`.
 
     Raises:
         ValueError: The strengths are not all one `at_least_one`.

@@ -43,7 +43,7 @@ def test_a_photo_is_the_processors(noisy, model, precision, decibels):
 def test_recovery_is_the_processors(noisy):
     profile = measure_noise(noisy)
     on_gpu, on_cpu = (
-        recover(noisy, scene(300, 340), profile, Strength(), device=device).int()
+        recover(noisy, scene(300, 340), profile, [Strength()], device=device)[0].int()
         for device in (torch.device("cuda"), None)
     )
     difference = (on_gpu - on_cpu).abs()

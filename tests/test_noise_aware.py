@@ -111,7 +111,7 @@ def test_strips_of_an_enlargement_leave_no_trace(blind_spot, noisy, monkeypatch)
 def test_a_gpu_too_small_to_recover_on_leaves_that_to_the_processor(restorer, noisy, monkeypatch):
     is_told, tried = restorer.spec.is_told_noise, []
     expected, treatment = noise_aware.denoise(restorer, noisy)
-    recover = noise_aware.recover_by_strengths
+    recover = noise_aware.recover
 
     def on_a_small_gpu(*given, device=None, **options):
         tried.append(device)
@@ -119,7 +119,7 @@ def test_a_gpu_too_small_to_recover_on_leaves_that_to_the_processor(restorer, no
             raise torch.OutOfMemoryError
         return recover(*given, **options)
 
-    monkeypatch.setattr(noise_aware, "recover_by_strengths", on_a_small_gpu)
+    monkeypatch.setattr(noise_aware, "recover", on_a_small_gpu)
     gpu = SimpleNamespace(spec=restorer.spec, execution=Execution(torch.device("cuda"), torch.bfloat16))
     told = told_noise(treatment.noise) if is_told else None
     prediction = restorer.denoise(noisy, mode=treatment.mode, noise=told, dtype=torch.float16)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nsp_cli.noise import measure_noise
-from nsp_cli.noise_bands import bands_of_residual, noise_bands, told_noise
+from nsp_cli.noise import measure_noise, noise_bands
+from nsp_cli.noise_bands import bands_of_residual, told_noise
 from tests.scenes import correlated_noise, fractal, scene, to_8_bits, white_noise
 
 

@@ -12,7 +12,7 @@ from nsp_cli import recover as recover_module
 from nsp_cli.block_dct import BlockDct, from_luma_chroma, to_luma_chroma
 from nsp_cli.metrics import psnr
 from nsp_cli.noise import measure_noise
-from nsp_cli.recover import Strength, recover, recover_by_strengths
+from nsp_cli.recover import Strength, recover
 from tests.scenes import scene, to_8_bits, white_noise
 
 
@@ -28,7 +28,7 @@ def blurred(image):
 
 def recovered(noisy, prediction=None, strength=None):
     prediction = blurred(noisy) if prediction is None else prediction
-    return recover(noisy, prediction, measure_noise(noisy), strength or Strength())
+    return recover(noisy, prediction, measure_noise(noisy), [strength or Strength()])[0]
 
 
 class TestBlockDct:
@@ -63,7 +63,7 @@ class TestRecover:
         given = noisy, blurred(noisy), measure_noise(noisy)
         for strengths in ([], [Strength(), Strength(2, 1)]):
             with pytest.raises(ValueError, match="apart"):
-                recover_by_strengths(*given, strengths)
+                recover(*given, strengths)
 
     def test_same_input_same_output(self, noisy):
         assert torch.equal(recovered(noisy), recovered(noisy))
@@ -111,7 +111,7 @@ class TestRecover:
     def test_type_and_size_are_kept(self, dtype, shape):
         white = 1 if dtype.is_floating_point else torch.iinfo(dtype).max
         photo = (torch.rand(3, *shape) * white).to(dtype)
-        result = recover(photo, torch.rand(3, *shape), measure_noise(photo), Strength())
+        [result] = recover(photo, torch.rand(3, *shape), measure_noise(photo), [Strength()])
         assert (result.dtype, result.shape) == (dtype, photo.shape)
         assert result.float().isfinite().all()
 

@@ -93,12 +93,15 @@ def _blurred(pictures: Tensor, widths: Sequence[float]) -> Tensor:
 
 
 def _textured(pictures: Tensor, plans: Sequence[Plan], seed: int, step: int) -> Tensor:
-    chosen = [(index, plan) for index, plan in enumerate(plans) if plan.exposure.texture]
+    chosen = [
+        (index, texture, generator_for(seed, step, plan.number, _TEXTURE, device=pictures.device))
+        for index, plan in enumerate(plans)
+        if (texture := plan.exposure.texture)
+    ]
     if chosen:
-        places = _places([index for index, _ in chosen], pictures.device)
-        textures = [plan.exposure.texture for _, plan in chosen if plan.exposure.texture]
-        own = [generator_for(seed, step, plan.number, _TEXTURE, device=pictures.device) for _, plan in chosen]
-        pictures[places] = add_texture(pictures[places], textures, own)
+        indices, textures, generators = zip(*chosen, strict=True)
+        places = _places(indices, pictures.device)
+        pictures[places] = add_texture(pictures[places], textures, generators)
     return pictures
 
 
