@@ -20,8 +20,8 @@ from nsp_cli.block_dct import BlockDct, from_luma_chroma, lattice_coefficients, 
 from nsp_cli.device import to_device
 from nsp_cli.flat_power import flat_power, frequencies
 from nsp_cli.noise import NoiseProfile
-from nsp_cli.pixels import from_unit_range, to_unit_range
-from nsp_cli.tiling import Tile, TileGrid
+from nsp_cli.tile_pixels import cut_tile, paste_core
+from nsp_cli.tiling import TileGrid
 
 SIDE = 16
 # A pixel lies in blocks that start up to 15 pixels away, whose gain looks at the blocks 8 further.
@@ -227,14 +227,6 @@ def _in_tiles(
     height, width = results[0].shape[-2:]
     core = _CORE_ON_CPU if device.type == "cpu" else _CORE_ON_GPU
     for tile in TileGrid(height, width, HALO, step=SIDE // 2).plan(core):
-        rows = slice(tile.rows.start, tile.rows.stop)
-        columns = slice(tile.columns.start, tile.columns.stop)
-        for result, done in zip(results, process(partial(_read, tile, device)), strict=True):
-            core_of_it = done[:, tile.rows.core_in_read(1), tile.columns.core_in_read(1)]
-            result[:, rows, columns] = from_unit_range(core_of_it.cpu(), result.dtype)
-
-
-def _read(tile: Tile, device: torch.device, image: Tensor) -> Tensor:
-    rows = slice(tile.rows.read_start, tile.rows.read_stop)
-    part = to_unit_range(image[:, rows, tile.columns.read_start : tile.columns.read_stop])
-    return to_device(part, device)
+        part = partial(cut_tile, tile=tile, device=device)
+        for result, done in zip(results, process(part), strict=True):
+            paste_core(result, tile, done)

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nsp_cli.device import choose_device, choose_precision, free_memory, release_memory, to_device
+from nsp_cli.device import choose_device, choose_precision, free_memory, release_memory
 from nsp_cli.errors import DeviceError
 from nsp_cli.networks import NetworkSpec
 from nsp_cli.pixel_shuffle import pd_downsample, pd_upsample
-from nsp_cli.pixels import from_unit_range, to_unit_range
-from nsp_cli.tiling import Tile, TileGrid, reflected_indices
+from nsp_cli.tile_pixels import cut_tile, pad_bottom_right, paste_core
+from nsp_cli.tiling import Tile, TileGrid
 
 if TYPE_CHECKING:
     from nsp_cli.weights import ResolvedWeights
@@ -215,7 +215,7 @@ class Restorer:
             if result is None:
                 pending.extendleft(reversed(_halved(grid, tile)))
                 continue
-            _write_core(restored, tile, result, scale)
+            paste_core(restored, tile, result, scale)
             done += tile.core_pixels
             if on_progress:
                 on_progress(done, height * width)
@@ -239,7 +239,8 @@ class Restorer:
         return min(side, _BEST_CORE * apart) if self.spec.exact_tiling else side
 
     def _process_tile(self, noisy: Tensor, tile: Tile, process: Network) -> Tensor:
-        read = _read_tile(noisy, tile, self.execution.device)
+        height, width = (axis.read_stop - axis.read_start for axis in (tile.rows, tile.columns))
+        read = pad_bottom_right(cut_tile(noisy, tile, self.execution.device)[None], height, width)
         for precision in dict.fromkeys((self.execution.precision, torch.float32)):
             result = self._in_precision(process, read, precision)
             if bool(result.isfinite().all()):
@@ -267,30 +268,3 @@ def _halved(grid: TileGrid, tile: Tile) -> list[Tile]:
 def _empty(height: int, width: int, dtype: torch.dtype) -> Tensor:
     # Pixels lie together in photo files, so the result needs no second copy on its way there.
     return torch.empty((height, width, 3), dtype=dtype).permute(2, 0, 1)
-
-
-def _read_tile(photo: Tensor, tile: Tile, device: torch.device) -> Tensor:
-    """Returns (1, 3, h, w) float32 in [0, 1], reflected where the tile reaches past the photo's end."""
-    rows, columns = tile.rows, tile.columns
-    part = photo[:, rows.read_start : rows.read_stop, columns.read_start : columns.read_stop]
-    if part.dtype != torch.uint8:  # other integers do not exist on every device
-        part = to_unit_range(part)
-    part = to_unit_range(to_device(part, device))
-    height, width = rows.read_stop - rows.read_start, columns.read_stop - columns.read_start
-    return pad_bottom_right(part[None], height, width)
-
-
-def pad_bottom_right(image: Tensor, height: int, width: int) -> Tensor:
-    """Enlarges (B, C, h, w) to the given size by reflection, to and fro where the picture is small."""
-    if image.shape[-2] < height:
-        image = image[..., reflected_indices(0, height, image.shape[-2]), :]
-    if image.shape[-1] < width:
-        image = image[..., reflected_indices(0, width, image.shape[-1])]
-    return image
-
-
-def _write_core(restored: Tensor, tile: Tile, result: Tensor, scale: int) -> None:
-    core = result[:, tile.rows.core_in_read(scale), tile.columns.core_in_read(scale)]
-    rows = slice(tile.rows.start * scale, tile.rows.stop * scale)
-    columns = slice(tile.columns.start * scale, tile.columns.stop * scale)
-    restored[:, rows, columns] = from_unit_range(core, restored.dtype)

@@ -28,7 +28,7 @@ ROWS = [
     {"training"},
     {"noise_bands", "noise_model"},
     {"restore", "noise"},
-    {"flat_power", "block_dct"},
+    {"flat_power", "block_dct", "tile_pixels"},
     {"weights"},
     {"hub"},
     {"manifest"},

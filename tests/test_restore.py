@@ -17,7 +17,8 @@ from nsp_cli.noise import measure_noise
 from nsp_cli.noise_bands import told_noise
 from nsp_cli.photo import read_photo
 from nsp_cli.pixels import pixels_to_tensor
-from nsp_cli.restore import Execution, Restorer, pad_bottom_right
+from nsp_cli.restore import Execution, Restorer
+from nsp_cli.tile_pixels import pad_bottom_right
 
 DATA = Path(__file__).parent / "data"
 REFERENCE, SAMPLE = DATA / "reference", DATA / "sample_noisy.jpg"
