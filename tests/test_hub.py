@@ -16,7 +16,8 @@ from hub_server import COMMIT, HubServer
 from safetensors.torch import save
 
 from nsp_cli.errors import WeightsError
-from nsp_cli.hub import _progress_class, parse_hub_file
+from nsp_cli.hub import parse_hub_file
+from nsp_cli.hub.client import _progress_class
 from nsp_cli.weights_file import LARGEST_FILE, load_network, save_weights
 
 ROOT = Path(__file__).parents[1]

@@ -1,4 +1,4 @@
-"""Files on the Hugging Face hub, or a mirror of it: fetch, find in the cache, throw out of the cache.
+"""Fetches files from the hub or a mirror of it, finds them in the cache, throws them out of it.
 
 The hub's own client does the work and keeps to its own settings: HF_HOME and HF_HUB_CACHE (where files
 are kept), HF_ENDPOINT (a mirror), HF_HUB_OFFLINE=1 (never ask), HF_TOKEN (private repositories).
@@ -14,18 +14,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
-from nsp_cli.errors import WeightsError
-from nsp_cli.manifest import HUB_PATH, REPOSITORY
+from nsp_cli.hub.address import HubFile
+from nsp_cli.hub.errors import explain, first_line
 from nsp_cli.weights_file import LARGEST_FILE, too_large
 
 OnProgress = Callable[[int, int], None]
-
-SCHEME = "hf://"
 
 # The client reads this when it is imported, which happens below. Fetching a file tells the hub which
 # file, and nothing else; a value that the user has set stands.
@@ -33,52 +30,6 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True)
-class HubFile:
-    """A file on the hub.
-
-    Attributes:
-        repository: owner/name.
-        path: Inside the repository, with forward slashes.
-        revision: Commit, tag or branch.
-    """
-
-    repository: str
-    path: str
-    revision: str = "main"
-
-    def __str__(self) -> str:
-        return f"{SCHEME}{self.repository}/{self.path}@{self.revision}"
-
-
-def parse_hub_file(address: str, revision: str | None = None) -> HubFile:
-    """Reads hf://owner/repository/path/to/file.safetensors[@revision].
-
-    Args:
-        address: Parts such as .. that would lead out of the repository or the cache are refused.
-        revision: Goes before the address's own.
-
-    Raises:
-        WeightsError: It is no such address.
-    """
-    location, _, written = address.removeprefix(SCHEME).partition("@")
-    owner, _, rest = location.partition("/")
-    name, _, path = rest.partition("/")
-    file = HubFile(f"{owner}/{name}", path, revision or written or "main")
-    if (
-        not REPOSITORY.fullmatch(file.repository)
-        or not HUB_PATH.fullmatch(path)
-        or not path.endswith(".safetensors")
-        or not HUB_PATH.fullmatch(file.revision)
-        or ("@" in address and not written)
-    ):
-        raise WeightsError(
-            f"{address}: not the address of a weights file",
-            "It has the form hf://owner/repository/file.safetensors or …safetensors@revision.",
-        )
-    return file
 
 
 def cache_folder() -> Path:
@@ -116,7 +67,7 @@ def _ask(address: str, seconds: float) -> str | None:
     except urllib.error.URLError as error:
         return str(getattr(error.reason, "strerror", None) or error.reason)
     except (OSError, ValueError) as error:
-        return _first_line(error)
+        return first_line(error)
 
 
 def find_in_cache(file: HubFile) -> Path | None:
@@ -161,7 +112,7 @@ def fetch(file: HubFile, on_progress: OnProgress | None = None) -> Path:
         reached = True
         return Path(str(hf_hub_download(file.repository, file.path, **options)))
     except failures as error:
-        raise _translate(file, error, reached) from error
+        raise explain(file, error, reached) from error
 
 
 def discard(path: Path) -> bool:
@@ -231,67 +182,3 @@ def _progress_class(file: HubFile, on_progress: OnProgress | None) -> type:
             return lambda *_, **__: None
 
     return Progress
-
-
-def _translate(file: HubFile, error: Exception, reached: bool) -> WeightsError:
-    from huggingface_hub import constants, errors
-
-    where = f"{file}: "
-    kinds: list[tuple[type[Exception], str, str]] = [
-        (
-            errors.GatedRepoError,
-            f"{file.repository} asks for its terms to be accepted first",
-            f"Accept them at {constants.ENDPOINT}/{file.repository}, then: hf auth login",
-        ),
-        (
-            errors.RepositoryNotFoundError,
-            f"{constants.ENDPOINT} has no repository {file.repository}, or it is private",
-            "Check owner and name; for a private one: hf auth login",
-        ),
-        (
-            errors.RevisionNotFoundError,
-            f"{file.repository} has no revision {file.revision}",
-            f"Look at {constants.ENDPOINT}/{file.repository}/commits for what there is.",
-        ),
-        (errors.LocalEntryNotFoundError, *_why_not_reached(file, error)),
-        (
-            errors.EntryNotFoundError,
-            f"{file.repository} has no file {file.path} in revision {file.revision}",
-            f"Look at {constants.ENDPOINT}/{file.repository}/tree/{file.revision} for what there is.",
-        ),
-        (errors.HFValidationError, f"not a valid repository name ({error})", "Check owner and name."),
-        (
-            errors.HfHubHTTPError,
-            f"{constants.ENDPOINT} did not give it ({_first_line(error)})",
-            "Try again in a while.",
-        ),
-    ]
-    for kind, why, hint in kinds:
-        if isinstance(error, kind):
-            return WeightsError(where + why, hint)
-    if not reached:
-        why, hint = _why_not_reached(file, error)
-        return WeightsError(where + why, hint)
-    return WeightsError(
-        f"{where}the download failed ({_first_line(error)})",
-        "Check the connection and free space; try again.",
-    )
-
-
-def _why_not_reached(file: HubFile, error: Exception) -> tuple[str, str]:
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        return (
-            "not in the cache, and nsp is offline (HF_HUB_OFFLINE is set)",
-            f"When online: nsp weights pull {file}",
-        )
-    return (
-        f"not in the cache, and {constants.ENDPOINT} cannot be reached ({_first_line(error)})",
-        "Check the connection, set HF_ENDPOINT to a mirror, or fetch the file elsewhere and give its path.",
-    )
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
