@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean, stdev
 
 import torch
@@ -130,38 +131,55 @@ def judge(
     Returns:
         None where there is nothing to compare on.
     """
-    total, done = (1 + bool(pd_factor)) * len(pictures) + len(validation), 0
-
-    def compare(
-        title: str, digits: int, measure: Callable[[Restorer, int], float], count: int, *, falls: bool = True
-    ) -> Measure:
-        nonlocal done
-        found = []
-        for index in range(count):
-            found.append((measure(before, index), measure(after, index)))
-            done += 1
-            if on_progress:
-                on_progress(done, total)
-        return Measure(title, tuple(v for v, _ in found), tuple(v for _, v in found), digits, falls)
-
-    def error(restorer: Restorer, index: int) -> float:
-        return recorrupted_error(restorer, pictures[index], seed=index)
-
-    def loss(restorer: Restorer, index: int) -> float:
-        return blind_spot_loss(restorer, pictures[index], pd_factor or 0, seed=index)
-
-    def true_psnr(restorer: Restorer, index: int) -> float:
-        noisy, clean = validation[index]
-        return psnr(noise_aware.denoise(restorer, noisy)[0], clean)
-
+    compare = _Comparison(before, after, (1 + bool(pd_factor)) * len(pictures) + len(validation), on_progress)
     measures = []
     if validation:
-        measures.append(compare(VALIDATION, 2, true_psnr, len(validation), falls=False))
+        measures.append(compare(VALIDATION, 2, partial(_true_psnr, validation), len(validation), falls=False))
     if pictures:
-        measures.append(compare(ERROR, 2, error, len(pictures)))
+        measures.append(compare(ERROR, 2, partial(_error, pictures), len(pictures)))
     if pictures and pd_factor:
-        measures.append(compare(LOSS, 3, loss, len(pictures)))
+        measures.append(compare(LOSS, 3, partial(_loss, pictures, pd_factor), len(pictures)))
     return Judgement(tuple(measures), len(pictures)) if measures else None
+
+
+class _Comparison:
+    """Measures both candidates on one picture after the other, and tells how far it is."""
+
+    def __init__(self, before: Restorer, after: Restorer, total: int, on_progress: OnProgress | None) -> None:
+        self._before, self._after, self._on_progress = before, after, on_progress
+        self._done, self._total = 0, total
+
+    def __call__(
+        self,
+        title: str,
+        digits: int,
+        measure: Callable[[Restorer, int], float],
+        count: int,
+        *,
+        falls: bool = True,
+    ) -> Measure:
+        before, after = zip(*(self._both(measure, index) for index in range(count)), strict=True)
+        return Measure(title, before, after, digits, falls)
+
+    def _both(self, measure: Callable[[Restorer, int], float], index: int) -> tuple[float, float]:
+        found = measure(self._before, index), measure(self._after, index)
+        self._done += 1
+        if self._on_progress:
+            self._on_progress(self._done, self._total)
+        return found
+
+
+def _true_psnr(pairs: Sequence[tuple[Tensor, Tensor]], restorer: Restorer, index: int) -> float:
+    noisy, clean = pairs[index]
+    return psnr(noise_aware.denoise(restorer, noisy)[0], clean)
+
+
+def _error(pictures: Sequence[Tensor], restorer: Restorer, index: int) -> float:
+    return recorrupted_error(restorer, pictures[index], seed=index)
+
+
+def _loss(pictures: Sequence[Tensor], pd_factor: int, restorer: Restorer, index: int) -> float:
+    return blind_spot_loss(restorer, pictures[index], pd_factor, seed=index)
 
 
 def recorrupted_error(restorer: Restorer, noisy: Tensor, *, seed: int) -> float:
