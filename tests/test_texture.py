@@ -10,8 +10,9 @@ import torch
 from nsp_cli.noise_bands import bands_of_residual
 from nsp_cli.training.camera import draw_camera
 from nsp_cli.training.draws import generator_for
+from nsp_cli.training.exposure import Exposure
 from nsp_cli.training.lesson_making import make_lessons
-from nsp_cli.training.lessons import Drawn, Exposure, Plan
+from nsp_cli.training.lessons import Drawn, Plan
 from nsp_cli.training.texture import Texture, add_texture, draw_texture
 from tests.scenes import scene
 

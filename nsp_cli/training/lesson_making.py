@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from nsp_cli.device import to_device
 from nsp_cli.noise import NoiseProfile
@@ -15,14 +14,12 @@ from nsp_cli.noise_bands import bands_of_residual
 from nsp_cli.noise_model import sample_noise
 from nsp_cli.training.camera import Camera, photograph
 from nsp_cli.training.draws import generator_for
+from nsp_cli.training.exposure import expose
 from nsp_cli.training.halving import halve
-from nsp_cli.training.lessons import Drawn, Exposure, Plan
-from nsp_cli.training.texture import add_texture
+from nsp_cli.training.lessons import Drawn, Plan
 
 # Keeps the randomness of noise and of texture apart from that of the lesson they are for.
 _NOISE, _TEXTURE = 1, 2
-# Of a Gaussian blur: three standard deviations of the widest.
-_TAPS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +51,8 @@ def make_lessons(
         seed, step: Decide, with a lesson's number, its noise.
         device: Where.
     """
-    clean = _exposed(to_device(drawn.clean, device), [plan.exposure for plan in drawn.plans])
-    clean = _textured(clean, drawn.plans, seed, step)
+    texture = [generator_for(seed, step, plan.number, _TEXTURE, device=device) for plan in drawn.plans]
+    clean = expose(to_device(drawn.clean, device), [plan.exposure for plan in drawn.plans], texture)
     kernels = [plan.kernel for plan in drawn.plans]
     still = _halved(clean, kernels) if scale == 2 else clean
     noisy = _with_noise(still, drawn.plans, seed, step)
@@ -69,40 +66,6 @@ def make_lessons(
     # The mean of luma, in levels; a tenth of white counts 1.
     weights = (10 * noise[:, :3].mean(1) + 0.04).pow(-balance)
     return Lessons(noisy, noise * wrong.exp(), clean, weights)
-
-
-def _exposed(pictures: Tensor, exposures: Sequence[Exposure]) -> Tensor:
-    gains = torch.tensor([exposure.gains for exposure in exposures])[..., None, None]
-    pictures = pictures * to_device(gains, pictures.device)
-    blurred = [index for index, exposure in enumerate(exposures) if exposure.blur]
-    if blurred:
-        places = _places(blurred, pictures.device)
-        pictures[places] = _blurred(pictures[places], [exposures[index].blur for index in blurred])
-    return pictures.clamp_(0, 1)
-
-
-def _blurred(pictures: Tensor, widths: Sequence[float]) -> Tensor:
-    distance = torch.arange(-_TAPS, _TAPS + 1)
-    taps = torch.exp(-(distance**2) / (2 * torch.tensor(widths)[:, None] ** 2))
-    taps = to_device((taps / taps.sum(1, keepdim=True)).repeat_interleave(3, 0), pictures.device)
-    # Each picture's planes are groups of one convolution, with taps of their own.
-    planes = functional.pad(pictures.flatten(0, 1)[None], (_TAPS,) * 4, mode="reflect")
-    rows = functional.conv2d(planes, taps[:, None, :, None], groups=len(taps))
-    columns = functional.conv2d(rows, taps[:, None, None], groups=len(taps))
-    return columns.view_as(pictures)
-
-
-def _textured(pictures: Tensor, plans: Sequence[Plan], seed: int, step: int) -> Tensor:
-    chosen = [
-        (index, texture, generator_for(seed, step, plan.number, _TEXTURE, device=pictures.device))
-        for index, plan in enumerate(plans)
-        if (texture := plan.exposure.texture)
-    ]
-    if chosen:
-        indices, textures, generators = zip(*chosen, strict=True)
-        places = _places(indices, pictures.device)
-        pictures[places] = add_texture(pictures[places], textures, generators)
-    return pictures
 
 
 def _halved(pictures: Tensor, kernels: Sequence[str]) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,37 +12,17 @@ from nsp_cli.errors import TrainingError
 from nsp_cli.noise import NoiseProfile
 from nsp_cli.pixels import Pixels, to_unit_range
 from nsp_cli.training.camera import Camera, draw_camera
-from nsp_cli.training.draws import Deck, below, generator_for, happens, uniform
+from nsp_cli.training.draws import Deck, below, generator_for, happens
+from nsp_cli.training.exposure import Exposure, draw_exposure
 from nsp_cli.training.halving import KERNELS
 from nsp_cli.training.pool import PhotoPool, TrainingPhoto
 from nsp_cli.training.recipe import StudentRecipe
 from nsp_cli.training.sampler import photo_weight
 from nsp_cli.training.study import Picture, Study
-from nsp_cli.training.texture import Texture, draw_texture
 
-# Exposures of pictures that get simulated noise, as powers of e: scenes at night are dark.
-_EXPOSURES = (-1.3, 0.1)
-_CASTS = (0.8, 1.1)
-_BLURS, _BLURRED = (0.3, 1.1), 0.45
-_TEXTURED = 0.4
 # How wrong a measurement may be, as powers of e: all bands alike, each for itself, and coarse luma,
 # where a gentle gradient is taken for noise.
 _ALL_WRONG, _EACH_WRONG, _COARSE_WRONG = 0.3, 0.2, 0.6
-
-
-@dataclass(frozen=True)
-class Exposure:
-    """How a picture is changed before it gets noise.
-
-    Attributes:
-        gains: What red, green and blue are multiplied with.
-        blur: Standard deviation of a Gaussian in pixels; 0 for none.
-        texture: Laid onto the picture; None for none.
-    """
-
-    gains: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    blur: float = 0.0
-    texture: Texture | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +94,7 @@ class LessonSampler:
         return Plan(
             number,
             None if has_own else self._draw_noise(generator),
-            Exposure() if has_own else _draw_exposure(generator),
+            Exposure() if has_own else draw_exposure(generator),
             list(KERNELS)[below(len(KERNELS), generator)],
             _draw_wrongness(generator),
         )
@@ -143,18 +122,6 @@ def _crop(picture: Picture, side: int, generator: torch.Generator) -> tuple[Pixe
 
 def _in_unit_range(pixels: Pixels) -> Tensor:
     return to_unit_range(torch.from_numpy(np.ascontiguousarray(pixels)))
-
-
-def _draw_exposure(generator: torch.Generator) -> Exposure:
-    """Draws another exposure of a picture, at times with a cast or out of focus."""
-    gain = math.exp(uniform(*_EXPOSURES, generator)) if happens(0.5, generator) else 1.0
-    has_cast = happens(0.3, generator)
-    red, green, blue = (gain * uniform(*_CASTS, generator) if has_cast else gain for _ in range(3))
-    return Exposure(
-        (red, green, blue),
-        uniform(*_BLURS, generator) if happens(_BLURRED, generator) else 0.0,
-        draw_texture(generator) if happens(_TEXTURED, generator) else None,
-    )
 
 
 def _draw_wrongness(generator: torch.Generator) -> Tensor:
