@@ -12,7 +12,7 @@ from tests.scenes import scene
 
 def exposed(picture: torch.Tensor, exposure: Exposure) -> torch.Tensor:
     """As `expose`, of one (3, H, W) picture."""
-    return expose(picture[None], [exposure], [generator_for(0)])[0]
+    return expose(picture[None], [exposure], generator_for)[0]
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_blur_takes_detail_and_keeps_the_mean(picture):
 
 def test_each_of_several_is_changed_by_its_own(picture):
     exposures = [Exposure(blur=1.0), Exposure(), Exposure(blur=0.4)]
-    together = expose(picture.repeat(3, 1, 1, 1), exposures, [generator_for(0)] * 3)
+    together = expose(picture.repeat(3, 1, 1, 1), exposures, generator_for)
     for one, exposure in zip(together, exposures, strict=True):
         torch.testing.assert_close(one, exposed(picture, exposure))
 

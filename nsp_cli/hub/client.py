@@ -28,7 +28,6 @@ OnProgress = Callable[[int, int], None]
 # file, and nothing else; a value that the user has set stands.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
-
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 

@@ -14,10 +14,24 @@ def explain(file: HubFile, error: Exception, reached: bool) -> WeightsError:
         error: Of the hub's client.
         reached: Whether the hub had answered before.
     """
+    where = f"{file}: "
+    for kind, why, hint in _known(file, error):
+        if isinstance(error, kind):
+            return WeightsError(where + why, hint)
+    if not reached:
+        why, hint = _why_not_reached(file, error)
+        return WeightsError(where + why, hint)
+    return WeightsError(
+        f"{where}the download failed ({first_line(error)})",
+        "Check the connection and free space; try again.",
+    )
+
+
+def _known(file: HubFile, error: Exception) -> list[tuple[type[Exception], str, str]]:
+    """Lists what the client raises, special kinds before general ones, with why and what helps."""
     from huggingface_hub import constants, errors
 
-    where = f"{file}: "
-    kinds: list[tuple[type[Exception], str, str]] = [
+    return [
         (
             errors.GatedRepoError,
             f"{file.repository} asks for its terms to be accepted first",
@@ -46,16 +60,6 @@ def explain(file: HubFile, error: Exception, reached: bool) -> WeightsError:
             "Try again in a while.",
         ),
     ]
-    for kind, why, hint in kinds:
-        if isinstance(error, kind):
-            return WeightsError(where + why, hint)
-    if not reached:
-        why, hint = _why_not_reached(file, error)
-        return WeightsError(where + why, hint)
-    return WeightsError(
-        f"{where}the download failed ({first_line(error)})",
-        "Check the connection and free space; try again.",
-    )
 
 
 def _why_not_reached(file: HubFile, error: Exception) -> tuple[str, str]:

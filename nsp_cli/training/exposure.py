@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -50,13 +50,16 @@ def draw_exposure(generator: torch.Generator) -> Exposure:
     )
 
 
-def expose(pictures: Tensor, exposures: Sequence[Exposure], generators: Sequence[torch.Generator]) -> Tensor:
+def expose(
+    pictures: Tensor, exposures: Sequence[Exposure], generator_of: Callable[[int], torch.Generator]
+) -> Tensor:
     """Changes pictures.
 
     Args:
         pictures: (B, 3, H, W) sRGB in [0, 1].
         exposures: One for each picture.
-        generators: Source of the randomness of each picture's texture, on the pictures' device.
+        generator_of: Makes the source of randomness, on the pictures' device, of the picture with that index;
+            asked only for pictures that get texture.
 
     Returns:
         (B, 3, H, W) sRGB in [0, 1].
@@ -67,7 +70,7 @@ def expose(pictures: Tensor, exposures: Sequence[Exposure], generators: Sequence
     if blurred:
         places = to_device(torch.tensor(blurred), pictures.device)
         pictures[places] = _blurred(pictures[places], [exposures[index].blur for index in blurred])
-    return _textured(pictures.clamp_(0, 1), exposures, generators)
+    return _textured(pictures.clamp_(0, 1), exposures, generator_of)
 
 
 def _blurred(pictures: Tensor, widths: Sequence[float]) -> Tensor:
@@ -82,10 +85,10 @@ def _blurred(pictures: Tensor, widths: Sequence[float]) -> Tensor:
 
 
 def _textured(
-    pictures: Tensor, exposures: Sequence[Exposure], generators: Sequence[torch.Generator]
+    pictures: Tensor, exposures: Sequence[Exposure], generator_of: Callable[[int], torch.Generator]
 ) -> Tensor:
     chosen = [
-        (index, texture, generators[index])
+        (index, texture, generator_of(index))
         for index, exposure in enumerate(exposures)
         if (texture := exposure.texture)
     ]

@@ -51,7 +51,10 @@ def make_lessons(
         seed, step: Decide, with a lesson's number, its noise.
         device: Where.
     """
-    texture = [generator_for(seed, step, plan.number, _TEXTURE, device=device) for plan in drawn.plans]
+
+    def texture(index: int) -> torch.Generator:
+        return generator_for(seed, step, drawn.plans[index].number, _TEXTURE, device=device)
+
     clean = expose(to_device(drawn.clean, device), [plan.exposure for plan in drawn.plans], texture)
     kernels = [plan.kernel for plan in drawn.plans]
     still = _halved(clean, kernels) if scale == 2 else clean
