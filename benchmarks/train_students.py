@@ -37,7 +37,7 @@ from nsp_cli.weights_file import save_weights
 
 SAVE_EVERY_SECONDS = 30
 TEACHING = 8
-CHANGES = ("crop", "batch", "real", "taught", "measured", "balance")
+CHANGES = ("crop", "batch", "real", "taught", "measured", "balance", "structure")
 
 
 @dataclass(frozen=True)
@@ -178,6 +178,7 @@ def main() -> None:
     parser.add_argument("--taught", type=float, default=StudentRecipe.taught)
     parser.add_argument("--measured", type=float, default=StudentRecipe.measured)
     parser.add_argument("--balance", type=float, default=StudentRecipe.balance)
+    parser.add_argument("--structure", type=float, default=StudentRecipe.structure)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)

@@ -89,8 +89,19 @@ def test_a_damaged_picture_in_the_cache_is_made_again(pool, cache, study):
 
 def test_mild_photos_are_made_smaller_and_noisy_ones_are_not(study):
     sizes = Counter((picture.clean.height, picture.clean.width) for picture in study.reduced)
-    assert sizes == {(150, 155): 2, (100, 103): 2}
+    assert sizes == {(150, 155): 2, (100, 103): 2, (75, 77): 2}
     assert [picture.noisy for picture in study.real] == list(study.pool.photos)
+
+
+def test_a_smaller_picture_is_of_the_photo_where_its_noise_is_gone_and_else_of_the_answer(study):
+    pictures = {
+        (picture.clean.noise, round(300 / picture.clean.height)): picture.clean for picture in study.reduced
+    }
+    is_photo = {
+        key: picture.read(0, 0, picture.height, picture.width).std() > 0 for key, picture in pictures.items()
+    }
+    expected = {(1.0, 2): True, (1.0, 3): True, (1.0, 4): True, (2.0, 2): False, (2.0, 3): False}
+    assert is_photo == expected | {(2.0, 4): True}
 
 
 @pytest.mark.parametrize("scale", [1, 2])

@@ -77,6 +77,7 @@ class StudentRecipe(Descent):
             photos; the others get a simulated camera's.
         balance: Power of a lesson's noise level that its loss is divided by; without it, strong noise
             would be all that counts.
+        structure: What a lesson's 1 − SSIM counts beside its mean absolute error.
     """
 
     crop: int = 128
@@ -89,6 +90,7 @@ class StudentRecipe(Descent):
     taught: float = 0.3
     measured: float = 0.0
     balance: float = 0.15
+    structure: float = 0.1
 
 
 PAPER = Recipe(

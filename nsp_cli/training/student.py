@@ -55,4 +55,4 @@ class StudentTask:
             drawn, scale=self._scale, balance=self.recipe.balance, seed=seed, step=step, device=device
         )
         noisy = made.noisy.contiguous(memory_format=torch.channels_last)
-        return Batch((noisy, made.noise), made.clean, made.weights)
+        return Batch((noisy, made.noise), made.clean, made.weights, self.recipe.structure)

@@ -3,7 +3,8 @@
 Three kinds, each a folder of decoded pictures on disk:
 
 - taught: photos as the teacher sees them;
-- reduced: of the mild, the same at a half and a third of their size, as sharp as a picture can be;
+- reduced: the mild at a half to a quarter of their size, as sharp as a picture can be; of the photo where its
+  noise is gone at that size, for the teacher's answer lacks faint texture, and else of the answer;
 - real: the photos themselves, with what the teacher made of them as the target.
 
 The first two get simulated noise, the third has its own.
@@ -29,7 +30,9 @@ from nsp_cli.training.sampler import MILD_NOISE
 
 Teach = Callable[[Tensor], Tensor]
 
-REDUCTIONS = (2, 3)
+REDUCTIONS = (2, 3, 4)
+# What may be left of a photo's noise, in levels of 255, when the photo itself is made smaller.
+_LEFT_NOISE = 1.2
 # Of the disk space that 8-bit photos and all that is made of them take, the photos'.
 STUDY_SHARE = 0.25
 
@@ -83,7 +86,7 @@ def prepare_study(
     *,
     measures: bool = True,
 ) -> Study:
-    """Has the teacher denoise every photo, and makes smaller ones of the mild photos' answers.
+    """Has the teacher denoise every photo, and makes smaller ones of the mild photos or the answers.
 
     What an earlier start of the run has made is found again.
 
@@ -104,9 +107,7 @@ def prepare_study(
         if measures:
             noises.append(measure_noise(_as_16_bits(photo)))
         if photo.noise < MILD_NOISE:
-            reduced += [
-                _kept(cache, photo, f"by{f}", partial(_reduced, answers[-1], f), teacher) for f in REDUCTIONS
-            ]
+            reduced += [_kept_reduced(cache, photo, answers[-1], factor, teacher) for factor in REDUCTIONS]
         if on_progress:
             on_progress(done + 1, len(pool.photos))
     return Study(
@@ -130,6 +131,15 @@ def _as_16_bits(photo: TrainingPhoto) -> Tensor:
         # 257 is 65535 / 255, exactly; and no detour by floating point with its memory.
         pixels = torch.from_numpy(pixels.numpy().astype(np.uint16) * 257)
     return pixels.permute(2, 0, 1)
+
+
+def _kept_reduced(
+    cache: PhotoCache, photo: TrainingPhoto, answer: TrainingPhoto, factor: int, teacher: str
+) -> TrainingPhoto:
+    # It was measured at half the size.
+    left = photo.noise * 2 / factor
+    kind, picture = (f"by{factor}", answer) if left > _LEFT_NOISE else (f"itself-by{factor}", photo)
+    return _kept(cache, photo, kind, partial(_reduced, picture, factor), teacher)
 
 
 def _reduced(picture: TrainingPhoto, factor: int) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nsp_cli.training.recipe import Descent
+from nsp_cli.training.structure import dissimilarity
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,11 +20,13 @@ class Batch:
         inputs: What the network is called with; each has B as its first side.
         targets: (B, 3, H, W) in [0, 1].
         weights: (B,) that the losses count with; None for all alike.
+        structure: What a difference in structure counts beside the absolute error.
     """
 
     inputs: tuple[Tensor, ...]
     targets: Tensor
     weights: Tensor | None = None
+    structure: float = 0.0
 
     def __len__(self) -> int:
         """Returns B."""
@@ -37,14 +40,17 @@ class Batch:
                 tuple(given[place] for given in self.inputs),
                 self.targets[place],
                 None if self.weights is None else self.weights[place],
+                self.structure,
             )
             for place in places
         ]
 
     def loss(self, predicted: Tensor) -> Tensor:
-        """Returns the mean absolute error (Eq. 4), weighted."""
-        errors = (predicted.float() - self.targets).abs()
-        return errors.mean() if self.weights is None else (errors.mean((1, 2, 3)) * self.weights).mean()
+        """Returns the mean absolute error (Eq. 4), and of structure where that counts, weighted."""
+        errors = (predicted.float() - self.targets).abs().mean((1, 2, 3))
+        if self.structure:
+            errors = errors + self.structure * dissimilarity(predicted, self.targets)
+        return errors.mean() if self.weights is None else (errors * self.weights).mean()
 
 
 class Task(Protocol):
