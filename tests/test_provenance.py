@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+from nsp_cli.errors import OutputError
 from nsp_cli.photo import Photo, Provenance, read_photo, read_provenance, with_provenance, write_photo
 from nsp_cli.photo.provenance import NAMESPACE
 
@@ -38,6 +40,26 @@ def test_every_format_brings_it_back(tmp_path: Path, suffix: str, xmp: bytes | N
     assert packet is not None
     assert attributes(packet)[f"{{{NAMESPACE}}}version"] == "1.2.3"
     assert ("Rating" in str(attributes(packet))) is (xmp is not None)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+@pytest.mark.parametrize("other", [".jpg", ".png"])
+def test_a_result_can_be_restored_again_and_says_what_made_it_then(
+    tmp_path: Path, suffix: str, other: str
+) -> None:
+    write_photo(with_provenance(photo(PACKET), MADE), tmp_path / f"first{suffix}")
+    again = Provenance("ef" * 32, "others", "01" * 32, "{}", "1.2.4")
+    given = read_photo(tmp_path / f"first{suffix}")
+    written = write_photo(with_provenance(given, again), tmp_path / f"second{other}")
+    assert read_provenance(tmp_path / f"second{other}") == again
+    assert any("what made this result" in change for change in written.changed)
+
+
+def test_what_made_a_result_is_not_lost_without_another_in_its_place(tmp_path: Path) -> None:
+    write_photo(with_provenance(photo(), MADE), tmp_path / "first.png")
+    poor = dataclasses.replace(read_photo(tmp_path / "first.png"), xmp=None)
+    with pytest.raises(OutputError, match="provenance"):
+        write_photo(poor, tmp_path / "second.png")
 
 
 def test_a_second_run_replaces_the_first() -> None:

@@ -16,7 +16,7 @@ from xml.sax.saxutils import quoteattr
 
 from nsp_cli.photo.data import Photo
 
-NAMESPACE = "urn:nsp-cli:provenance:1#"
+NAMESPACE, PREFIX = "urn:nsp-cli:provenance:1#", "nsp"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _EMPTY_PACKET = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
@@ -75,9 +75,9 @@ def with_provenance(photo: Photo, provenance: Provenance) -> Photo:
 
 def _description(provenance: Provenance) -> bytes:
     values = "".join(
-        f" nsp:{field.name}={quoteattr(getattr(provenance, field.name))}" for field in fields(Provenance)
+        f" {PREFIX}:{field.name}={quoteattr(getattr(provenance, field.name))}" for field in fields(Provenance)
     )
-    return f'<rdf:Description rdf:about="" xmlns:rdf="{_RDF}" xmlns:nsp="{NAMESPACE}"{values}/>'.encode()
+    return f'<rdf:Description rdf:about="" xmlns:rdf="{_RDF}" xmlns:{PREFIX}="{NAMESPACE}"{values}/>'.encode()
 
 
 def read_provenance(path: Path) -> Provenance | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from nsp_cli.photo import exif as ifd
 from nsp_cli.photo.colour import profile_space
 from nsp_cli.photo.inventory import DPI, EXIF, ICC, RESOURCES, XMP, Inventory, Key
+from nsp_cli.photo.provenance import NAMESPACE
 from nsp_cli.photo.resolution import RESOLUTION_TAGS, are_alike
 from nsp_cli.photo.tiff_facts import OWN_TAGS
 
@@ -105,6 +106,8 @@ def _xmp_purpose(key: Key, target: Target) -> str | None:
         return "now the size of the result"
     if key.name == _XMP_ORIENTATION and target.facts.get(key) == "1":
         return "the pixels were turned upright"
+    if key.name.startswith(f"{{{NAMESPACE}}}") and key in target.facts:
+        return "now what made this result"
     return None
 
 

@@ -9,6 +9,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from nsp_cli.photo.provenance import PREFIX
 from nsp_cli.photo.resolution import RESOLUTION_TAGS
 from nsp_cli.photo.tiff_facts import OWN_TAGS
 
@@ -76,7 +77,7 @@ def is_inside_note(key: str) -> bool:
 
 def _is_meant(key: str, source_format: str, file_format: str) -> bool:
     family, group, name = key.split(".", 2)
-    if key in (*_POINTERS, *_ON_PURPOSE) or group == "Thumbnail":
+    if key in (*_POINTERS, *_ON_PURPOSE) or group == "Thumbnail" or (family, group) == ("Xmp", PREFIX):
         return True
     if family == "Iptc":
         return file_format not in ("jpeg", "tiff")
