@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 # Wang et al. 2004: an 11×11 Gaussian window of 1.5 pixels, K1 = 0.01, K2 = 0.03.
 _RADIUS, _SIGMA = 5, 1.5
-_C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+_K1, _K2 = 0.01, 0.03
 
 
 def psnr(image: Tensor, reference: Tensor) -> float:
@@ -28,13 +30,26 @@ def ssim(image: Tensor, reference: Tensor) -> float:
     """
     if min(image.shape[-2:]) <= 2 * _RADIUS:
         raise ValueError(f"SSIM needs {2 * _RADIUS + 1} pixels a side, got {tuple(image.shape[-2:])}")
-    x, y = image.double()[:, None], reference.double()[:, None]
-    mean_x, mean_y = _blur(x), _blur(y)
-    var_x, var_y = _blur(x * x) - mean_x**2, _blur(y * y) - mean_y**2
-    covariance = _blur(x * y) - mean_x * mean_y
-    luminance = (2 * mean_x * mean_y + _C1) / (mean_x**2 + mean_y**2 + _C1)
-    structure = (2 * covariance + _C2) / (var_x + var_y + _C2)
-    return float((luminance * structure).mean())
+    return float(similarity(image.double()[:, None], reference.double()[:, None], _blur, white=255).mean())
+
+
+def similarity(x: Tensor, y: Tensor, local_mean: Callable[[Tensor], Tensor], *, white: float) -> Tensor:
+    """Returns the structural similarity at every place of two pictures' windows.
+
+    Args:
+        x, y: (…, H, W) pictures, floating point.
+        local_mean: What makes a window's mean of a picture.
+        white: The largest value.
+    """
+    # Differences from a constant keep a variance from drowning in its mean's rounding.
+    grey, c1, c2 = white / 2, (_K1 * white) ** 2, (_K2 * white) ** 2
+    x, y = x - grey, y - grey
+    mean_x, mean_y = local_mean(x), local_mean(y)
+    variances = local_mean(x * x + y * y) - mean_x * mean_x - mean_y * mean_y
+    covariance = local_mean(x * y) - mean_x * mean_y
+    structure = (2 * covariance + c2) / (variances + c2)
+    a, b = mean_x + grey, mean_y + grey
+    return structure * (2 * a * b + c1) / (a * a + b * b + c1)
 
 
 def _blur(image: Tensor) -> Tensor:

@@ -96,7 +96,7 @@ def read_provenance(path: Path) -> Provenance | None:
 
 
 def _parse(description: str) -> Provenance | None:
-    pairs = re.findall(r"""nsp:(\w+)=(?:"([^"]*)"|'([^']*)')""", description)
+    pairs = re.findall(PREFIX + r""":(\w+)=(?:"([^"]*)"|'([^']*)')""", description)
     values = {name: html.unescape(double or single) for name, double, single in pairs}
     names = [field.name for field in fields(Provenance)]
     return Provenance(**{name: values[name] for name in names}) if values.keys() >= set(names) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -36,11 +36,11 @@ class Batch:
         """Returns parts of at most so many."""
         places = [slice(start, start + size) for start in range(0, len(self), size)]
         return [
-            Batch(
-                tuple(given[place] for given in self.inputs),
-                self.targets[place],
-                None if self.weights is None else self.weights[place],
-                self.structure,
+            replace(
+                self,
+                inputs=tuple(given[place] for given in self.inputs),
+                targets=self.targets[place],
+                weights=None if self.weights is None else self.weights[place],
             )
             for place in places
         ]
