@@ -37,7 +37,7 @@ _REMOVE_BELOW = (1.8, 7.0, 7.0)
 _FLAT_RESIDUAL, _FLAT_RESULT = 0.2, 0.1
 # What the second filter takes for leftover noise is bounded by what the residual shows: in a photo
 # without any flat region, texture would pass for it.
-_LEFT_SHARE, _LEFT_LOW = 0.5, 1.5
+_LEFT_BY_BLIND = (0.5, 1.5)
 # A network that saw the pixels leaves less noise, and more texture to pass for it.
 _LEFT_BY_SEEING = (0.05, 0.3)
 # Luma power is divided by this power of how often its level exceeds what is believable.
@@ -107,18 +107,16 @@ def recover(
     device = device or torch.device("cpu")
     boost = _by_plane(strengths[0].at_least_one).square()[:, None]
     residual = _believable(_residual_power(noisy, prediction), profile)
-    if sees_all:
-        halfway, bounds = prediction, _LEFT_BY_SEEING
-    else:
-        bounds = _LEFT_SHARE, _LEFT_LOW
-        threshold = _no_less_than_low(residual) * torch.tensor(_KEEP_ABOVE)[:, None] * boost
-        halfway = _with_detail(noisy, prediction, to_device(threshold, device))
-    leftover = torch.minimum(
-        flat_power(_coefficients(halfway), _FLAT_RESULT)[0], _most_leftover(residual, *bounds)
-    )
-    threshold = _no_less_than_low(leftover) * torch.tensor(_REMOVE_BELOW)[:, None] * boost
+    halfway = prediction
+    if not sees_all:
+        halfway = _with_detail(
+            noisy, prediction, to_device(_threshold(residual, _KEEP_ABOVE) * boost, device)
+        )
+    most = _most_leftover(residual, *(_LEFT_BY_SEEING if sees_all else _LEFT_BY_BLIND))
+    leftover = torch.minimum(flat_power(_coefficients(halfway), _FLAT_RESULT)[0], most)
+    threshold = to_device(_threshold(leftover, _REMOVE_BELOW) * boost, device)
     kept = [to_device(_kept_share(profile, one)[:, None, None], device) for one in strengths]
-    threshold, results = to_device(threshold, device), [torch.empty_like(noisy) for _ in strengths]
+    results = [torch.empty_like(noisy) for _ in strengths]
     _in_tiles(results, device, lambda part: _finish(part(noisy), part(halfway), threshold, kept))
     return results
 
@@ -155,15 +153,15 @@ def _believable(residual: Tensor, profile: NoiseProfile) -> Tensor:
     return residual
 
 
-def _no_less_than_low(power: Tensor) -> Tensor:
-    """Raises (3, K) power to that of its low frequencies.
+def _threshold(power: Tensor, factors: Sequence[float]) -> Tensor:
+    """Returns `factors`, one for each plane, times (3, K) power, raised to that of its low frequencies.
 
     JPEG and cameras smooth fine noise away where the photo is flat, and leave it on texture, where it
     cannot be measured.
     """
     frequency = frequencies(SIDE)
     low = (frequency >= 0.9) & (frequency < 3)
-    return torch.maximum(power, power[:, low].mean(1, keepdim=True))
+    return torch.maximum(power, power[:, low].mean(1, keepdim=True)) * torch.tensor(factors)[:, None]
 
 
 def _most_leftover(residual: Tensor, share: float, low: float) -> Tensor:
