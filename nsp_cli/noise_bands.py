@@ -16,6 +16,8 @@ _MOST_COARSE, _MOST_MIDDLE = 1.5, 1.8
 _MOST_SMOOTHED, _ABSURD, _DISTRUST = 0.65, 1.9, 4
 # The slope from which on all bands are told in part, where none of it would be noise, and the least part.
 _ALL_NOISE, _ALL_SCENE, _LEAST_SHARE = 2.6, 5.5, 0.5
+# The same of anisotropy: of 74 camera photos, those above 1.7 show a skyscraper, rigging, slats or a screen.
+_ISOTROPIC, _UPRIGHT, _LEAST_UPRIGHT = 1.6, 2.2, 0.2
 
 
 def bands_of_residual(residual: Tensor) -> Tensor:
@@ -46,4 +48,6 @@ def told_noise(profile: NoiseProfile, *, luma: float = 1.0, chroma: float = 1.0)
     bands[:3] /= excess.clamp(min=1) * (excess / _ABSURD).clamp(min=1).pow(_DISTRUST)
     # In a photo without a flat place up to half of what is left is the scene's.
     bands *= max(_LEAST_SHARE, ramp(profile.slope, _ALL_SCENE, _ALL_NOISE))
+    # Edges of what people build run along rows and columns, noise in all directions alike.
+    bands *= max(_LEAST_UPRIGHT, ramp(profile.anisotropy, _UPRIGHT, _ISOTROPIC))
     return bands * torch.tensor([max(1.0, luma)] * 3 + [max(1.0, chroma)] * 3)

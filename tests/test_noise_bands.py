@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -74,6 +76,34 @@ def test_where_no_place_is_flat_only_half_of_what_is_measured_is_told():
     assert profile.slope > 3.5
     # Chroma is the noise's alone in both, but who knows.
     assert told_noise(profile)[4] < 0.7 * told_noise(flat)[4]
+
+
+def wires(turn: float) -> torch.Tensor:
+    """A grey photo that a net of thin wires, six pixels apart, covers; `turn` is in radians."""
+    row, column = torch.meshgrid(torch.arange(384.0), torch.arange(384.0), indexing="ij")
+    across = row * math.cos(turn) + column * math.sin(turn)
+    along = column * math.cos(turn) - row * math.sin(turn)
+    net = sum((place * 2 * math.pi / 6.1).cos().clamp(min=0.5) for place in (across, along))
+    return (0.4 + 0.1 * net).expand(3, -1, -1) + correlated_noise(torch.Size((3, 384, 384)), 2, 0.5)
+
+
+def test_a_net_of_wires_is_not_told_as_noise():
+    told = told_noise(measure_noise(wires(0.1)))
+    assert measure_noise(wires(0.1)).anisotropy > 2
+    assert told[1] < 0.5 * told_noise(measure_noise(wires(math.pi / 4)))[1]
+
+
+@pytest.mark.parametrize("width", [0.5, 1.2])
+def test_noise_has_no_direction_and_is_told_in_full(width):
+    photo = scene() + correlated_noise(scene().shape, 6, width)
+    assert measure_noise(photo).anisotropy < 1.5
+    assert told_noise(measure_noise(photo))[1] > 0.9 * noise_bands(measure_noise(photo).spectrum)[1]
+
+
+def test_banding_is_no_reason_to_doubt_the_noise():
+    rows = white_noise(torch.Size((1, scene().shape[1], 1)), 5, seed=5)
+    photo = scene() + white_noise(scene().shape, 10) + rows
+    assert told_noise(measure_noise(photo))[1] * 255 > 9.5
 
 
 @pytest.mark.parametrize(
