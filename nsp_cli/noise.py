@@ -53,14 +53,18 @@ def noise_bands(spectrum: Tensor) -> Tensor:
         (…, 6) standard deviation per coefficient where white is 1: coarse, middle and fine luma, then
         the same of chroma. White noise has the same in all.
     """
-    frequency = frequencies(SIDE)
-    fine, coarse = frequency >= _EDGES[1], (frequency > 0) & (frequency < _EDGES[0])
-    power = spectrum.flatten(-2)
-    masks = torch.stack([coarse, ~fine & (frequency >= _EDGES[0]), fine], dim=1).float()
+    power, masks = spectrum.flatten(-2), _band_masks().float()
     # (…, 3 planes, 3 bands)
     bands = power @ to_device(masks / masks.sum(0), power.device)
     luma, chroma = bands[..., 0, :], bands[..., 1:, :].mean(-2)
     return torch.cat([luma, chroma], dim=-1).clamp(min=0).sqrt()
+
+
+def _band_masks() -> Tensor:
+    """Returns (64, 3): which coefficients are coarse, middle and fine; DC is none."""
+    frequency = frequencies(SIDE)
+    fine, coarse = frequency >= _EDGES[1], (frequency > 0) & (frequency < _EDGES[0])
+    return torch.stack([coarse, ~fine & (frequency >= _EDGES[0]), fine], dim=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,11 +195,10 @@ def _anisotropy(luma: Tensor) -> float:
 
     Of rows and columns the geometric mean counts: banding of a sensor is noise, and has one of them.
     """
-    frequency, position = frequencies(SIDE), torch.arange(SIDE)
-    is_middle = (frequency >= _EDGES[0]) & (frequency < _EDGES[1])
-    is_row, is_column = ((place == 0).expand(SIDE, SIDE).flatten() for place in (position[:, None], position))
-    places = (is_row, is_column, ~is_row & ~is_column)
-    rows, columns, slanting = (luma[:, is_middle & place].mean(1) for place in places)
+    place, is_middle = torch.arange(SIDE**2), _band_masks()[:, 1]
+    is_row, is_column = place < SIDE, place % SIDE == 0
+    kinds = (is_row, is_column, ~is_row & ~is_column)
+    rows, columns, slanting = (luma[:, is_middle & kind].mean(1) for kind in kinds)
     return float(((rows * columns).sqrt() / slanting.clamp(min=1e-12)).sqrt().median())
 
 
