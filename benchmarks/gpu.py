@@ -3,23 +3,28 @@
     python benchmarks/gpu.py [--quick] [--part NAME …] [--output gpu.json]
 
 Peaks of a matrix product and a copy; each network's megapixels per second, share of the peak and peak
-memory at 24 megapixels, for several core sizes; 24 megapixels end to end; training's share of the peak;
-and whether the core chosen by itself stays within 4, 8 and 24 GB.
+memory at 24 megapixels, for several core sizes, and with its layers one by one; 24 megapixels end to end;
+training's share of the peak; and whether the core chosen by itself stays within 4, 8 and 24 GB.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from unittest.mock import patch
 
 import torch
+from PIL import Image
 from torch.nn import functional
+from torch.profiler import ProfilerActivity, profile
 
 from nsp_cli import noise_aware
 from nsp_cli.bench.networks import PAPER, Subject, load_subject, measure_speed
@@ -27,16 +32,22 @@ from nsp_cli.bench.peak import best_seconds, measure_peaks
 from nsp_cli.bench.photos import synthetic_photo
 from nsp_cli.bench.timing import PeakMemory, alternated
 from nsp_cli.device import describe_precision
+from nsp_cli.networks import fused
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.noise import measure_noise
 from nsp_cli.recover import Strength, recover
 from nsp_cli.restore import Execution, Restorer
+from nsp_cli.training.batches import PairTask, Prefetcher
+from nsp_cli.training.photo_cache import PhotoCache
+from nsp_cli.training.pool import load_pool
+from nsp_cli.training.recipe import CUDA_BATCH, Recipe
+from nsp_cli.training.trainer import Trainer
 
 DEVICE = torch.device("cuda")
 NETWORKS = (PAPER, "nsp-fast", "nsp-fast-x2", "nsp-light")
 CORES = (1024, 2048, 3072)
 GIGABYTES = (4, 8, 24)
-TRAINING_BATCH, TRAINING_CROP, TRAINING_STEPS = 32, 128, 20
+TRAINING_STEPS = 20
 
 
 def networks_by_core(megapixels: float, peak: float) -> list[dict[str, object]]:
@@ -100,54 +111,67 @@ def _direct_pass(restorer: Restorer, photo: torch.Tensor) -> Callable[[], object
     return partial(restorer.denoise, photo, mode="direct", noise=noise)
 
 
-def compiled(megapixels: float) -> dict[str, float]:
-    """Times networks as they are, with convolutions chosen by trying, and compiled, tile by tile."""
+def fused_and_not(megapixels: float) -> dict[str, float]:
+    """Times DBSNs with their layers fused and one by one, in turn."""
     photo = synthetic_photo(megapixels)
     runs: dict[str, Callable[[], object]] = {}
-    for subject in map(load_subject, ("nsp-fast", PAPER)):
-        for way in ("as it is", "compiled"):
-            network = copy.deepcopy(subject.network)
-            if way == "compiled":
-                network.compile(dynamic=False)
-            restorer = Restorer(network, subject.spec, Execution.choose("cuda"))
-            runs[f"{subject.name} {way}"] = _direct_pass(restorer, photo)
-    torch.backends.cudnn.benchmark = True
-    for name, run in runs.items():
-        begin = time.perf_counter()
+    for subject in map(load_subject, (PAPER, "nsp-light")):
+        restorer = Restorer(subject.network, subject.spec, Execution.choose("cuda"))
+        runs[f"{subject.name}, fused"] = run = _direct_pass(restorer, photo)
+        runs[f"{subject.name}, one by one"] = partial(_one_by_one, run)
+    for run in runs.values():
         run()
-        print(f"first time {name}: {time.perf_counter() - begin:.1f} s", flush=True)
-    taken = alternated(runs)
-    torch.backends.cudnn.benchmark = False
-    return taken
+    return alternated(runs)
 
 
-def training_share(subject: Subject, peak: float, *, is_compiled: bool) -> float:
-    """Returns a full DBSN's share of the peak while it trains on crops that lie on the device."""
+def _one_by_one(run: Callable[[], object]) -> None:
+    with patch.object(fused, "pay_off", lambda *_: False):
+        run()
+
+
+def training(subject: Subject, peak: float) -> dict[str, float]:
+    """Trains a full DBSN by the default recipe, on a synthetic photo.
+
+    Returns:
+        The share of the peak; the milliseconds of a step; of these the device's own; and the share of the
+        time in which the device waited for crops.
+    """
     torch.backends.cudnn.benchmark = True
-    network = DbsnConfig().build().to(DEVICE, memory_format=torch.channels_last)
-    if is_compiled:
-        network.compile(dynamic=False)
-    optimizer = torch.optim.AdamW(network.parameters(), fused=True)
-    coarse = torch.rand(TRAINING_BATCH, 3, TRAINING_CROP, TRAINING_CROP, device=DEVICE)
-    target = torch.rand(TRAINING_BATCH, 3, 2 * TRAINING_CROP, 2 * TRAINING_CROP, device=DEVICE)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        with torch.autocast("cuda", torch.bfloat16):
-            loss = functional.l1_loss(network(coarse), target)
-        loss.backward()
-        optimizer.step()
-
-    step()
-    torch.cuda.synchronize()
-    begin = time.perf_counter()
-    for _ in range(TRAINING_STEPS):
-        step()
-    torch.cuda.synchronize()
-    seconds = time.perf_counter() - begin
+    recipe = replace(Recipe(), batch=CUDA_BATCH)
+    with TemporaryDirectory() as folder:
+        trainer = _trainer(recipe, Path(folder))
+        with Prefetcher(partial(trainer.task.draw, 0), 0, ahead=8, threads=4) as crops:
+            _steps(trainer, crops, 3)
+            waited = crops.waited
+            taken = _steps(trainer, crops, TRAINING_STEPS)
+            waited = (crops.waited - waited) / taken
+            with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+                _steps(trainer, crops, TRAINING_STEPS)
+    own = sum(event.self_device_time_total for event in profiler.key_averages()) / 1e3 / TRAINING_STEPS
+    pixels = recipe.batch * (recipe.crop // recipe.pd_factor) ** 2 * TRAINING_STEPS
     # Backwards costs twice as much as forwards.
-    operations = 3 * 2 * subject.multiplications * TRAINING_BATCH * TRAINING_CROP**2 * TRAINING_STEPS
-    return operations / seconds / peak
+    share = 3 * 2 * subject.multiplications * pixels / taken / peak
+    return {"share": share, "ms": 1e3 * taken / TRAINING_STEPS, "device's ms": own, "waited": waited}
+
+
+def _trainer(recipe: Recipe, folder: Path) -> Trainer:
+    photo = synthetic_photo(16.0).permute(1, 2, 0).numpy()
+    Image.fromarray(photo).save(folder / "photo.png", compress_level=1)
+    config, cache = DbsnConfig(), PhotoCache(folder, root=folder)
+    pool = load_pool([folder], cache, crop=recipe.crop, seed=0)
+    task = PairTask(pool, recipe, config.spec())
+    trainer = Trainer(task, network_name="dbsn", config=config, seed=0, device=DEVICE)
+    trainer.compile()
+    return trainer
+
+
+def _steps(trainer: Trainer, crops: Prefetcher[Any], count: int) -> float:
+    """Does some steps; returns the seconds that they took."""
+    begin = time.perf_counter()
+    for _ in range(count):
+        trainer.train_step(crops.take(), 0.1)
+    torch.cuda.synchronize()
+    return time.perf_counter() - begin
 
 
 def automatic_within(gigabytes: float, megapixels: float) -> dict[str, object]:
@@ -189,10 +213,9 @@ def main() -> None:
         "recovery_difference": recovery_difference,
         "end_to_end": lambda: end_to_end(megapixels),
         "networks": lambda: networks_by_core(megapixels, peak),
-        "training_share": lambda: training_share(load_subject(PAPER), peak, is_compiled=False),
+        "fused": lambda: fused_and_not(megapixels),
+        "training": lambda: training(load_subject(PAPER), peak),
         "within": lambda: [automatic_within(size, megapixels) for size in GIGABYTES],
-        "compiled": lambda: compiled(megapixels),
-        "training_share_compiled": lambda: training_share(load_subject(PAPER), peak, is_compiled=True),
     }
     for name, part in parts.items():
         if given.part and name not in given.part:

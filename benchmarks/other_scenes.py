@@ -68,7 +68,7 @@ def main() -> None:
     restorers = [load_weights(model) for model in models]
     print(f"{'':22} noisy         " + " ".join(f"{model[-13:]:13}" for model in models))
     noises = {f"JPEG {luma:g}": jpeg_of(luma, chroma, width) for luma, chroma, width in JPEGS}
-    noises["raw"] = lambda clean: add_sensor_noise(clean, RAW, generator_for(1))
+    noises["raw"] = lambda clean: add_sensor_noise(clean[None], [RAW], [generator_for(1)])[0]
     for kind, add_noise in noises.items():
         rows = []
         for name in PICTURES:

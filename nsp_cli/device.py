@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -149,9 +150,25 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     """Copies from main memory; a GPU does so in its turn, and the processor does not wait for it."""
     if device.type != "cuda" or tensor.is_cuda:
         return tensor.to(device)
-    # What is large must lie in pinned memory for that.
-    tensor = tensor.pin_memory() if tensor.nbytes > _PINNED_BYTES else tensor
+    # What is large must lie in pinned memory for that, and without gaps; `pin_memory` keeps a part's.
+    if tensor.nbytes > _PINNED_BYTES:
+        tensor = torch.empty_like(tensor, pin_memory=True).copy_(tensor)
     return tensor.to(device, non_blocking=True)
+
+
+def fetch(tensor: torch.Tensor) -> Callable[[], torch.Tensor]:
+    """Begins to copy to main memory, in the device's turn; what is returned waits for it and gives it."""
+    if not tensor.is_cuda:
+        return tensor.cpu
+    copy = torch.empty_like(tensor, device="cpu", pin_memory=True).copy_(tensor, non_blocking=True)
+    copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    copied.record(torch.cuda.current_stream(tensor.device))
+
+    def wait() -> torch.Tensor:
+        copied.synchronize()
+        return copy
+
+    return wait
 
 
 def release_memory(device: torch.device) -> None:

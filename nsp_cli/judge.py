@@ -221,7 +221,7 @@ def blind_spot_loss(restorer: Restorer, noisy: Tensor, pd_factor: int, *, seed: 
         s=pd_factor,
         t=restorer.spec.scale,
         pairs=_PAIRS,
-        generator=torch.Generator().manual_seed(seed),
+        generators=[torch.Generator().manual_seed(seed)],
     )
     device, precision = restorer.execution.device, restorer.execution.precision
     with torch.autocast(device.type, precision, enabled=precision != torch.float32):

@@ -20,7 +20,7 @@ from nsp_cli.block_dct import BlockDct, from_luma_chroma, lattice_coefficients, 
 from nsp_cli.device import to_device
 from nsp_cli.flat_power import flat_power, frequencies
 from nsp_cli.noise import NoiseProfile
-from nsp_cli.tile_pixels import cut_tile, paste_core
+from nsp_cli.tile_pixels import begin_paste, cut_tile
 from nsp_cli.tiling import TileGrid
 
 SIDE = 16
@@ -224,7 +224,13 @@ def _in_tiles(
     """Fills `results` tile by tile; `process` gets a function that cuts its tile out of a picture."""
     height, width = results[0].shape[-2:]
     core = _CORE_ON_CPU if device.type == "cpu" else _CORE_ON_GPU
+    unwritten: list[Callable[[], None]] = []
     for tile in TileGrid(height, width, HALO, step=SIDE // 2).plan(core):
         part = partial(cut_tile, tile=tile, device=device)
-        for result, done in zip(results, process(part), strict=True):
-            paste_core(result, tile, done)
+        begun = [begin_paste(result, tile, done) for result, done in zip(results, process(part), strict=True)]
+        # A GPU works on this tile while the one before is written.
+        for paste in unwritten:
+            paste()
+        unwritten = begun
+    for paste in unwritten:
+        paste()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nsp_cli.device import choose_device, choose_precision, free_memory, release_memory
-from nsp_cli.errors import DeviceError
+from nsp_cli.device import choose_device, choose_precision, fetch, free_memory
 from nsp_cli.networks import NetworkSpec
 from nsp_cli.pixel_shuffle import pd_downsample, pd_upsample
-from nsp_cli.tile_pixels import cut_tile, pad_bottom_right, paste_core
+from nsp_cli.tile_pixels import begin_paste, cut_tile, pad_bottom_right
+from nsp_cli.tile_run import Finish, run_tiles
 from nsp_cli.tiling import Tile, TileGrid
 
 if TYPE_CHECKING:
@@ -30,8 +29,8 @@ Network = Callable[[Tensor], Tensor]
 # A tile may take this share of the free memory: allocators round up, and others run too.
 _MEMORY_SHARE = 0.4
 # The best side of a core where any is exact, in pixels that the network takes for neighbours. Larger ones
-# read less of their neighbours again, but fresh memory costs more than that, also on a GPU (docs/speed.md).
-_BEST_CORE = 1024
+# read less of their neighbours again, but on a CPU fresh memory costs more than that (docs/speed.md).
+_BEST_CORE, _BEST_CORE_ON_CUDA = 1024, 2048
 
 
 @dataclass(frozen=True)
@@ -206,29 +205,29 @@ class Restorer:
         # A sub-image's radius spans `stride` photo pixels a step, and its phase up to one stride less.
         halo = self.spec.radius * stride + stride - 1
         grid = TileGrid(height, width, halo, step=stride * self.spec.input_multiple)
-        scale = restored.shape[2] // width
-        pending = deque(grid.plan(self.execution.core or self._core_from_memory(stride)))
-        done = 0
-        while pending:
-            tile = pending.popleft()
-            result = self._process_if_it_fits(noisy, tile, process)
-            if result is None:
-                pending.extendleft(reversed(_halved(grid, tile)))
-                continue
-            paste_core(restored, tile, result, scale)
+        scale, done = restored.shape[2] // width, 0
+
+        def begin(tile: Tile, precision: torch.dtype) -> Finish:
+            result = self._process(process, noisy, tile, precision)
+            is_finite, paste = fetch(result.isfinite().all()), begin_paste(restored, tile, result, scale)
+
+            def finish() -> bool:
+                if is_usable := bool(is_finite()):
+                    paste()
+                return is_usable
+
+            return finish
+
+        def count(tile: Tile) -> None:
+            nonlocal done
             done += tile.core_pixels
             if on_progress:
                 on_progress(done, height * width)
-        return restored
 
-    def _process_if_it_fits(self, noisy: Tensor, tile: Tile, process: Network) -> Tensor | None:
-        try:
-            return self._process_tile(noisy, tile, process)
-        except torch.OutOfMemoryError:
-            pass
-        # Only here, past the handler, is nothing of the failed attempt held any more.
-        release_memory(self.execution.device)
-        return None
+        tiles = grid.plan(self.execution.core or self._core_from_memory(stride))
+        device, precision = self.execution.device, self.execution.precision
+        run_tiles(grid, tiles, begin, device=device, precision=precision, on_done=count)
+        return restored
 
     def _core_from_memory(self, stride: int) -> int:
         free = free_memory(self.execution.device) * _MEMORY_SHARE
@@ -236,33 +235,17 @@ class Restorer:
         # One by one, a tile's sub-images may each be as large as a tile is otherwise.
         apart = stride if self._is_cpu else 1
         side = int((free / bytes_per_pixel) ** 0.5) * apart - 2 * self.spec.radius * stride
-        return min(side, _BEST_CORE * apart) if self.spec.exact_tiling else side
-
-    def _process_tile(self, noisy: Tensor, tile: Tile, process: Network) -> Tensor:
-        height, width = (axis.read_stop - axis.read_start for axis in (tile.rows, tile.columns))
-        read = pad_bottom_right(cut_tile(noisy, tile, self.execution.device)[None], height, width)
-        for precision in dict.fromkeys((self.execution.precision, torch.float32)):
-            result = self._in_precision(process, read, precision)
-            if bool(result.isfinite().all()):
-                return result.cpu()
-        raise DeviceError(
-            "the network's result is not finite, also in float32",
-            "The weights may be damaged: try nsp weights verify, or another --model.",
-        )
+        best = _BEST_CORE_ON_CUDA if self.execution.device.type == "cuda" else _BEST_CORE * apart
+        return min(side, best) if self.spec.exact_tiling else side
 
     @torch.inference_mode()
-    def _in_precision(self, process: Network, tile: Tensor, precision: torch.dtype) -> Tensor:
-        tile = tile.contiguous(memory_format=torch.channels_last)
+    def _process(self, process: Network, noisy: Tensor, tile: Tile, precision: torch.dtype) -> Tensor:
+        height, width = (axis.read_stop - axis.read_start for axis in (tile.rows, tile.columns))
+        read = pad_bottom_right(cut_tile(noisy, tile, self.execution.device)[None], height, width)
+        read = read.contiguous(memory_format=torch.channels_last)
         enabled = precision is not torch.float32
         with torch.autocast(self.execution.device.type, precision if enabled else None, enabled=enabled):
-            return process(tile)[0].float()
-
-
-def _halved(grid: TileGrid, tile: Tile) -> list[Tile]:
-    parts = grid.split(tile)
-    if not parts:
-        raise DeviceError("out of memory at the smallest tile", "Close other programs or use --device cpu.")
-    return parts
+            return process(read)[0].float()
 
 
 def _empty(height: int, width: int, dtype: torch.dtype) -> Tensor:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from nsp_cli.device import to_device
+from nsp_cli.device import fetch, to_device
 from nsp_cli.pixels import from_unit_range, to_unit_range
 from nsp_cli.tiling import Tile, reflected_indices
 
@@ -23,14 +25,12 @@ def cut_tile(image: Tensor, tile: Tile, device: torch.device) -> Tensor:
     """
     rows, columns = tile.rows, tile.columns
     part = image[:, rows.read_start : rows.read_stop, columns.read_start : columns.read_stop]
-    # Bytes cross a bus four times as fast as floats; other integers do not exist on every device.
-    if part.dtype != torch.uint8 and not part.is_floating_point():
-        part = to_unit_range(part)
+    part = part if _crosses_as_it_is(part) else to_unit_range(part)
     return to_unit_range(to_device(part, device))
 
 
-def paste_core(image: Tensor, tile: Tile, result: Tensor, scale: int = 1) -> None:
-    """Writes a tile's core into a picture.
+def begin_paste(image: Tensor, tile: Tile, result: Tensor, scale: int = 1) -> Callable[[], None]:
+    """Begins to fetch a tile's core, and returns what waits for it and writes it into a picture.
 
     Args:
         image: (3, scale·H, scale·W) uint8, uint16 or float; changed.
@@ -38,10 +38,25 @@ def paste_core(image: Tensor, tile: Tile, result: Tensor, scale: int = 1) -> Non
         result: (3, scale·h, scale·w) float in [0, 1] of all that the tile reads, on any device.
         scale: Pixels of the picture per pixel of the photo and axis.
     """
-    core = result[:, tile.rows.core_in_read(scale), tile.columns.core_in_read(scale)].cpu()
-    rows = slice(tile.rows.start * scale, tile.rows.stop * scale)
-    columns = slice(tile.columns.start * scale, tile.columns.stop * scale)
-    image[:, rows, columns] = from_unit_range(core, image.dtype)
+    core = result[:, tile.rows.core_in_read(scale), tile.columns.core_in_read(scale)]
+    if core.device.type != "cpu":
+        # In the order of a photo's memory, which the processor is slow to make.
+        core = core.permute(1, 2, 0).contiguous().permute(2, 0, 1)
+        core = from_unit_range(core, image.dtype) if _crosses_as_it_is(image) else core
+    fetched = fetch(core)
+
+    def paste() -> None:
+        rows = slice(tile.rows.start * scale, tile.rows.stop * scale)
+        columns = slice(tile.columns.start * scale, tile.columns.stop * scale)
+        done = fetched()
+        image[:, rows, columns] = done if done.dtype == image.dtype else from_unit_range(done, image.dtype)
+
+    return paste
+
+
+def _crosses_as_it_is(picture: Tensor) -> bool:
+    # Bytes cross a bus four times as fast as floats; other integers do not exist on every device.
+    return picture.dtype == torch.uint8 or picture.is_floating_point()
 
 
 def pad_bottom_right(image: Tensor, height: int, width: int) -> Tensor:

@@ -13,6 +13,9 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 import pytest
 import torch
 
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is imported
+
 from nsp_cli.cli import main
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.weights_file import save_weights

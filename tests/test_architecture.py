@@ -28,7 +28,7 @@ ROWS = [
     {"training"},
     {"noise_bands", "noise_model"},
     {"restore", "noise"},
-    {"flat_power", "block_dct", "tile_pixels"},
+    {"flat_power", "block_dct", "tile_pixels", "tile_run"},
     {"weights"},
     {"hub"},
     {"manifest"},
@@ -58,6 +58,7 @@ OWNERS = {
     "platformdirs": {"training"},
     "scipy": {"datasets"},
     "h5py": {"datasets"},
+    "triton": {"networks"},
 }
 SLOW_TO_IMPORT = {
     "torch",

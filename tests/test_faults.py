@@ -256,11 +256,11 @@ def test_a_clock_that_goes_back_changes_nothing(run_nsp, shoot, out, tiny_weight
 SLOW = """
 import os, sys, time
 from nsp_cli import restore
-real = restore.Restorer._process_if_it_fits
+real = restore.Restorer._process
 def slow(self, *arguments):
     time.sleep(float(sys.argv[1]))
     return real(self, *arguments)
-restore.Restorer._process_if_it_fits = slow
+restore.Restorer._process = slow
 fsync = os.fsync
 os.fsync = lambda file: (time.sleep(float(sys.argv[1]) / 2), fsync(file))
 from nsp_cli.cli import main

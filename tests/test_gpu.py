@@ -62,6 +62,7 @@ def test_lessons_are_as_noisy_as_the_processors(tmp_path: Path, scale):
         make_lessons(drawn, scale=scale, balance=0.15, seed=0, step=0, device=torch.device(device))
         for device in ("cuda", "cpu")
     )
-    torch.testing.assert_close(on_gpu.clean.cpu(), on_cpu.clean)
-    # The same cameras, other grains: a GPU draws other numbers.
+    # The same cameras, other grains and made-up textures: a GPU draws other numbers.
+    plain = [index for index, plan in enumerate(drawn.plans) if plan.exposure.texture is None]
+    torch.testing.assert_close(on_gpu.clean.cpu()[plain], on_cpu.clean[plain])
     assert ((on_gpu.noise.cpu() / on_cpu.noise).log().abs().median()) < 0.2

@@ -88,10 +88,11 @@ def test_random_pairs_are_different_pairs_of_the_product():
 
 def test_same_generator_state_gives_same_pairs():
     image = torch.rand(1, 3, 20, 20)
-    drawn = [make_pairs(image, generator=torch.Generator().manual_seed(7)) for _ in range(2)]
+    drawn = [make_pairs(image, generators=[torch.Generator().manual_seed(7)]) for _ in range(2)]
     assert torch.equal(drawn[0][0], drawn[1][0])
     assert torch.equal(drawn[0][1], drawn[1][1])
-    assert not torch.equal(drawn[0][0], make_pairs(image, generator=torch.Generator().manual_seed(8))[0])
+    other, _ = make_pairs(image, generators=[torch.Generator().manual_seed(8)])
+    assert not torch.equal(drawn[0][0], other)
 
 
 def test_tightest_packing_always_fits():

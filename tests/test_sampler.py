@@ -13,6 +13,7 @@ import torch
 
 from nsp_cli.errors import TrainingError
 from nsp_cli.training.batches import Prefetcher, make_batch
+from nsp_cli.training.batches import stack as stacked
 from nsp_cli.training.pool import TrainingPhoto
 from nsp_cli.training.recipe import Recipe
 from nsp_cli.training.sampler import CropSampler
@@ -103,16 +104,16 @@ def test_only_mild_photos_get_simulated_noise(tmp_path):
     for noise, is_noised in ((1.0, True), (20.0, False)):
         crops = make_sampler([stored(tmp_path, flat, noise)], simulated=1.0).draw(0, 0)
         assert all((crop.noise is not None) is is_noised for crop in crops)
-        inputs, _ = make_batch(crops, Recipe(), 2, seed=0, step=0, device=CPU)
+        inputs, _ = make_batch(stacked(crops), Recipe(), 2, seed=0, step=0, device=CPU)
         assert bool(inputs.std() > 1e-4) is is_noised
 
 
 def test_pairs_of_a_crop_do_not_depend_on_the_other_crops(photos):
     crops = make_sampler(photos).draw(0, 0)
-    together, _ = make_batch(crops, Recipe(), 2, seed=0, step=0, device=CPU)
-    alone, _ = make_batch(crops[1:2], Recipe(), 2, seed=0, step=0, device=CPU)
+    together, _ = make_batch(stacked(crops), Recipe(), 2, seed=0, step=0, device=CPU)
+    alone, _ = make_batch(stacked(crops[1:2]), Recipe(), 2, seed=0, step=0, device=CPU)
     assert torch.equal(together[1:2], alone)
-    other_step, _ = make_batch(crops[1:2], Recipe(), 2, seed=0, step=1, device=CPU)
+    other_step, _ = make_batch(stacked(crops[1:2]), Recipe(), 2, seed=0, step=1, device=CPU)
     assert not torch.equal(alone, other_step)
 
 
@@ -149,9 +150,10 @@ class TestSensor:
         torch.testing.assert_close(linear_to_srgb(srgb_to_linear(values)), values, atol=1e-5, rtol=0)
 
     def test_noise_has_the_variance_asked_for_and_reaches_neighbours(self):
-        grey = linear_to_srgb(torch.full((3, 400, 400), 0.3))
+        grey = linear_to_srgb(torch.full((1, 3, 400, 400), 0.3))
         noise = SensorNoise(shot=0.001, read=0.0002, gains=(1.0, 1.0))
-        noisy = srgb_to_linear(add_sensor_noise(grey, noise, torch.Generator().manual_seed(0))) - 0.3
+        (noisy,) = add_sensor_noise(grey, [noise], [torch.Generator().manual_seed(0)])
+        noisy = srgb_to_linear(noisy) - 0.3
         green = noisy[1]
         # Measured pixels keep the full variance, interpolated ones are the mean of four.
         variance = 0.001 * 0.3 + 0.0002

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from nsp_cli import console, publish
+from nsp_cli.commands import train_run
 from nsp_cli.training import loop, memory
 from nsp_cli.training.photo_cache import PhotoCache
+from nsp_cli.training.world import World
 from nsp_cli.weights_file import describe_weights, save_weights
 from tests.pages import Page
 from tests.training_photos import noisy_pixels
@@ -147,6 +150,38 @@ def test_a_resumed_run_keeps_the_crop_that_memory_had_room_for(train, run_nsp, m
     run, _ = go_on("--steps", 3, "--resume", "--crop", 200)
     assert run.code == 1
     assert "other settings: recipe" in run.err
+
+
+def test_a_resumed_run_keeps_its_batch_unless_told_another(run_nsp, shots, tiny_weights, tmp_path):
+    output = tmp_path / "mine.safetensors"
+
+    def go_on(*changes: object):
+        given = ("-o", output, "--from", tiny_weights, "--crop", 120, "--overwrite")
+        return run_nsp("train", shots, *given, *changes)
+
+    assert go_on("--steps", 1, "--batch", 3).code == 0
+    run = go_on("--steps", 2, "--resume")
+    assert run.code == 0, run.err
+    assert json.loads(describe_weights(output).metadata["recipe"])["batch"] == 3
+    assert "other settings: recipe" in go_on("--steps", 3, "--resume", "--batch", 4).err
+
+
+@pytest.mark.parametrize(
+    ("options", "on_cpu", "on_cuda"), [((), 4, 64), (("--batch", 5), 5, 5), (("--recipe", "paper"), 16, 16)]
+)
+def test_a_gpu_takes_more_crops_at_a_time(run_nsp, shots, tmp_path, monkeypatch, options, on_cpu, on_cuda):
+    batches = []
+
+    def stop(request, device):
+        for name in ("cpu", "cuda"):
+            settled = train_run._settle_recipe(request, World(), torch.device(name))
+            batches.append(settled.batch)
+
+    monkeypatch.setattr(train_run, "run_training", stop)
+    monkeypatch.setattr(train_run, "fit_crop", lambda recipe, *_: recipe)
+    run = run_nsp("train", shots, "-o", tmp_path / "new.safetensors", "--from", "nothing", *options)
+    assert run.code == 0, run.err
+    assert batches == [on_cpu, on_cuda]
 
 
 def test_a_resumed_run_has_the_start_it_had(train, run_nsp, shots, tmp_path, tiny_config):

@@ -77,6 +77,7 @@ def train(
         seed=seed,
         licence=licence,
         resume=resume,
+        is_batch_free=batch is None and recipe is not own.RecipeName.PAPER,
     )
     if student:
         from nsp_cli.commands.train_student import train_student

@@ -22,7 +22,7 @@ from nsp_cli.training.loop import TrainingProgress, run
 from nsp_cli.training.memory import fit_crop, is_fitted
 from nsp_cli.training.photo_cache import PhotoCache
 from nsp_cli.training.pool import PhotoPool, load_pool
-from nsp_cli.training.recipe import Budget, Descent, Recipe, StudentRecipe
+from nsp_cli.training.recipe import CUDA_BATCH, Budget, Descent, Recipe, StudentRecipe
 from nsp_cli.training.start import Start
 from nsp_cli.training.student import StudentTask
 from nsp_cli.training.study import STUDY_SHARE, prepare_study
@@ -41,7 +41,7 @@ NOTHING_HELD_OUT = "the photos are too small to hold some out; the result will n
 
 @dataclass(frozen=True, eq=False)
 class TrainRequest:
-    """What was asked for."""
+    """What was asked for; `is_batch_free` is said of a batch that may be another where a GPU is."""
 
     folders: Sequence[Path]
     output: Path
@@ -55,6 +55,7 @@ class TrainRequest:
     seed: int
     licence: str
     resume: bool
+    is_batch_free: bool = False
 
     @property
     def checkpoint(self) -> Path:
@@ -93,11 +94,14 @@ def run_training(request: TrainRequest, device: torch.device) -> None:
 
 
 def _settle_recipe(request: TrainRequest, world: World, device: torch.device) -> Recipe | StudentRecipe:
-    """Chooses the crop for all processes, the one of the checkpoint where there is one to resume."""
+    """Chooses crop and batch for all processes, those of the checkpoint where there is one to resume."""
     asked = request.recipe
     found = world.share(load_identity(request.checkpoint) if world.is_main and request.resume else None)
     if isinstance(asked, StudentRecipe):
         return asked  # lessons are small
+    if request.is_batch_free:
+        batch = CUDA_BATCH if device.type == "cuda" else asked.batch
+        asked = replace(asked, batch=found.get("recipe", {}).get("batch", batch) if request.resume else batch)
     if request.resume:
         crop = found.get("recipe", {}).get("crop")
         # Any other was asked for, and is refused when it comes to resuming.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from nsp_cli.networks import fused
 from nsp_cli.networks.base import CentreMaskedConv2d, NetworkSpec
 from nsp_cli.networks.strips import add_strips, map_strips, pay_off, without_row_padding
 
@@ -76,6 +77,11 @@ class DilatedModule(nn.Module):
         after = nn.Sequential(*rest)
         return add_strips(lambda rows: after(valid(rows)), x, reach=reach)
 
+    def add_fused(self, x: Tensor) -> Tensor:
+        """Does the same in two kernels, and overwrites x."""
+        dilated, _, last = self.body
+        return fused.after(dilated, last, x, addend=x, answer=x)
+
 
 class Branch(nn.Module):
     """Looks past a (2d−1)×(2d−1) hole and then only at multiples of d, so the hole stays unseen."""
@@ -107,6 +113,15 @@ class Branch(nn.Module):
             x = module.add_to(x)
         return x
 
+    def fused(self, x: Tensor, answer: Tensor) -> None:
+        """Maps (B, channels, H, W), channels last, to the same shape, in `answer`."""
+        masked, _, first, _, second, _, *modules, last, _ = self.body
+        x = fused.pointwise(second, fused.after(masked, first, x))
+        for module in modules:
+            assert isinstance(module, DilatedModule)
+            x = module.add_fused(x)
+        fused.pointwise(last, x, answer=answer)
+
     @property
     def last(self) -> nn.Sequential:
         """Is what follows the dilated modules, without reach."""
@@ -126,7 +141,7 @@ class Dbsn(nn.Module):
         self.head = nn.Sequential(*_pointwise(3, channels))
         self.branch1 = Branch(channels, config.num_modules, BRANCH_DILATIONS[0])
         self.branch2 = Branch(channels, config.num_modules, BRANCH_DILATIONS[1])
-        fine = 2 * channels // config.t**2
+        self.t, self.fine = config.t, (fine := 2 * channels // config.t**2)
         self.tail = nn.Sequential(
             *_pointwise(2 * channels, 2 * channels),
             *_pointwise(2 * channels, 2 * channels),
@@ -140,6 +155,8 @@ class Dbsn(nn.Module):
         """Maps (B, 3, H, W) to (B, 3, t·H, t·W)."""
         if pay_off(x):
             return self._in_strips(x)
+        if fused.pay_off(x, self.channels, 2 * self.channels, self.fine):
+            return self._fused(x)
         x = self.head(x)
         return self._end(self.branch1(x), self.branch2(x))
 
@@ -152,8 +169,19 @@ class Dbsn(nn.Module):
             lambda a, b: self._end(last[0](a), last[1](b)), first, second, channels=2 * self.channels
         )
 
+    def _fused(self, x: Tensor) -> Tensor:
+        x = self.head(x)
+        both = fused.empty(x, 2 * self.channels)
+        self.branch1.fused(x, both[:, : self.channels])
+        self.branch2.fused(x, both[:, self.channels :])
+        first, _, second, _, _, third, _, fourth, _, last = self.tail
+        cells = fused.pointwise_in_cells(second, fused.pointwise(first, both), self.t)
+        return fused.finest(last, fused.pointwise(fourth, fused.pointwise(third, cells)), x.shape)
+
     def _end(self, first: Tensor, second: Tensor) -> Tensor:
-        x = self.tail[:-1](torch.cat([first, second], dim=1))
+        return self._answer(self.tail[:-1](torch.cat([first, second], dim=1)))
+
+    def _answer(self, x: Tensor) -> Tensor:
         # bfloat16 has steps of 1/256 near white, so the last layer answers in float32.
         with torch.autocast(x.device.type, enabled=False):
             answer: Tensor = self.tail[-1](x.float())

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -75,16 +76,37 @@ class PairTask:
         recipe = self.recipe
         return f"s = {recipe.pd_factor}, t = {self._scale}, n = {recipe.targets}, {recipe.strategy} targets"
 
-    def draw(self, seed: int, step: int) -> list[Crop]:
-        return self._sampler.draw(seed, step)
+    def draw(self, seed: int, step: int) -> CropStack:
+        return stack(self._sampler.draw(seed, step))
 
-    def make_batch(self, drawn: list[Crop], *, seed: int, step: int, device: torch.device) -> Batch:
+    def make_batch(self, drawn: CropStack, *, seed: int, step: int, device: torch.device) -> Batch:
         inputs, targets = make_batch(drawn, self.recipe, self._scale, seed=seed, step=step, device=device)
         return Batch((inputs,), targets)
 
 
+@dataclass(frozen=True, eq=False)
+class CropStack:
+    """A step's crops of one process.
+
+    Attributes:
+        pixels: (B, 3, S, S): bytes where all crops are, for they travel faster, else floats in [0, 1].
+        crops: What is to become of each.
+    """
+
+    pixels: Tensor
+    crops: tuple[Crop, ...]
+
+
+def stack(crops: Sequence[Crop]) -> CropStack:
+    """Puts a step's crops together, which takes long enough for a GPU to notice: do it ahead."""
+    pixels = [crop.pixels for crop in crops]
+    if len({one.dtype for one in pixels}) > 1:
+        pixels = list(map(to_unit_range, pixels))
+    return CropStack(torch.stack(pixels), tuple(crops))
+
+
 def make_batch(
-    crops: Sequence[Crop], recipe: Recipe, scale: int, *, seed: int, step: int, device: torch.device
+    drawn: CropStack, recipe: Recipe, scale: int, *, seed: int, step: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Makes the pairs of a step.
 
@@ -94,28 +116,23 @@ def make_batch(
     Returns:
         Inputs (P·B, 3, S/s, S/s), channels last, and targets (P·B, 3, S/s·t, S/s·t), in [0, 1].
     """
-    pairs = [_pairs_of(crop, recipe, scale, seed, step, device) for crop in crops]
-    inputs = torch.cat([inputs for inputs, _ in pairs])
-    targets = torch.cat([targets for _, targets in pairs])
-    return inputs.contiguous(memory_format=torch.channels_last), targets
-
-
-def _pairs_of(
-    crop: Crop, recipe: Recipe, scale: int, seed: int, step: int, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    generator = generator_for(seed, step, crop.number, _PAIRS, device=device)
-    picture = to_unit_range(to_device(crop.pixels, device))
-    if crop.noise is not None:
-        picture = add_sensor_noise(picture, crop.noise, generator)
-    return make_pairs(
-        picture[None],
+    generators = [generator_for(seed, step, crop.number, _PAIRS, device=device) for crop in drawn.crops]
+    pictures = to_unit_range(to_device(drawn.pixels, device))
+    noises = {index: crop.noise for index, crop in enumerate(drawn.crops) if crop.noise is not None}
+    if noises:
+        places = to_device(torch.tensor(list(noises)), device)
+        own = [generators[index] for index in noises]
+        pictures[places] = add_sensor_noise(pictures[places], list(noises.values()), own)
+    inputs, targets = make_pairs(
+        pictures,
         s=recipe.pd_factor,
         t=scale,
         n=recipe.targets,
         strategy=recipe.strategy,
         pairs=recipe.pairs,
-        generator=generator,
+        generators=generators,
     )
+    return inputs.contiguous(memory_format=torch.channels_last), targets
 
 
 class Prefetcher(Generic[Drawn]):

@@ -148,7 +148,7 @@ def _sensor_noise(clean: Tensor, cameras: Sequence[Camera], generators: Sequence
     shot, read = column(lambda camera: camera.sensor.shot), column(lambda camera: camera.sensor.read)
     noise = (shot * linear / gains + read).sqrt() * white
     phases = [camera.phase or (0, 0) for camera in cameras]
-    mosaic = noise * to_device(bayer_masks(clean.shape[-2], clean.shape[-1], phases), clean.device)
+    mosaic = noise * bayer_masks(clean.shape[-2], clean.shape[-1], phases, clean.device)
     has_mosaic = column(lambda camera: float(camera.phase is not None))
     colour = torch.where(has_mosaic > 0, demosaic_bilinear(mosaic), noise) * gains
     # A colour matrix with rows that sum to one amplifies what differs between channels.

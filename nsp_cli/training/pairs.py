@@ -8,11 +8,14 @@ correlated noise from leaking.
 from __future__ import annotations
 
 import itertools
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
+
+from nsp_cli.device import to_device
 
 Strategy = Literal["random", "sorted", "intersected", "consecutive"]
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
@@ -36,7 +39,7 @@ def make_pairs(
     n: int = 1,
     strategy: Strategy = "consecutive",
     pairs: int | None = None,
-    generator: torch.Generator | None = None,
+    generators: Sequence[torch.Generator] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Draws training pairs from noisy pictures.
 
@@ -47,7 +50,7 @@ def make_pairs(
         n: Targets per patch; at most `max_targets(s, t, strategy)`.
         strategy: How a patch's target pixels are chosen (paper Fig. 3).
         pairs: Number of different pairs to draw at random; None gives all n·(s² − n·t²).
-        generator: Source of randomness, on the picture's device.
+        generators: Source of each picture's randomness, on the pictures' device.
 
     Returns:
         Inputs (P·B, C, H/s, W/s) and targets (P·B, C, H/s·t, W/s·t) for P pairs; pair p of picture b
@@ -59,12 +62,26 @@ def make_pairs(
     _check(image, s, t, n, strategy)
     batch, _, height, width = image.shape
     rows, columns = height // s, width // s
-    order = _pixel_orders(batch * rows * columns, s, t, n, strategy, generator, image.device)
+    chance = _Chance(generators or [None] * batch, image.device)
+    order = _pixel_orders(partial(chance, rows * columns), s, t, n, strategy, image.device)
     order = order.view(batch, 1, rows, columns, s * s)
     patches = image.view(batch, -1, rows, s, columns, s).transpose(3, 4).flatten(4)
-    chosen = _choose_pairs(n, s * s - n * t * t, pairs, generator, image.device)
-    drawn = [_pick(patches, order, target, n * t * t + source, t) for target, source in chosen]
+    chosen = _choose_pairs(n * (s * s - n * t * t), pairs, chance)
+    drawn = [_pick(patches, order, pair, s * s - n * t * t, n, t) for pair in chosen.T]
     return torch.cat([inputs for inputs, _ in drawn]), torch.cat([targets for _, targets in drawn])
+
+
+class _Chance:
+    """Draws numbers in [0, 1) for every picture from its own generator."""
+
+    def __init__(self, generators: Sequence[torch.Generator | None], device: torch.device) -> None:
+        self._generators, self._device = generators, device
+
+    def __call__(self, count: int, width: int) -> Tensor:
+        """Returns (B·count, width)."""
+        return torch.cat(
+            [torch.rand(count, width, generator=one, device=self._device) for one in self._generators]
+        )
 
 
 def _check(image: Tensor, s: int, t: int, n: int, strategy: Strategy) -> None:
@@ -78,26 +95,20 @@ def _check(image: Tensor, s: int, t: int, n: int, strategy: Strategy) -> None:
 
 
 def _pixel_orders(
-    count: int,
-    s: int,
-    t: int,
-    n: int,
-    strategy: Strategy,
-    generator: torch.Generator | None,
-    device: torch.device,
+    chance: Callable[[int], Tensor], s: int, t: int, n: int, strategy: Strategy, device: torch.device
 ) -> Tensor:
-    """Returns (count, s²): per patch the n·t² target pixels group by group, then the inputs' pixels."""
-    keys = torch.rand(count, s * s, generator=generator, device=device)
+    """Returns (patches, s²): per patch the n·t² target pixels group by group, then the inputs' pixels."""
+    keys = chance(s * s)
     if strategy in ("random", "sorted"):
         order = keys.argsort(dim=1)
         if strategy == "sorted":
-            groups = order[:, : n * t * t].view(count, n, t * t)
+            groups = order[:, : n * t * t].view(-1, n, t * t)
             order[:, : n * t * t] = groups.sort(dim=2).values.flatten(1)
         return order
-    windows = _windows(s, t, strategy).to(device)
-    targets = windows[_disjoint_windows(count, windows, n, s, t, generator)].flatten(1)
+    windows = to_device(_windows(s, t, strategy), device)
+    targets = windows[_disjoint_windows(windows, n, s, t, chance)].flatten(1)
     # Negative keys put the targets first, in their own order; random keys deal the rest.
-    places = torch.arange(-n * t * t, 0, device=device, dtype=keys.dtype).expand(count, -1)
+    places = torch.arange(-n * t * t, 0, device=device, dtype=keys.dtype).expand(len(keys), -1)
     return keys.scatter_(1, targets, places).argsort(dim=1)
 
 
@@ -113,34 +124,28 @@ def _windows(s: int, t: int, strategy: Strategy) -> Tensor:
     )
 
 
-def _disjoint_windows(
-    count: int, windows: Tensor, n: int, s: int, t: int, generator: torch.Generator | None
-) -> Tensor:
-    """Draws n mutually disjoint windows for each patch: (count, n) rows of `windows`."""
+def _disjoint_windows(windows: Tensor, n: int, s: int, t: int, chance: Callable[[int], Tensor]) -> Tensor:
+    """Draws n mutually disjoint windows for each patch: (patches, n) rows of `windows`."""
     cells = torch.zeros(len(windows), s * s, device=windows.device).scatter_(1, windows, 1)
     overlaps = cells @ cells.T > 0
-    chosen, fits = _draw_greedily(count, overlaps, n, generator)
+    chosen, fits = _draw_greedily(overlaps, n, chance)
     for _ in range(_DRAWS if n > 1 else 0):
-        chosen[~fits], fits_now = _draw_greedily(int((~fits).sum()), overlaps, n, generator)
-        fits[~fits] = fits_now
-    if n > 1:
-        chosen[~fits] = _grid_windows(windows, n, s, t)
-    return chosen
+        # Of all patches, which costs little: how many are left only the device knows.
+        again, fits_now = _draw_greedily(overlaps, n, chance)
+        chosen, fits = torch.where(fits[:, None], chosen, again), fits | fits_now
+    return torch.where(fits[:, None], chosen, _grid_windows(windows, n, s, t)) if n > 1 else chosen
 
 
-def _draw_greedily(
-    count: int, overlaps: Tensor, n: int, generator: torch.Generator | None
-) -> tuple[Tensor, Tensor]:
+def _draw_greedily(overlaps: Tensor, n: int, chance: Callable[[int], Tensor]) -> tuple[Tensor, Tensor]:
     """Draws windows one after another from those still free; says in which patches all n fitted."""
-    free = torch.ones(count, len(overlaps), dtype=torch.bool, device=overlaps.device)
-    fits = torch.ones(count, dtype=torch.bool, device=overlaps.device)
-    chosen = []
+    taken, fits, chosen = None, None, []
     for _ in range(n):
-        scores = torch.rand(free.shape, generator=generator, device=free.device).masked_fill(~free, -1)
-        best = scores.max(dim=1)
-        fits &= best.values >= 0
-        free &= ~overlaps[best.indices]
+        scores = chance(len(overlaps))
+        best = (scores if taken is None else scores.masked_fill(taken, -1)).max(dim=1)
+        fits = best.values >= 0 if fits is None else fits & (best.values >= 0)
+        taken = overlaps[best.indices] if taken is None else taken | overlaps[best.indices]
         chosen.append(best.indices)
+    assert fits is not None  # n is at least 1
     return torch.stack(chosen, dim=1), fits
 
 
@@ -153,23 +158,40 @@ def _grid_windows(windows: Tensor, n: int, s: int, t: int) -> Tensor:
     return torch.tensor(found, device=windows.device)
 
 
-def _choose_pairs(
-    n: int, inputs: int, pairs: int | None, generator: torch.Generator | None, device: torch.device
-) -> list[tuple[int, int]]:
-    """Returns (target, input) indices: the whole product, or `pairs` different ones of it."""
-    if pairs is None:
-        return list(itertools.product(range(n), range(inputs)))
-    if not 1 <= pairs <= n * inputs:
-        raise ValueError(f"pairs={pairs} is not between 1 and the {n * inputs} there are")
-    drawn = torch.randperm(n * inputs, generator=generator, device=device)[:pairs]
-    return [divmod(index, inputs) for index in drawn.tolist()]
+def _choose_pairs(count: int, pairs: int | None, chance: _Chance) -> Tensor:
+    """Returns (B, P): for each picture all `count` pairs, or `pairs` different ones of them.
+
+    They are numbers on the device, for to read them the processor would have to wait for it.
+    """
+    if pairs is not None and not 1 <= pairs <= count:
+        raise ValueError(f"pairs={pairs} is not between 1 and the {count} there are")
+    drawn = chance(1, count)
+    return (
+        drawn.argsort(dim=1)[:, :pairs]
+        if pairs
+        else torch.arange(count, device=drawn.device).expand_as(drawn)
+    )
 
 
-def _pick(patches: Tensor, order: Tensor, target: int, source: int, t: int) -> tuple[Tensor, Tensor]:
-    """Gathers one input (B, C, h, w) and one target (B, C, t·h, t·w) from (B, C, h, w, s²) patches."""
+def _pick(patches: Tensor, order: Tensor, pair: Tensor, inputs: int, n: int, t: int) -> tuple[Tensor, Tensor]:
+    """Gathers one input (B, C, h, w) and one target (B, C, t·h, t·w) from (B, C, h, w, s²) patches.
+
+    Args:
+        patches: Of the pictures.
+        order: (B, 1, h, w, s²), of their pixels.
+        pair: (B,), target · `inputs` + input.
+        inputs: How many there are.
+        n, t: As for `make_pairs`.
+    """
     batch, channels, rows, columns, _ = patches.shape
-    group = order[..., target * t * t : (target + 1) * t * t]
-    pixels = patches.gather(4, group.expand(-1, channels, -1, -1, -1))
+    group = (pair // inputs * t * t)[:, None] + torch.arange(t * t, device=pair.device)
+    pixels = patches.gather(4, _places(order, group).expand(-1, channels, -1, -1, -1))
     pixels = pixels.view(batch, channels, rows, columns, t, t).transpose(3, 4)
-    inputs = patches.gather(4, order[..., source : source + 1].expand(-1, channels, -1, -1, -1))
-    return inputs.squeeze(4), pixels.reshape(batch, channels, rows * t, columns * t)
+    source = (n * t * t + pair % inputs)[:, None]
+    picked = patches.gather(4, _places(order, source).expand(-1, channels, -1, -1, -1))
+    return picked.squeeze(4), pixels.reshape(batch, channels, rows * t, columns * t)
+
+
+def _places(order: Tensor, which: Tensor) -> Tensor:
+    """Returns (B, 1, h, w, k): the places in a patch of the pixels that are `which`, (B, k), in order."""
+    return order.gather(4, which[:, None, None, None].expand(*order.shape[:4], -1))

@@ -105,6 +105,8 @@ PAPER = Recipe(
     simulated=0.0,
     noise_emphasis=0.0,
 )
+# A GPU has done with four crops before the next four are made (docs/speed.md).
+CUDA_BATCH = 64
 PAPER_STEPS = 750 * 400
 # Weights that have learnt already move gently, and learn this camera's noise, not a simulated one's.
 FINE_TUNE = Recipe(learning_rate=5e-4, simulated=0.0)

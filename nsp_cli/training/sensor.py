@@ -45,42 +45,48 @@ def draw_sensor_noise(generator: torch.Generator) -> SensorNoise:
     return SensorNoise(shot, read, (uniform(1.5, 2.4, generator), uniform(1.4, 2.0, generator)))
 
 
-def add_sensor_noise(image: Tensor, noise: SensorNoise, generator: torch.Generator) -> Tensor:
-    """Returns the picture as a noisier exposure of the same scene would show it.
+def add_sensor_noise(
+    pictures: Tensor, noises: Sequence[SensorNoise], generators: Sequence[torch.Generator]
+) -> Tensor:
+    """Returns pictures as noisier exposures of the same scenes would show them.
 
-    Bilinear demosaicing is linear, so the noise alone is demosaiced and added: the picture keeps its
+    Bilinear demosaicing is linear, so the noise alone is demosaiced and added: a picture keeps its
     own sharpness.
 
     Args:
-        image: (3, H, W) sRGB in [0, 1].
-        noise: What to add.
-        generator: Source of randomness, on the picture's device.
+        pictures: (B, 3, H, W) sRGB in [0, 1].
+        noises: What to add to each.
+        generators: Source of each picture's randomness, on the pictures' device.
 
     Returns:
-        (3, H, W) sRGB in [0, 1], rounded to 8 bits.
+        (B, 3, H, W) sRGB in [0, 1], rounded to 8 bits.
     """
-    gains = image.new_tensor([noise.gains[0], 1.0, noise.gains[1]]).view(3, 1, 1)
-    sensor = srgb_to_linear(image) / gains
-    deviation = (noise.shot * sensor + noise.read).sqrt()
-    sample = torch.randn(image.shape, generator=generator, device=image.device)
-    (mask,) = bayer_masks(image.shape[1], image.shape[2], [(0, 0)])
-    spread = demosaic_bilinear(deviation * sample * to_device(mask, image.device))
-    noisy = linear_to_srgb(((sensor + spread) * gains).clamp(0, 1))
+    device, (height, width) = pictures.device, pictures.shape[-2:]
+    values = [(noise.shot, noise.read, noise.gains[0], 1.0, noise.gains[1]) for noise in noises]
+    columns = to_device(torch.tensor(values), device)[..., None, None]
+    shot, read, gains = columns[:, :1], columns[:, 1:2], columns[:, 2:]
+    sensor = srgb_to_linear(pictures) / gains
+    sample = torch.stack([torch.randn(pictures.shape[1:], generator=g, device=device) for g in generators])
+    mosaic = (shot * sensor + read).sqrt() * sample * bayer_masks(height, width, [(0, 0)], device)
+    noisy = linear_to_srgb(((sensor + demosaic_bilinear(mosaic)) * gains).clamp(0, 1))
     return (noisy * 255).round() / 255
 
 
-def bayer_masks(height: int, width: int, phases: Sequence[tuple[int, int]]) -> Tensor:
+def bayer_masks(height: int, width: int, phases: Sequence[tuple[int, int]], device: torch.device) -> Tensor:
     """Returns (B, 3, H, W): 1 where a Bayer sensor sees that colour, 0 elsewhere.
 
     Args:
         height, width: Of the pictures.
         phases: Row and column of each sensor's first red pixel, 0 or 1.
+        device: Where they are needed.
     """
-    first = torch.tensor(phases)
-    rows = (torch.arange(height) + first[:, :1])[:, :, None] % 2
-    columns = (torch.arange(width) + first[:, 1:])[:, None] % 2
-    red, blue = (1 - rows) * (1 - columns), rows * columns
-    return torch.stack([red, 1 - red - blue, blue], dim=1).float()
+    first = to_device(torch.tensor(phases, dtype=torch.int32), device)
+    rows, columns = (
+        (torch.arange(size, device=device) + first[:, axis, None]) % 2 == 1
+        for axis, size in enumerate((height, width))
+    )
+    rows, columns = rows[:, :, None], columns[:, None]
+    return torch.stack([~rows & ~columns, rows ^ columns, rows & columns], dim=1).float()
 
 
 def demosaic_bilinear(mosaic: Tensor) -> Tensor:

@@ -76,12 +76,12 @@ def add_texture(
 
 def _responses(textures: Sequence[Texture], shape: torch.Size, device: torch.device) -> Tensor:
     """Returns (B, 2, H, W // 2 + 1): what the frequencies of a texture and of its patches are times."""
-    rows, columns = torch.fft.fftfreq(shape[0])[:, None], torch.fft.rfftfreq(shape[1])[None]
-    responses = []
-    for texture in textures:
-        cosine, sine = math.cos(texture.angle), math.sin(texture.angle)
-        along, across = cosine * columns + sine * rows, cosine * rows - sine * columns
-        exponent = (texture.along * along) ** 2 + (texture.across * across) ** 2
-        patches = texture.patch**2 * (rows**2 + columns**2)
-        responses.append(torch.exp(-2 * math.pi**2 * torch.stack([exponent, patches])))
-    return to_device(torch.stack(responses), device)
+    values = [(texture.along, texture.across, texture.angle, texture.patch) for texture in textures]
+    along, across, angle, patch = to_device(torch.tensor(values), device).T[..., None, None]
+    rows = torch.fft.fftfreq(shape[0], device=device)[:, None]
+    columns = torch.fft.rfftfreq(shape[1], device=device)
+    cosine, sine = angle.cos(), angle.sin()
+    lengthways, crossways = cosine * columns + sine * rows, cosine * rows - sine * columns
+    exponent = (along * lengthways) ** 2 + (across * crossways) ** 2
+    patches = patch**2 * (rows**2 + columns**2)
+    return torch.exp(-2 * math.pi**2 * torch.stack([exponent, patches], dim=1))

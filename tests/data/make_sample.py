@@ -24,7 +24,7 @@ NOISE = SensorNoise(shot=0.02, read=0.0006, gains=(2.0, 1.7))
 def main() -> None:
     """Writes both pictures beside this script; the same on every machine."""
     clean = torch.from_numpy(chelsea()).permute(2, 0, 1) / 255
-    noisy = add_sensor_noise(clean, NOISE, torch.Generator().manual_seed(0))
+    (noisy,) = add_sensor_noise(clean[None], [NOISE], [torch.Generator().manual_seed(0)])
     pixels = (noisy * 255).round().byte().permute(1, 2, 0).numpy()
     Image.fromarray(pixels).save(FOLDER / "sample_noisy.jpg", quality=92, subsampling=2)
     Image.fromarray(np.asarray(chelsea())).save(FOLDER / "sample_clean.png", optimize=True)

@@ -1,0 +1,26 @@
+"""DBSN's fused kernels in Triton's interpreter; `test_gpu` runs them on a GPU, where there is one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nsp_cli.networks import fused
+from nsp_cli.networks.dbsn import DbsnConfig
+
+pytest.importorskip("triton")
+pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="test_gpu does this where a GPU is")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [DbsnConfig(32, 2), DbsnConfig(16, 1, t=1), DbsnConfig(32, 1, t=4), DbsnConfig(128, 1)],
+    ids=str,
+)
+def test_fused_layers_answer_as_single_ones(config, monkeypatch):
+    network = config.build().eval()
+    picture = torch.rand(2, 3, 20, 14).contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        one_by_one = network(picture)
+        monkeypatch.setattr(fused, "pay_off", lambda *_: True)
+        torch.testing.assert_close(network(picture), one_by_one, atol=2e-6, rtol=0)
