@@ -206,7 +206,10 @@ def main() -> None:
     peaks = measure_peaks(DEVICE)
     automatic = describe_precision(Execution.choose("cuda").precision)
     peak = next(found.matrix_flops for found in peaks if found.precision == automatic)
-    report = {"device": torch.cuda.get_device_name(DEVICE), "peaks": [vars(found) for found in peaks]}
+    report: dict[str, Any] = {
+        "device": torch.cuda.get_device_name(DEVICE),
+        "peaks": [vars(found) for found in peaks],
+    }
     print(report, flush=True)
     parts: dict[str, Callable[[], object]] = {
         "convolutions": lambda: convolutions(peak),

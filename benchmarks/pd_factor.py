@@ -26,6 +26,7 @@ from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.photo import Photo, Pixels, read_photo, write_photo
 from nsp_cli.pixels import pixels_to_tensor
 from nsp_cli.restore import Execution, Restorer
+from nsp_cli.training.batches import PairTask
 from nsp_cli.training.loop import run
 from nsp_cli.training.photo_cache import PhotoCache
 from nsp_cli.training.pool import PhotoPool, find_photos, load_pool
@@ -51,7 +52,8 @@ def halved(folder: Path) -> Iterator[Pixels]:
 def with_noise(clean: Pixels, width: float, rng: np.random.Generator) -> Pixels:
     """Adds noise that is correlated over `width` pixels."""
     noise = gaussian_filter(rng.standard_normal(clean.shape), (width, width, 0), mode="wrap")
-    return np.clip(np.rint(clean + noise * LEVEL / noise.std()), 0, 255).astype(np.uint8)
+    noisy: Pixels = np.clip(np.rint(clean + noise * LEVEL / noise.std()), 0, 255).astype(np.uint8)
+    return noisy
 
 
 def pool_of(photos: list[Pixels], folder: Path) -> PhotoPool:
@@ -65,7 +67,8 @@ def train(pool: PhotoPool, factor: int, steps: int) -> Restorer:
     """Returns a light network trained on these photos alone."""
     recipe = replace(Recipe(), pd_factor=factor, crop=96 * factor, simulated=0.0)
     config, cpu = DbsnConfig(32, 9), torch.device("cpu")
-    trainer = Trainer(pool, network_name="dbsn", config=config, recipe=recipe, seed=0, device=cpu)
+    task = PairTask(pool, recipe, config.spec())
+    trainer = Trainer(task, network_name="dbsn", config=config, seed=0, device=cpu)
     run(trainer, Budget(steps))
     return Restorer(trainer.averaged_network(), config.spec(), Execution.choose("cpu"))
 

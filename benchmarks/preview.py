@@ -6,7 +6,7 @@ python benchmarks/preview.py PHOTO…     # in 8-bit levels: most, and mean of t
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -15,7 +15,8 @@ from unittest.mock import patch
 import numpy as np
 from torch import Tensor
 
-from nsp_cli import load_weights, noise_aware, recover
+from nsp_cli import load_weights, noise_aware
+from nsp_cli.flat_power import flat_power
 from nsp_cli.photo import Photo, Pixels, read_photo, srgb_pixels
 from nsp_cli.pixels import pixels_to_tensor, tensor_to_pixels
 from nsp_cli.recover import Strength
@@ -41,7 +42,12 @@ def main() -> None:
 def compare(restorer: Restorer, photo: Photo) -> list[tuple[int, float]]:
     """Returns the most and the worst crop's mean, of a preview and of one with the whole photo's measures."""
     noisy, measured = pixels_to_tensor(photo.pixels), list[Tensor]()
-    with measuring(lambda found: measured.append(found) or found):
+
+    def keep(found: Tensor) -> Tensor:
+        measured.append(found)
+        return found
+
+    with measuring(keep):
         wholes = [
             shown(photo, noise_aware.denoise(restorer, noisy, strength=Strength(s, s))[0]) for s in STRENGTHS
         ]
@@ -52,10 +58,9 @@ def compare(restorer: Restorer, photo: Photo) -> list[tuple[int, float]]:
 
 
 @contextmanager
-def measuring(change) -> Iterator[None]:
+def measuring(change: Callable[[Tensor], Tensor]) -> Iterator[None]:
     """Hands what recovery measures to a function, whose answer it takes instead."""
-    measure = recover.flat_power
-    with patch.object(recover, "flat_power", lambda *arguments: change(measure(*arguments)).clone()):
+    with patch("nsp_cli.recover.flat_power", lambda *given: change(flat_power(*given)).clone()):
         yield
 
 

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from nsp_cli import noise_aware
 from nsp_cli.evaluate import evaluate, find_pairs
 from nsp_cli.restore import Execution, Restorer
+from nsp_cli.training.batches import PairTask
 from nsp_cli.training.loop import TrainingProgress, run
 from nsp_cli.training.photo_cache import PhotoCache
 from nsp_cli.training.pool import load_pool
@@ -32,6 +33,8 @@ from nsp_cli.weights_file import load_network, save_weights
 
 NAMES = ("default", "paper")
 MARKS = (8, 4, 2, 1)
+# By recipe and megapixels through the network, then by seed: mean PSNR, plain and the default way.
+Scores = defaultdict[tuple[str, float], dict[int, tuple[float, float]]]
 
 
 def pixels_per_step(recipe: Recipe, scale: int = 2) -> int:
@@ -60,7 +63,8 @@ def train(folder: Path, out: Path, name: str, seed: int, steps: int) -> None:
     recipe, (network, config) = RECIPES[name], ANEW["light"]
     pool = load_pool([folder], PhotoCache(out / name), crop=recipe.crop, seed=0)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    trainer = Trainer(pool, network_name=network, config=config, recipe=recipe, seed=seed, device=device)
+    task = PairTask(pool, recipe, config.spec())
+    trainer = Trainer(task, network_name=network, config=config, seed=seed, device=device)
 
     def save(now: TrainingProgress) -> None:
         if now.step in wanted:
@@ -90,7 +94,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    pairs, scores = find_pairs(given.noisy, given.clean), defaultdict(dict)
+    pairs = find_pairs(given.noisy, given.clean)
+    scores: Scores = defaultdict(dict)
     known = given.out / "scores.json"
     found = json.loads(known.read_text()) if known.exists() else {}
     for seed in range(given.seeds):
@@ -104,7 +109,7 @@ def main() -> None:
     draw(scores, given.out / "recipes.png")
 
 
-def draw(scores: dict[tuple[str, float], dict[int, tuple[float, float]]], target: Path) -> None:
+def draw(scores: Scores, target: Path) -> None:
     """Draws mean and spread over the seeds, by pixels through the network."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     for way, (title, axes) in enumerate(

@@ -77,7 +77,8 @@ class NoiseProfile:
         spectrum: (3, 8, 8) variance of each DCT coefficient of 8×8 blocks, in luma and the two
             chroma planes; DC cannot be told from the scene and is extrapolated.
         anisotropy: The level of middle luma along rows and columns over that of slanting waves, median of
-            the bins: 1 to 1.6 of noise, up to 4 where a building's or print's edges are everywhere.
+            the bins, a sensor's banding left out: 1 to 2 of noise, up to 4 where a building's or print's
+            edges are everywhere.
     """
 
     brightness: Tensor
@@ -174,7 +175,7 @@ def measure_noise(photo: Tensor) -> NoiseProfile:
         brightness=torch.stack([brightness[group].mean() for group in groups]),
         levels=(channels * plausible).mean(2).sqrt().T,
         spectrum=(powers * plausible).mean(0).view(3, SIDE, SIDE),
-        anisotropy=_anisotropy(powers[:, 0]),
+        anisotropy=_anisotropy(flat_power(_without_banding(coefficients[:1]), _FLATTEST, groups)[:, 0]),
     )
 
 
@@ -190,16 +191,23 @@ def _bins_of(brightness: Tensor, usable: Tensor) -> list[Tensor]:
     return groups
 
 
-def _anisotropy(luma: Tensor) -> float:
-    """Compares the (B, 64) power of upright and slanting waves.
+def _without_banding(coefficients: Tensor) -> Tensor:
+    """Takes out of (C, 64, rows, columns) what all of a row or of a column of blocks have in common.
 
-    Of rows and columns the geometric mean counts: banding of a sensor is noise, and has one of them.
+    A sensor's banding is the same from edge to edge, what a scene has along rows or columns is not.
     """
+    place, left = torch.arange(SIDE**2), coefficients.clone()
+    for is_even, axis in ((place % SIDE == 0, 3), (place < SIDE, 2)):
+        left[:, is_even] -= left[:, is_even].median(axis, keepdim=True).values
+    return left
+
+
+def _anisotropy(luma: Tensor) -> float:
+    """Compares the (B, 64) power of upright and slanting waves."""
     place, is_middle = torch.arange(SIDE**2), _band_masks()[:, 1]
-    is_row, is_column = place < SIDE, place % SIDE == 0
-    kinds = (is_row, is_column, ~is_row & ~is_column)
-    rows, columns, slanting = (luma[:, is_middle & kind].mean(1) for kind in kinds)
-    return float(((rows * columns).sqrt() / slanting.clamp(min=1e-12)).sqrt().median())
+    is_upright = (place < SIDE) | (place % SIDE == 0)
+    upright, slanting = (luma[:, is_middle & kind].mean(1) for kind in (is_upright, ~is_upright))
+    return float((upright / slanting.clamp(min=1e-12)).sqrt().median())
 
 
 def _plausible(totals: Tensor) -> Tensor:

@@ -100,10 +100,22 @@ def test_noise_has_no_direction_and_is_told_in_full(width):
     assert told_noise(measure_noise(photo))[1] > 0.9 * noise_bands(measure_noise(photo).spectrum)[1]
 
 
-def test_banding_is_no_reason_to_doubt_the_noise():
-    rows = white_noise(torch.Size((1, scene().shape[1], 1)), 5, seed=5)
-    photo = scene() + white_noise(scene().shape, 10) + rows
-    assert told_noise(measure_noise(photo))[1] * 255 > 9.5
+@pytest.mark.parametrize("level", [5, 10])
+@pytest.mark.parametrize("is_upright", [False, True])
+def test_banding_is_no_reason_to_doubt_the_noise(level, is_upright):
+    bands = white_noise(torch.Size((1, scene().shape[1], 1)), level, seed=5)
+    photo = scene() + white_noise(scene().shape, 10) + bands
+    profile = measure_noise(photo.transpose(1, 2) if is_upright else photo)
+    assert profile.anisotropy < 1.3
+    assert told_noise(profile)[1] * 255 > 9.5
+
+
+def test_waves_of_water_are_not_told_as_noise():
+    # Along the rows alone, as banding is, but none runs from edge to edge.
+    swell = 300 * correlated_noise(torch.Size((1, 384, 384)), 2, 12)
+    waves = (torch.arange(384.0)[:, None] * 2 * math.pi / 5.3 + swell).sin()
+    water = (0.4 + 0.02 * waves).expand(3, -1, -1) + correlated_noise(torch.Size((3, 384, 384)), 2, 0.5)
+    assert measure_noise(water).anisotropy > 2.4
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ Rachel Michetti; grass, CC0, texturelib.com); their noise is simulated as for th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def amplified(difference: Tensor) -> Tensor:
     return (128 + AMPLIFIED * difference).clamp(0, 255).to(torch.uint8)
 
 
-def save_sheet(name: str, rows: list[tuple[Tensor, ...]]) -> None:
+def save_sheet(name: str, rows: Sequence[tuple[Tensor, ...]]) -> None:
     """Writes pictures in rows, cut at their corners."""
     sheet = np.full((len(rows) * (SIDE + GAP) - GAP, len(rows[0]) * (SIDE + GAP) - GAP, 3), 255, np.uint8)
     for row, (versions, (_, _, (top, left))) in enumerate(zip(rows, PICTURES, strict=True)):
@@ -62,7 +63,7 @@ def main() -> None:
     for name, pixels, _ in PICTURES:
         clean = torch.from_numpy(np.array(pixels)[: pixels.shape[0] // 2 * 2, : pixels.shape[1] // 2 * 2])
         clean = clean.permute(2, 0, 1)
-        noisy = to_8_bits(add_sensor_noise(clean / 255, NOISE, torch.Generator().manual_seed(0)))
+        noisy = to_8_bits(add_sensor_noise(clean[None] / 255, [NOISE], [torch.Generator().manual_seed(0)])[0])
         versions = noisy, papers.denoise(noisy), noise_aware.denoise(restorer, noisy)[0], clean
         print(name, *(f"{psnr(version, clean):.2f}" for version in versions[:3]))
         crops.append(versions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -88,25 +89,26 @@ def multiply(
     """
     answered, taken = weight.shape
     grid = (triton.cdiv(len(x), _PIXELS), triton.cdiv(answered, _CHANNELS))
-    _multiply[grid](
-        x,
-        weight,
-        bias,
-        answer,
-        before,
-        addend,
-        len(x),
-        x.stride(0),
-        answer.stride(0),
-        0 if addend is None else addend.stride(0),
-        taken,
-        before is not None,
-        addend is not None,
-        _PIXELS,
-        min(taken, _CHANNELS),
-        min(answered, _CHANNELS),
-        num_warps=4,
-    )
+    with torch.cuda.device_of(x):  # Triton's is the current one, whatever device the tensors are on
+        _multiply[grid](
+            x,
+            weight,
+            bias,
+            answer,
+            before,
+            addend,
+            len(x),
+            x.stride(0),
+            answer.stride(0),
+            0 if addend is None else addend.stride(0),
+            taken,
+            before is not None,
+            addend is not None,
+            _PIXELS,
+            min(taken, _CHANNELS),
+            min(answered, _CHANNELS),
+            num_warps=4,
+        )
 
 
 def multiply_few(x: Tensor, weight: Tensor, bias: Tensor, answer: Tensor) -> None:
@@ -119,4 +121,5 @@ def multiply_few(x: Tensor, weight: Tensor, bias: Tensor, answer: Tensor) -> Non
         answer: (pixels, C') float32, contiguous.
     """
     grid = (triton.cdiv(len(x), _PIXELS),)
-    _multiply_few[grid](x, weight, bias, answer, len(x), x.shape[1], len(weight), _PIXELS)
+    with torch.cuda.device_of(x):
+        _multiply_few[grid](x, weight, bias, answer, len(x), x.shape[1], len(weight), _PIXELS)
