@@ -17,9 +17,10 @@ pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="test_gpu does
     [DbsnConfig(32, 2), DbsnConfig(16, 1, t=1), DbsnConfig(32, 1, t=4), DbsnConfig(128, 1)],
     ids=str,
 )
-def test_fused_layers_answer_as_single_ones(config, monkeypatch):
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_fused_layers_answer_as_single_ones(config, layout, monkeypatch):
     network = config.build().eval()
-    picture = torch.rand(2, 3, 20, 14).contiguous(memory_format=torch.channels_last)
+    picture = torch.rand(2, 3, 20, 14).contiguous(memory_format=layout)
     with torch.no_grad():
         one_by_one = network(picture)
         monkeypatch.setattr(fused, "pay_off", lambda *_: True)

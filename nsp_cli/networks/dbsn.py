@@ -170,13 +170,13 @@ class Dbsn(nn.Module):
         )
 
     def _fused(self, x: Tensor) -> Tensor:
-        x = self.head(x)
+        x = self.head(x).contiguous(memory_format=torch.channels_last)
         both = fused.empty(x, 2 * self.channels)
         self.branch1.fused(x, both[:, : self.channels])
         self.branch2.fused(x, both[:, self.channels :])
         first, _, second, _, _, third, _, fourth, _, last = self.tail
         cells = fused.pointwise_in_cells(second, fused.pointwise(first, both), self.t)
-        return fused.finest(last, fused.pointwise(fourth, fused.pointwise(third, cells)), x.shape)
+        return fused.finest(last, fused.pointwise(fourth, fused.pointwise(third, cells)), self.t)
 
     def _end(self, first: Tensor, second: Tensor) -> Tensor:
         return self._answer(self.tail[:-1](torch.cat([first, second], dim=1)))

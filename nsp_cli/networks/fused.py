@@ -52,7 +52,7 @@ def after(layer: nn.Module, following: nn.Module, x: Tensor, **more: Tensor) -> 
     Args:
         layer: The larger convolution, stride 1.
         following: The 1×1 convolution.
-        x: (B, C, H, W), channels last, float16 or bfloat16.
+        x: (B, C, H, W), float16 or bfloat16, channels last.
         more: As for `pointwise`.
     """
     assert isinstance(layer, nn.Conv2d)
@@ -74,7 +74,7 @@ def pointwise(
 
     Args:
         layer: The convolution.
-        x: (B, C, H, W), channels last, float16 or bfloat16.
+        x: (B, C, H, W), float16 or bfloat16, channels last or it is copied.
         before: (C,), a bias; W is then multiplied with GELU(x + before).
         addend: (B, C', H, W), channels last.
         answer: Where it goes, `addend` or half of the channels of a larger one; None for a new tensor.
@@ -104,23 +104,22 @@ def pointwise_in_cells(layer: nn.Module, x: Tensor, t: int) -> Tensor:
     return pixels.permute(0, 3, 1, 2)
 
 
-def finest(layer: nn.Module, cells: Tensor, shape: torch.Size) -> Tensor:
+def finest(layer: nn.Module, cells: Tensor, t: int) -> Tensor:
     """Returns a last 1×1 convolution's answer in float32, (B, 3, t·H, t·W).
 
     Args:
         layer: The convolution.
-        cells: As from `pointwise_in_cells`.
-        shape: (B, …, H, W), before the shuffle.
+        cells: (B, C, H, W·t²), as from `pointwise_in_cells`.
+        t: Of the shuffle.
     """
     from nsp_cli.networks import fused_kernel  # not everywhere
 
     weight, bias = _parameters(layer)
     colours = torch.empty(len(_rows(cells)), len(weight), device=cells.device)
     fused_kernel.multiply_few(_rows(cells), weight, bias, colours)
-    batch, height, width = shape[0], *shape[2:]
-    t = round((len(colours) / (batch * height * width)) ** 0.5)
-    answer = colours.view(batch, height, width, t, t, -1).permute(0, 5, 1, 3, 2, 4)
-    return answer.reshape(batch, -1, height * t, width * t)
+    batch, _, height, cells_width = cells.shape
+    answer = colours.view(batch, height, -1, t, t, len(weight)).permute(0, 5, 1, 3, 2, 4)
+    return answer.reshape(batch, len(weight), height * t, cells_width // t)
 
 
 def _multiply(
@@ -135,6 +134,7 @@ def _multiply(
     from nsp_cli.networks import fused_kernel  # not everywhere
 
     rows = _rows(addend) if addend is not None else None
+    x = x.contiguous(memory_format=torch.channels_last)  # no copy where convolutions answer so
     fused_kernel.multiply(_rows(x), weight.to(x.dtype), bias, _rows(answer), before, rows)
 
 
