@@ -45,7 +45,7 @@ from nsp_cli.training.trainer import Trainer
 
 DEVICE = torch.device("cuda")
 NETWORKS = (PAPER, "nsp-fast", "nsp-fast-x2", "nsp-light")
-CORES = (1024, 2048, 3072)
+CORES = (1024, 1536, 2048, 3072)
 GIGABYTES = (4, 8, 24)
 TRAINING_STEPS = 20
 

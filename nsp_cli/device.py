@@ -152,7 +152,7 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
         return tensor.to(device)
     # What is large must lie in pinned memory for that, and without gaps; `pin_memory` keeps a part's.
     if tensor.nbytes > _PINNED_BYTES:
-        tensor = torch.empty_like(tensor, pin_memory=True).copy_(tensor)
+        tensor = _pinned_like(tensor).copy_(tensor)
     return tensor.to(device, non_blocking=True)
 
 
@@ -160,7 +160,7 @@ def fetch(tensor: torch.Tensor) -> Callable[[], torch.Tensor]:
     """Begins to copy to main memory, in the device's turn; what is returned waits for it and gives it."""
     if not tensor.is_cuda:
         return tensor.cpu
-    copy = torch.empty_like(tensor, device="cpu", pin_memory=True).copy_(tensor, non_blocking=True)
+    copy = _pinned_like(tensor).copy_(tensor, non_blocking=True)
     copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
     copied.record(torch.cuda.current_stream(tensor.device))
 
@@ -169,6 +169,14 @@ def fetch(tensor: torch.Tensor) -> Callable[[], torch.Tensor]:
         return copy
 
     return wait
+
+
+def _pinned_like(tensor: torch.Tensor) -> torch.Tensor:
+    """Returns uninitialised main memory, pinned where the system lets so much be pinned; or copies wait."""
+    try:
+        return torch.empty_like(tensor, device="cpu", pin_memory=True)
+    except RuntimeError:
+        return torch.empty_like(tensor, device="cpu")
 
 
 def release_memory(device: torch.device) -> None:

@@ -228,7 +228,7 @@ def _in_tiles(
     for tile in TileGrid(height, width, HALO, step=SIDE // 2).plan(core):
         part = partial(cut_tile, tile=tile, device=device)
         begun = [begin_paste(result, tile, done) for result, done in zip(results, process(part), strict=True)]
-        # A GPU works on this tile while the one before is written.
+        # A CUDA GPU works on this tile while the one before is written.
         for paste in unwritten:
             paste()
         unwritten = begun

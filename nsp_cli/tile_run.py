@@ -1,4 +1,4 @@
-"""Takes a photo's tiles through a device; a GPU works on the next tile while one is written."""
+"""Takes a photo's tiles through a device; a CUDA GPU works on the next tile while one is written."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run_tiles(
     """
     pending = deque((tile, precision) for tile in tiles)
     begun: deque[tuple[Tile, torch.dtype, Finish]] = deque()
-    ahead = 0 if device.type == "cpu" else 1
+    ahead = 1 if device.type == "cuda" else 0
     while pending or begun:
         if pending:
             tile, chosen = pending.popleft()

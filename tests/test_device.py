@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from nsp_cli import device
 from nsp_cli.device import (
     all_devices,
     choose_device,
@@ -103,3 +104,16 @@ def test_only_what_the_hardware_computes_is_native(monkeypatch):
     assert native_precisions(torch.device("cpu")) == [torch.float32]
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: (9, 0))
     assert native_precisions(torch.device("cuda")) == [torch.float32, torch.float16, torch.bfloat16]
+
+
+def test_a_copy_needs_no_pinned_memory_where_there_is_none(monkeypatch):
+    real = torch.empty_like
+
+    def refuse(tensor, **settings):
+        if settings.pop("pin_memory", False):
+            raise RuntimeError("CUDA error: out of memory")
+        return real(tensor, **settings)
+
+    monkeypatch.setattr(torch, "empty_like", refuse)
+    part = torch.arange(24).view(4, 6)[:, 1:3]
+    assert torch.equal(device._pinned_like(part).copy_(part), part)

@@ -117,6 +117,15 @@ def test_pairs_of_a_crop_do_not_depend_on_the_other_crops(photos):
     assert not torch.equal(alone, other_step)
 
 
+def test_a_draw_stays_as_it_is(tmp_path):
+    flat = np.full((130, 130, 3), 30_000, np.uint16)
+    drawn = stacked(make_sampler([stored(tmp_path, flat, noise=1.0)], simulated=1.0).draw(0, 0))
+    before = drawn.pixels.clone()
+    first, again = (make_batch(drawn, Recipe(), 2, seed=0, step=0, device=CPU) for _ in range(2))
+    assert torch.equal(drawn.pixels, before)
+    assert torch.equal(first[0], again[0])
+
+
 class TestPrefetcher:
     def test_draws_come_in_order_and_ahead(self):
         drawn = []

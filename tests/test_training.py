@@ -31,6 +31,7 @@ from nsp_cli.training.loss_curve import LossCurve
 from nsp_cli.training.memory import choose_chunk, fit_crop, saved_bytes
 from nsp_cli.training.pool import PhotoPool
 from nsp_cli.training.recipe import PAPER, PAPER_STEPS, Budget, Recipe
+from nsp_cli.training.task import Batch
 from nsp_cli.training.trainer import Trainer
 from tests.training_photos import small_pool
 
@@ -298,6 +299,20 @@ class TestMemory:
         with pytest.raises(DeviceError, match="out of memory with 1 crops"):
             run(failing, Budget(steps=1))
         assert tried == [4, 2, 1]
+
+    def test_memory_that_ends_while_pairs_are_made_is_said(self, pool, tiny_config, monkeypatch):
+        def fail(*_arguments: object, **_settings: object) -> None:
+            raise torch.OutOfMemoryError("injected")
+
+        failing = make_trainer(pool, tiny_config, batch=4)
+        monkeypatch.setattr(failing.task, "make_batch", fail)
+        with pytest.raises(DeviceError, match="out of memory with 4 crops"):
+            run(failing, Budget(steps=1))
+
+    def test_parts_are_nearly_equal_and_at_most_as_large_as_asked(self):
+        batch = Batch((torch.zeros(64, 3, 2, 2),), torch.zeros(64, 3, 4, 4))
+        for most, sizes in ((64, [64]), (27, [22, 22, 20]), (16, [16] * 4)):
+            assert [len(part) for part in batch.split(most)] == sizes
 
     def test_the_part_is_what_fits(self, tiny_config, monkeypatch):
         network, inputs = tiny_config.build(), torch.rand(8, 3, 48, 48)

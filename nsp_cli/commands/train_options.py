@@ -102,7 +102,11 @@ Crop = Annotated[
 ]
 Batch = Annotated[
     int | None,
-    typer.Option(min=1, help="Crops per step and process.", show_default="the recipe's, or 64 on a CUDA GPU"),
+    typer.Option(
+        min=1,
+        help="Crops per step and process; nsp train's own recipes take 64 on a CUDA GPU.",
+        show_default="the recipe's",
+    ),
 ]
 PdFactor = Annotated[
     str,

@@ -175,7 +175,10 @@ class Dbsn(nn.Module):
         self.branch1.fused(x, both[:, : self.channels])
         self.branch2.fused(x, both[:, self.channels :])
         first, _, second, _, _, third, _, fourth, _, last = self.tail
-        cells = fused.pointwise_in_cells(second, fused.pointwise(first, both), self.t)
+        del x  # it and what is deleted below would be half as much memory again
+        both = fused.pointwise(first, both)
+        cells = fused.pointwise_in_cells(second, both, self.t)
+        del both
         return fused.finest(last, fused.pointwise(fourth, fused.pointwise(third, cells)), self.t)
 
     def _end(self, first: Tensor, second: Tensor) -> Tensor:

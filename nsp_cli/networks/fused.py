@@ -31,7 +31,7 @@ def pay_off(x: Tensor, *channels: int) -> bool:
 
 @cache
 def _work_on(device: torch.device) -> bool:
-    """Tries, for Triton needs a card of 2020 or later and a C compiler, and Windows has none of it."""
+    """Tries, for Triton needs compute capability 8.0 and a C compiler, and Windows has no Triton."""
     x = torch.zeros(1, _CHANNELS[0], 1, 1, device=device, dtype=torch.bfloat16)
     layer = nn.Conv2d(_CHANNELS[0], _CHANNELS[0], 1, device=device)
     try:

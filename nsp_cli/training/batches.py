@@ -21,7 +21,7 @@ from nsp_cli.training.pairs import make_pairs
 from nsp_cli.training.pool import PhotoPool
 from nsp_cli.training.recipe import Recipe
 from nsp_cli.training.sampler import Crop, CropSampler
-from nsp_cli.training.sensor import add_sensor_noise
+from nsp_cli.training.sensor import SensorNoise, add_sensor_noise
 from nsp_cli.training.task import Batch
 from nsp_cli.training.world import World
 
@@ -90,11 +90,13 @@ class CropStack:
 
     Attributes:
         pixels: (B, 3, S, S): bytes where all crops are, for they travel faster, else floats in [0, 1].
-        crops: What is to become of each.
+        noises: As of each `Crop`; so are the numbers.
+        numbers: Decide the crops' randomness.
     """
 
     pixels: Tensor
-    crops: tuple[Crop, ...]
+    noises: tuple[SensorNoise | None, ...]
+    numbers: tuple[int, ...]
 
 
 def stack(crops: Sequence[Crop]) -> CropStack:
@@ -102,7 +104,8 @@ def stack(crops: Sequence[Crop]) -> CropStack:
     pixels = [crop.pixels for crop in crops]
     if len({one.dtype for one in pixels}) > 1:
         pixels = list(map(to_unit_range, pixels))
-    return CropStack(torch.stack(pixels), tuple(crops))
+    noises, numbers = tuple(crop.noise for crop in crops), tuple(crop.number for crop in crops)
+    return CropStack(torch.stack(pixels), noises, numbers)
 
 
 def make_batch(
@@ -116,13 +119,14 @@ def make_batch(
     Returns:
         Inputs (P·B, 3, S/s, S/s), channels last, and targets (P·B, 3, S/s·t, S/s·t), in [0, 1].
     """
-    generators = [generator_for(seed, step, crop.number, _PAIRS, device=device) for crop in drawn.crops]
+    generators = [generator_for(seed, step, number, _PAIRS, device=device) for number in drawn.numbers]
     pictures = to_unit_range(to_device(drawn.pixels, device))
-    noises = {index: crop.noise for index, crop in enumerate(drawn.crops) if crop.noise is not None}
+    noises = {index: noise for index, noise in enumerate(drawn.noises) if noise is not None}
     if noises:
         places = to_device(torch.tensor(list(noises)), device)
         own = [generators[index] for index in noises]
-        pictures[places] = add_sensor_noise(pictures[places], list(noises.values()), own)
+        noisy = add_sensor_noise(pictures[places], list(noises.values()), own)
+        pictures = pictures.index_copy(0, places, noisy)  # what was drawn stays as it is
     inputs, targets = make_pairs(
         pictures,
         s=recipe.pd_factor,

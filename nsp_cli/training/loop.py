@@ -99,7 +99,7 @@ class _Loop:
     def run(self, wish: StopWish) -> None:
         trainer = self._trainer
         share = self._agree_on_share(wish)
-        with Prefetcher(self._draw, trainer.step, ahead=2 * _DRAWING, threads=_DRAWING) as crops:
+        with Prefetcher(self._draw, trainer.step, ahead=_DRAWING + 1, threads=_DRAWING) as crops:
             while share < 1:
                 begin, waited = time.monotonic(), crops.waited
                 trainer.train_step(crops.take(), share)

@@ -105,8 +105,9 @@ def _pixel_orders(
             groups = order[:, : n * t * t].view(-1, n, t * t)
             order[:, : n * t * t] = groups.sort(dim=2).values.flatten(1)
         return order
-    windows = to_device(_windows(s, t, strategy), device)
-    targets = windows[_disjoint_windows(windows, n, s, t, chance)].flatten(1)
+    windows = _windows(s, t, strategy)
+    tiling, windows = (to_device(known, device) for known in (_grid_windows(windows, n, s, t), windows))
+    targets = windows[_disjoint_windows(windows, tiling, s, chance)].flatten(1)
     # Negative keys put the targets first, in their own order; random keys deal the rest.
     places = torch.arange(-n * t * t, 0, device=device, dtype=keys.dtype).expand(len(keys), -1)
     return keys.scatter_(1, targets, places).argsort(dim=1)
@@ -124,8 +125,9 @@ def _windows(s: int, t: int, strategy: Strategy) -> Tensor:
     )
 
 
-def _disjoint_windows(windows: Tensor, n: int, s: int, t: int, chance: Callable[[int], Tensor]) -> Tensor:
-    """Draws n mutually disjoint windows for each patch: (patches, n) rows of `windows`."""
+def _disjoint_windows(windows: Tensor, tiling: Tensor, s: int, chance: Callable[[int], Tensor]) -> Tensor:
+    """Draws as many disjoint windows as `tiling` has for each patch: (patches, n) rows of `windows`."""
+    n = len(tiling)
     cells = torch.zeros(len(windows), s * s, device=windows.device).scatter_(1, windows, 1)
     overlaps = cells @ cells.T > 0
     chosen, fits = _draw_greedily(overlaps, n, chance)
@@ -133,7 +135,7 @@ def _disjoint_windows(windows: Tensor, n: int, s: int, t: int, chance: Callable[
         # Of all patches, which costs little: how many are left only the device knows.
         again, fits_now = _draw_greedily(overlaps, n, chance)
         chosen, fits = torch.where(fits[:, None], chosen, again), fits | fits_now
-    return torch.where(fits[:, None], chosen, _grid_windows(windows, n, s, t)) if n > 1 else chosen
+    return torch.where(fits[:, None], chosen, tiling)
 
 
 def _draw_greedily(overlaps: Tensor, n: int, chance: Callable[[int], Tensor]) -> tuple[Tensor, Tensor]:
@@ -155,7 +157,7 @@ def _grid_windows(windows: Tensor, n: int, s: int, t: int) -> Tensor:
     span = (t - 1) * s + t - 1
     contiguous = windows[:, -1] - windows[:, 0] == span
     found = [int(((windows[:, 0] == corner) & contiguous).nonzero()) for corner in corners[:n]]
-    return torch.tensor(found, device=windows.device)
+    return torch.tensor(found)
 
 
 def _choose_pairs(count: int, pairs: int | None, chance: _Chance) -> Tensor:

@@ -33,7 +33,8 @@ class Batch:
         return len(self.targets)
 
     def split(self, size: int) -> list[Batch]:
-        """Returns parts of at most so many."""
+        """Returns parts of at most so many, as equal as can be: each size is compiled by itself."""
+        size = -(-len(self) // -(-len(self) // size))
         places = [slice(start, start + size) for start in range(0, len(self), size)]
         return [
             replace(

@@ -108,8 +108,7 @@ class Trainer:
         """
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate * self.recipe.rate_factor(share)
-        batch = self.task.make_batch(drawn, seed=self.seed, step=self.step, device=self.device)
-        loss = self._backward(batch)
+        loss = self._backward(self._make_batch(drawn))
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip or math.inf)
         self.optimiser.step()
         self.step += 1
@@ -118,6 +117,18 @@ class Trainer:
         self._steps_unchecked += 1
         if self._steps_unchecked == self._check_every:
             self.check()
+
+    def _make_batch(self, drawn: Any) -> Batch:
+        try:
+            return self.task.make_batch(drawn, seed=self.seed, step=self.step, device=self.device)
+        except torch.OutOfMemoryError as error:
+            raise self._out_of_memory(self.recipe.batch) from error
+
+    def _out_of_memory(self, crops: int) -> DeviceError:
+        return DeviceError(
+            f"out of memory with {crops} crops of {self.recipe.crop} pixels",
+            "Give a smaller --crop or --batch.",
+        )
 
     def _backward(self, batch: Batch) -> Tensor:
         if self._chunk is None:
@@ -128,10 +139,7 @@ class Trainer:
             except torch.OutOfMemoryError as error:
                 # With several processes the others already wait for this one's gradients.
                 if self._chunk == 1 or self.world.size > 1:
-                    raise DeviceError(
-                        f"out of memory with {self._chunk} crops of {self.recipe.crop} pixels",
-                        "Give a smaller --crop or --batch.",
-                    ) from error
+                    raise self._out_of_memory(self._chunk) from error
                 self._chunk = (self._chunk + 1) // 2
                 release_memory(self.device)
 
