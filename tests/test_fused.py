@@ -12,6 +12,19 @@ pytest.importorskip("triton")
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="test_gpu does this where a GPU is")
 
 
+def test_what_is_tried_first_works_and_a_failure_is_no_error(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (8, 0))
+    assert fused._work_on(torch.device("cpu"), torch.float32, 64)
+
+    def fail(*_arguments: object, **_settings: object) -> None:
+        raise RuntimeError("Failed to find C compiler.")
+
+    monkeypatch.setattr(fused, "pointwise", fail)
+    assert not fused._work_on(torch.device("cpu"), torch.float32, 32)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
+    assert not fused._work_on(torch.device("cpu"), torch.float32, 16)
+
+
 @pytest.mark.parametrize(
     "config",
     [DbsnConfig(32, 2), DbsnConfig(16, 1, t=1), DbsnConfig(32, 1, t=4), DbsnConfig(128, 1)],

@@ -25,17 +25,21 @@ def pay_off(x: Tensor, *channels: int) -> bool:
         and torch.is_inference_mode_enabled()
         and torch.is_autocast_enabled("cuda")
         and all(count in _CHANNELS for count in channels)
-        and _work_on(x.device)
+        and _work_on(x.device, torch.get_autocast_dtype("cuda"), channels[0])
     )
 
 
 @cache
-def _work_on(device: torch.device) -> bool:
+def _work_on(device: torch.device, precision: torch.dtype, channels: int) -> bool:
     """Tries, for Triton needs compute capability 8.0 and a C compiler, and Windows has no Triton."""
-    x = torch.zeros(1, _CHANNELS[0], 1, 1, device=device, dtype=torch.bfloat16)
-    layer = nn.Conv2d(_CHANNELS[0], _CHANNELS[0], 1, device=device)
+    x = torch.zeros(1, channels, 16, 16, device=device, dtype=precision)
+    layer = nn.Conv2d(channels, channels, 1, device=device)
     try:
-        return torch.cuda.get_device_capability(device) >= (8, 0) and pointwise(layer, x).is_cuda
+        if torch.cuda.get_device_capability(device) < (8, 0):
+            return False
+        x = x.contiguous(memory_format=torch.channels_last)
+        # What takes most of a card.
+        return bool(pointwise(layer, x, before=layer.bias, addend=x).isfinite().all())
     except Exception:  # compilers fail in many ways, and layer by layer works without
         return False
 
