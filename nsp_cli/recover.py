@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, pairwise
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ from nsp_cli.device import to_device
 from nsp_cli.flat_power import flat_power, frequencies
 from nsp_cli.noise import NoiseProfile
 from nsp_cli.tile_pixels import begin_paste, cut_tile
-from nsp_cli.tiling import TileGrid
+from nsp_cli.tiling import Tile, TileGrid
 
 SIDE = 16
 # A pixel lies in blocks that start up to 15 pixels away, whose gain looks at the blocks 8 further.
@@ -224,13 +225,13 @@ def _in_tiles(
     """Fills `results` tile by tile; `process` gets a function that cuts its tile out of a picture."""
     height, width = results[0].shape[-2:]
     core = _CORE_ON_CPU if device.type == "cpu" else _CORE_ON_GPU
-    unwritten: list[Callable[[], None]] = []
-    for tile in TileGrid(height, width, HALO, step=SIDE // 2).plan(core):
-        part = partial(cut_tile, tile=tile, device=device)
-        begun = [begin_paste(result, tile, done) for result, done in zip(results, process(part), strict=True)]
-        # A CUDA GPU works on this tile while the one before is written.
-        for paste in unwritten:
+
+    def begin(tile: Tile) -> list[Callable[[], None]]:
+        done = process(partial(cut_tile, tile=tile, device=device))
+        return [begin_paste(result, tile, one) for result, one in zip(results, done, strict=True)]
+
+    begun = map(begin, TileGrid(height, width, HALO, step=SIDE // 2).plan(core))
+    # A CUDA GPU works on a tile while the one before is written.
+    for pastes, _ in pairwise(chain(begun, [[]])):
+        for paste in pastes:
             paste()
-        unwritten = begun
-    for paste in unwritten:
-        paste()

@@ -99,11 +99,12 @@ def _settle_recipe(request: TrainRequest, world: World, device: torch.device) ->
     found = world.share(load_identity(request.checkpoint) if world.is_main and request.resume else None)
     if isinstance(asked, StudentRecipe):
         return asked  # lessons are small
+    begun = found.get("recipe", {}) if request.resume else {}
     if request.is_batch_free:
-        batch = CUDA_BATCH if device.type == "cuda" else asked.batch
-        asked = replace(asked, batch=found.get("recipe", {}).get("batch", batch) if request.resume else batch)
+        usual = CUDA_BATCH if device.type == "cuda" else asked.batch
+        asked = replace(asked, batch=begun.get("batch", usual))
     if request.resume:
-        crop = found.get("recipe", {}).get("crop")
+        crop = begun.get("crop", asked.crop)
         # Any other was asked for, and is refused when it comes to resuming.
         return replace(asked, crop=crop) if is_fitted(crop, asked.crop) else asked
     (largest,) = world.agree(-fit_crop(asked, request.start.config, device).crop)

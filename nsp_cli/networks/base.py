@@ -63,3 +63,8 @@ class CentreMaskedConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, in_channels, H, W) to (B, out_channels, H, W)."""
         return functional.conv2d(x, self.masked_weight(), self.bias, padding=self.padding)
+
+
+def weight_that_counts(convolution: nn.Conv2d) -> Tensor:
+    """Returns a convolution's weight, masked where it is a `CentreMaskedConv2d`."""
+    return convolution.masked_weight() if isinstance(convolution, CentreMaskedConv2d) else convolution.weight

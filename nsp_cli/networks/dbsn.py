@@ -113,8 +113,8 @@ class Branch(nn.Module):
             x = module.add_to(x)
         return x
 
-    def fused(self, x: Tensor, answer: Tensor) -> None:
-        """Maps (B, channels, H, W), channels last, to the same shape, in `answer`."""
+    def write_fused(self, x: Tensor, answer: Tensor) -> None:
+        """Writes what `forward` makes of (B, channels, H, W), channels last, into `answer`."""
         masked, _, first, _, second, _, *modules, last, _ = self.body
         x = fused.pointwise(second, fused.after(masked, first, x))
         for module in modules:
@@ -141,7 +141,8 @@ class Dbsn(nn.Module):
         self.head = nn.Sequential(*_pointwise(3, channels))
         self.branch1 = Branch(channels, config.num_modules, BRANCH_DILATIONS[0])
         self.branch2 = Branch(channels, config.num_modules, BRANCH_DILATIONS[1])
-        self.t, self.fine = config.t, (fine := 2 * channels // config.t**2)
+        self.t = config.t
+        self.fine = fine = 2 * channels // config.t**2
         self.tail = nn.Sequential(
             *_pointwise(2 * channels, 2 * channels),
             *_pointwise(2 * channels, 2 * channels),
@@ -172,8 +173,8 @@ class Dbsn(nn.Module):
     def _fused(self, x: Tensor) -> Tensor:
         x = self.head(x).contiguous(memory_format=torch.channels_last)
         both = fused.empty(x, 2 * self.channels)
-        self.branch1.fused(x, both[:, : self.channels])
-        self.branch2.fused(x, both[:, self.channels :])
+        self.branch1.write_fused(x, both[:, : self.channels])
+        self.branch2.write_fused(x, both[:, self.channels :])
         first, _, second, _, _, third, _, fourth, _, last = self.tail
         del x  # it and what is deleted below would be half as much memory again
         both = fused.pointwise(first, both)

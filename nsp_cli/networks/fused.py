@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nsp_cli.networks.base import CentreMaskedConv2d
+from nsp_cli.networks.base import weight_that_counts
 
 # Tensor cores take no fewer channels, and blocks of them are powers of two.
 _CHANNELS = (16, 32, 64, 128, 256, 512)
@@ -60,9 +60,8 @@ def after(layer: nn.Module, following: nn.Module, x: Tensor, **more: Tensor) -> 
         more: As for `pointwise`.
     """
     assert isinstance(layer, nn.Conv2d)
-    weight = layer.masked_weight() if isinstance(layer, CentreMaskedConv2d) else layer.weight
-    padding, dilation = layer.padding, layer.dilation
-    answer = functional.conv2d(x, weight.to(x.dtype), padding=padding, dilation=dilation)
+    weight = weight_that_counts(layer).to(x.dtype)
+    answer = functional.conv2d(x, weight, padding=layer.padding, dilation=layer.dilation)
     return pointwise(following, answer, before=layer.bias, **more)
 
 

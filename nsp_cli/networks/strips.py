@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nsp_cli.networks.base import CentreMaskedConv2d
+from nsp_cli.networks.base import weight_that_counts
 
 Layers = Callable[..., Tensor]
 
@@ -30,9 +30,7 @@ def pay_off(x: Tensor) -> bool:
 def without_row_padding(convolution: nn.Module) -> tuple[Layers, int]:
     """Returns a padded convolution as one that shortens its input at top and bottom, and by how much."""
     assert isinstance(convolution, nn.Conv2d)
-    weight = convolution.weight
-    if isinstance(convolution, CentreMaskedConv2d):
-        weight = convolution.masked_weight()
+    weight = weight_that_counts(convolution)
     reach, dilation = int(convolution.padding[0]), convolution.dilation
     return partial(
         functional.conv2d, weight=weight, bias=convolution.bias, padding=(0, reach), dilation=dilation

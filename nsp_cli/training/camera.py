@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from nsp_cli.block_dct import from_luma_chroma, to_luma_chroma
 from nsp_cli.device import to_device
-from nsp_cli.training.draws import below, happens, uniform
+from nsp_cli.training.draws import below, happens, uniform, white_noise
 from nsp_cli.training.jpeg_damage import compress
 from nsp_cli.training.sensor import (
     SensorNoise,
@@ -141,7 +141,7 @@ def _saved(pictures: Tensor, cameras: Sequence[Camera]) -> Tensor:
 
 def _sensor_noise(clean: Tensor, cameras: Sequence[Camera], generators: Sequence[torch.Generator]) -> Tensor:
     """Returns demosaiced, colour-corrected noise in gamma-coded values; its strength means nothing."""
-    white = torch.stack([torch.randn(clean.shape[1:], generator=g, device=clean.device) for g in generators])
+    white = white_noise(clean.shape[1:], generators)
     column = _Columns(cameras, clean.device)
     gains = column(lambda camera: (camera.sensor.gains[0], 1.0, camera.sensor.gains[1]))
     linear = srgb_to_linear(clean)

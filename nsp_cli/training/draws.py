@@ -18,6 +18,11 @@ def generator_for(*numbers: int, device: torch.device | None = None) -> torch.Ge
     return torch.Generator(device or "cpu").manual_seed(int(state[0] >> np.uint64(1)))
 
 
+def white_noise(shape: Sequence[int], generators: Sequence[torch.Generator]) -> torch.Tensor:
+    """Returns (B, *shape) normal numbers on the generators' device, each picture's from its own."""
+    return torch.stack([torch.randn(*shape, generator=own, device=own.device) for own in generators])
+
+
 def uniform(low: float, high: float, generator: torch.Generator) -> float:
     """Draws a number from an interval."""
     return low + (high - low) * float(torch.rand((), generator=generator))

@@ -140,14 +140,14 @@ def _disjoint_windows(windows: Tensor, tiling: Tensor, s: int, chance: Callable[
 
 def _draw_greedily(overlaps: Tensor, n: int, chance: Callable[[int], Tensor]) -> tuple[Tensor, Tensor]:
     """Draws windows one after another from those still free; says in which patches all n fitted."""
-    taken, fits, chosen = None, None, []
+    # Of all patches alike, before the first is drawn.
+    taken = torch.zeros((), dtype=torch.bool, device=overlaps.device)
+    fits, chosen = ~taken, []
     for _ in range(n):
-        scores = chance(len(overlaps))
-        best = (scores if taken is None else scores.masked_fill(taken, -1)).max(dim=1)
-        fits = best.values >= 0 if fits is None else fits & (best.values >= 0)
-        taken = overlaps[best.indices] if taken is None else taken | overlaps[best.indices]
+        best = chance(len(overlaps)).masked_fill(taken, -1).max(dim=1)
+        fits = fits & (best.values >= 0)
+        taken = taken | overlaps[best.indices]
         chosen.append(best.indices)
-    assert fits is not None  # n is at least 1
     return torch.stack(chosen, dim=1), fits
 
 
@@ -168,11 +168,9 @@ def _choose_pairs(count: int, pairs: int | None, chance: _Chance) -> Tensor:
     if pairs is not None and not 1 <= pairs <= count:
         raise ValueError(f"pairs={pairs} is not between 1 and the {count} there are")
     drawn = chance(1, count)
-    return (
-        drawn.argsort(dim=1)[:, :pairs]
-        if pairs
-        else torch.arange(count, device=drawn.device).expand_as(drawn)
-    )
+    if pairs is None:
+        return torch.arange(count, device=drawn.device).expand_as(drawn)
+    return drawn.argsort(dim=1)[:, :pairs]
 
 
 def _pick(patches: Tensor, order: Tensor, pair: Tensor, inputs: int, n: int, t: int) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nsp_cli.device import to_device
-from nsp_cli.training.draws import uniform
+from nsp_cli.training.draws import uniform, white_noise
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ def add_sensor_noise(
     columns = to_device(torch.tensor(values), device)[..., None, None]
     shot, read, gains = columns[:, :1], columns[:, 1:2], columns[:, 2:]
     sensor = srgb_to_linear(pictures) / gains
-    sample = torch.stack([torch.randn(pictures.shape[1:], generator=g, device=device) for g in generators])
-    mosaic = (shot * sensor + read).sqrt() * sample * bayer_masks(height, width, [(0, 0)], device)
+    noise = (shot * sensor + read).sqrt() * white_noise(pictures.shape[1:], generators)
+    mosaic = noise * bayer_masks(height, width, [(0, 0)], device)
     noisy = linear_to_srgb(((sensor + demosaic_bilinear(mosaic)) * gains).clamp(0, 1))
     return (noisy * 255).round() / 255
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nsp_cli.device import to_device
-from nsp_cli.training.draws import uniform
+from nsp_cli.training.draws import uniform, white_noise
 
 # How steeply texture fades out at a patch's border, per standard deviation of the field that makes patches.
 _BORDER = 4.0
@@ -64,8 +64,7 @@ def add_texture(
         (B, 3, H, W) sRGB in [0, 1].
     """
     shape, device = pictures.shape[-2:], pictures.device
-    white = torch.stack([torch.randn((2, *shape), generator=g, device=device) for g in generators])
-    spectra = torch.fft.rfft2(white) * _responses(textures, shape, device)
+    spectra = torch.fft.rfft2(white_noise((2, *shape), generators)) * _responses(textures, shape, device)
     fields = torch.fft.irfft2(spectra, s=shape)
     fields = fields / fields.square().mean((2, 3), keepdim=True).sqrt().clamp(min=1e-9)
     contrast = to_device(torch.tensor([texture.contrast for texture in textures]), device)
