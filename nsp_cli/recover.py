@@ -20,7 +20,8 @@ from torch.nn import functional
 from nsp_cli.block_dct import BlockDct, from_luma_chroma, lattice_coefficients, to_luma_chroma
 from nsp_cli.device import to_device
 from nsp_cli.flat_power import flat_power, frequencies
-from nsp_cli.noise import NoiseProfile
+from nsp_cli.noise import NoiseProfile, ramp
+from nsp_cli.noise_bands import told_noise
 from nsp_cli.tile_pixels import begin_paste, cut_tile
 from nsp_cli.tiling import Tile, TileGrid
 
@@ -34,17 +35,20 @@ _LATTICE = 8_000
 # Threshold of the first filter in units of noise power. Far above 1, for it is compared with a local
 # mean of few blocks; chroma detail is rarely worth its blotches.
 _KEEP_ABOVE = (7.0, 28.0, 28.0)
-_REMOVE_BELOW = (1.8, 7.0, 7.0)
+# Of the second, in units of what a network left. One that sees the pixels leaves little; more of that goes.
+_REMOVE_AFTER_BLIND, _REMOVE_AFTER_SEEING = (1.8, 7.0, 7.0), (16.0, 7.0, 7.0)
 _FLAT_RESIDUAL, _FLAT_RESULT = 0.2, 0.1
-# What the second filter takes for leftover noise is bounded by what the residual shows: in a photo
-# without any flat region, texture would pass for it.
-_LEFT_BY_BLIND = (0.5, 1.5)
-# A network that saw the pixels leaves less noise, and more texture to pass for it.
-_LEFT_BY_SEEING = (0.05, 0.3)
+# In a photo without any flat region, texture would pass for what a network left. So luma is bounded: after
+# a blind-spot network by shares of the residual's power, coarse luma by that of middle luma; after one that
+# was told the noise by a share of that, and a level, and less where the slope says that nothing is flat.
+_LEFT_BY_BLIND, _LEFT_COARSE = 0.5, 1.5
+_LEFT_BY_SEEING, _MOST_LEFT = 0.06, 1.4 / 255
+_NOWHERE_FLAT, _SOMEWHERE_FLAT = 4.0, 2.6
 # Luma power is divided by this power of how often its level exceeds what is believable.
 _DISTRUST = 8
-# So much luma grain stays, in 8-bit levels and as a share: skin without any looks like plastic.
-_GRAIN, _MOST_GRAIN = 0.2 / 255, 0.3
+# So much luma grain stays, as a level and as a share: skin without any looks like plastic. After a network
+# that sees the pixels half of it, for that keeps a little itself.
+_GRAIN_AFTER_BLIND, _GRAIN_AFTER_SEEING, _MOST_GRAIN = 0.2 / 255, 0.1 / 255, 0.3
 
 
 @dataclass(frozen=True)
@@ -107,16 +111,19 @@ def recover(
         raise ValueError("strengths above 1 filter differently: recover them apart")
     device = device or torch.device("cpu")
     boost = _by_plane(strengths[0].at_least_one).square()[:, None]
-    residual = _believable(_residual_power(noisy, prediction), profile)
-    halfway = prediction
-    if not sees_all:
-        halfway = _with_detail(
-            noisy, prediction, to_device(_threshold(residual, _KEEP_ABOVE) * boost, device)
-        )
-    most = _most_leftover(residual, *(_LEFT_BY_SEEING if sees_all else _LEFT_BY_BLIND))
-    leftover = torch.minimum(flat_power(_coefficients(halfway), _FLAT_RESULT)[0], most)
-    threshold = to_device(_threshold(leftover, _REMOVE_BELOW) * boost, device)
-    kept = [to_device(_kept_share(profile, one)[:, None, None], device) for one in strengths]
+    if sees_all:
+        halfway, most, factors = prediction, _left_by_seeing(profile), _REMOVE_AFTER_SEEING
+    else:
+        residual = _believable(_residual_power(noisy, prediction), profile)
+        keep_above = to_device(_threshold(residual, _KEEP_ABOVE) * boost, device)
+        halfway = _with_detail(noisy, prediction, keep_above)
+        most, factors = _left_by_blind(residual), _REMOVE_AFTER_BLIND
+    leftover = flat_power(_coefficients(halfway), _FLAT_RESULT)[0]
+    # Chroma has little texture, but blotches larger than the prediction can tell from the scene.
+    leftover[0] = torch.minimum(leftover[0], most)
+    threshold = to_device(_threshold(leftover, factors) * boost, device)
+    grain = (_GRAIN_AFTER_SEEING if sees_all else _GRAIN_AFTER_BLIND) / max(profile.luma, 1e-6)
+    kept = [to_device(_kept_share(grain, one)[:, None, None], device) for one in strengths]
     results = [torch.empty_like(noisy) for _ in strengths]
     _in_tiles(results, device, lambda part: _finish(part(noisy), part(halfway), threshold, kept))
     return results
@@ -165,20 +172,23 @@ def _threshold(power: Tensor, factors: Sequence[float]) -> Tensor:
     return torch.maximum(power, power[:, low].mean(1, keepdim=True)) * torch.tensor(factors)[:, None]
 
 
-def _most_leftover(residual: Tensor, share: float, low: float) -> Tensor:
+def _left_by_blind(residual: Tensor) -> Tensor:
+    """Returns the most luma power that is noise, (256,) or one for all, as the next."""
     frequency = frequencies(SIDE)
-    most = share * residual
+    most = _LEFT_BY_BLIND * residual[0]
     middle = residual[0, (frequency >= 2.5) & (frequency < 4.5)].mean()
-    most[0] = torch.where(frequency < 2.5, torch.maximum(most[0], low * middle), most[0])
-    # Chroma has little texture, but blotches larger than the prediction can tell from the scene.
-    most[1:] = torch.inf
-    return most
+    return torch.where(frequency < 2.5, torch.maximum(most, _LEFT_COARSE * middle), most)
 
 
-def _kept_share(profile: NoiseProfile, strength: Strength) -> Tensor:
-    """Returns how much of what was removed stays in the picture, per plane."""
+def _left_by_seeing(profile: NoiseProfile) -> Tensor:
+    share = ramp(profile.slope, _NOWHERE_FLAT, _SOMEWHERE_FLAT)
+    return share * (_LEFT_BY_SEEING * told_noise(profile)[1].square()).clamp(max=_MOST_LEFT**2)
+
+
+def _kept_share(grain: float, strength: Strength) -> Tensor:
+    """Returns how much of what was removed stays in the picture, per plane; `grain` of luma at strength 1."""
     factors = _by_plane(strength)
-    grain = min(_MOST_GRAIN, _GRAIN / max(profile.luma, 1e-6)) * max(0.0, 2 - float(factors[0]))
+    grain = min(_MOST_GRAIN, grain) * max(0.0, 2 - float(factors[0]))
     removed = factors.clamp(max=1) * torch.tensor([1 - min(grain, _MOST_GRAIN), 1.0, 1.0])
     return 1 - removed
 

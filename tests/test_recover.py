@@ -13,7 +13,7 @@ from nsp_cli.block_dct import BlockDct, from_luma_chroma, to_luma_chroma
 from nsp_cli.metrics import psnr
 from nsp_cli.noise import measure_noise
 from nsp_cli.recover import Strength, recover
-from tests.scenes import scene, to_8_bits, white_noise
+from tests.scenes import correlated_noise, fractal, scene, to_8_bits, white_noise
 
 
 @pytest.fixture
@@ -75,6 +75,20 @@ class TestRecover:
         lost = (prediction - clean)[:, textured].square().mean()
         left = (recovered(noisy, prediction).float() / 255 - clean)[:, textured].square().mean()
         assert left < 0.5 * lost
+
+    def test_coarse_noise_that_a_seeing_network_left_is_taken_out_where_the_photo_is_flat(self):
+        clean = scene()
+        noise = correlated_noise(clean.shape, 8, 1.2)
+        given = clean + noise, clean + 0.2 * noise, measure_noise(clean + noise)
+        [result] = recover(*given, [Strength()], sees_all=True)
+        left, before = (image.mean(0)[8:88, 8:88].std() for image in (result - clean, 0.2 * noise))
+        assert left < 0.4 * before
+
+    def test_texture_finer_than_the_noise_is_not_taken_for_what_a_seeing_network_left(self):
+        clean = fractal()
+        noisy = clean + white_noise(clean.shape, 2)
+        [result] = recover(noisy, clean, measure_noise(noisy), [Strength()], sees_all=True)
+        assert (result - clean).std() < 0.5 * (noisy - clean).std()
 
     def test_is_better_than_both_what_it_was_made_of(self, noisy):
         clean = to_8_bits(scene(200, 264))
