@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from nsp_cli.weights_file import load_network, read_header, save_weights
+from nsp_cli.weights_file import load_network, save_weights
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,18 @@ class Part:
 
 def mean_of(parts: list[Part], out: Path) -> None:
     """Writes the mean as float16; networks of another kind than the first are refused by PyTorch."""
-    network, info = load_network(parts[0].path)
     total = sum(part.counts for part in parts)
-    states = [load_network(part.path)[0].state_dict() for part in parts]
-    network.load_state_dict(
-        {
-            name: sum(state[name] * (part.counts / total) for state, part in zip(states, parts, strict=True))
-            for name in network.state_dict()
-        }
-    )
-    made_of = ", ".join(f"{part.path.stem} {part.counts / total:.0%}" for part in parts)
-    metadata = {**read_header(parts[0].path).metadata, "start": f"mean of {made_of}"}
+    shares = [part.counts / total for part in parts]
+    loaded = [load_network(part.path) for part in parts]
+    states = [network.state_dict() for network, _ in loaded]
+    mean = {
+        name: sum(share * state[name] for share, state in zip(shares, states, strict=True))
+        for name in states[0]
+    }
+    network, info = loaded[0]
+    network.load_state_dict(mean)
+    made_of = ", ".join(f"{part.path.stem} {share:.0%}" for part, share in zip(parts, shares, strict=True))
+    metadata = {**info.metadata, "start": f"mean of {made_of}"}
     save_weights(
         out,
         network,

@@ -35,8 +35,6 @@ _LATTICE = 8_000
 # Threshold of the first filter in units of noise power. Far above 1, for it is compared with a local
 # mean of few blocks; chroma detail is rarely worth its blotches.
 _KEEP_ABOVE = (7.0, 28.0, 28.0)
-# Of the second, in units of what a network left. One that sees the pixels leaves little; more of that goes.
-_REMOVE_AFTER_BLIND, _REMOVE_AFTER_SEEING = (1.8, 7.0, 7.0), (16.0, 7.0, 7.0)
 _FLAT_RESIDUAL, _FLAT_RESULT = 0.2, 0.1
 # In a photo without any flat region, texture would pass for what a network left. So luma is bounded: after
 # a blind-spot network by shares of the residual's power, coarse luma by that of middle luma; after one that
@@ -46,9 +44,12 @@ _LEFT_BY_SEEING, _MOST_LEFT = 0.06, 1.4 / 255
 _NOWHERE_FLAT, _SOMEWHERE_FLAT = 4.0, 2.6
 # Luma power is divided by this power of how often its level exceeds what is believable.
 _DISTRUST = 8
-# So much luma grain stays, as a level and as a share: skin without any looks like plastic. After a network
-# that sees the pixels half of it, for that keeps a little itself.
-_GRAIN_AFTER_BLIND, _GRAIN_AFTER_SEEING, _MOST_GRAIN = 0.2 / 255, 0.1 / 255, 0.3
+# After each kind of network: the second filter's threshold in units of what was left, and the level of luma
+# grain that stays, for skin without any looks like plastic. One that sees the pixels leaves little noise, of
+# which more goes, and keeps a little grain itself.
+_AFTER_BLIND = (1.8, 7.0, 7.0), 0.2 / 255
+_AFTER_SEEING = (16.0, 7.0, 7.0), 0.1 / 255
+_MOST_GRAIN = 0.3
 
 
 @dataclass(frozen=True)
@@ -112,17 +113,13 @@ def recover(
     device = device or torch.device("cpu")
     boost = _by_plane(strengths[0].at_least_one).square()[:, None]
     if sees_all:
-        halfway, most, factors = prediction, _left_by_seeing(profile), _REMOVE_AFTER_SEEING
+        halfway, most, (below, grain) = prediction, _left_by_seeing(profile), _AFTER_SEEING
     else:
         residual = _believable(_residual_power(noisy, prediction), profile)
-        keep_above = to_device(_threshold(residual, _KEEP_ABOVE) * boost, device)
-        halfway = _with_detail(noisy, prediction, keep_above)
-        most, factors = _left_by_blind(residual), _REMOVE_AFTER_BLIND
-    leftover = flat_power(_coefficients(halfway), _FLAT_RESULT)[0]
-    # Chroma has little texture, but blotches larger than the prediction can tell from the scene.
-    leftover[0] = torch.minimum(leftover[0], most)
-    threshold = to_device(_threshold(leftover, factors) * boost, device)
-    grain = (_GRAIN_AFTER_SEEING if sees_all else _GRAIN_AFTER_BLIND) / max(profile.luma, 1e-6)
+        halfway = _with_detail(noisy, prediction, _threshold(residual, _KEEP_ABOVE) * boost, device)
+        most, (below, grain) = _left_by_blind(residual), _AFTER_BLIND
+    threshold = to_device(_threshold(_leftover(halfway, most), below) * boost, device)
+    grain /= max(profile.luma, 1e-6)
     kept = [to_device(_kept_share(grain, one)[:, None, None], device) for one in strengths]
     results = [torch.empty_like(noisy) for _ in strengths]
     _in_tiles(results, device, lambda part: _finish(part(noisy), part(halfway), threshold, kept))
@@ -133,13 +130,12 @@ def _by_plane(strength: Strength) -> Tensor:
     return torch.tensor([strength.luma, strength.chroma, strength.chroma])
 
 
-def _with_detail(noisy: Tensor, prediction: Tensor, threshold: Tensor) -> Tensor:
+def _with_detail(noisy: Tensor, prediction: Tensor, threshold: Tensor, device: torch.device) -> Tensor:
+    threshold = to_device(threshold, device)
     # Half a level of 1/1000: coarse for a 16-bit photo, and half the memory for the others.
     halfway_type = torch.float16 if noisy.dtype == torch.uint8 else torch.float32
     halfway = torch.empty(noisy.shape, dtype=halfway_type)
-    _in_tiles(
-        [halfway], threshold.device, lambda part: [_hand_back(part(noisy), part(prediction), threshold)]
-    )
+    _in_tiles([halfway], device, lambda part: [_hand_back(part(noisy), part(prediction), threshold)])
     return halfway
 
 
@@ -170,6 +166,16 @@ def _threshold(power: Tensor, factors: Sequence[float]) -> Tensor:
     frequency = frequencies(SIDE)
     low = (frequency >= 0.9) & (frequency < 3)
     return torch.maximum(power, power[:, low].mean(1, keepdim=True)) * torch.tensor(factors)[:, None]
+
+
+def _leftover(halfway: Tensor, most_luma: Tensor) -> Tensor:
+    """Measures (3, 256) power of the noise that a network left, in luma at most so much.
+
+    Chroma has little texture, but blotches larger than the prediction can tell from the scene.
+    """
+    power = flat_power(_coefficients(halfway), _FLAT_RESULT)[0]
+    power[0] = torch.minimum(power[0], most_luma)
+    return power
 
 
 def _left_by_blind(residual: Tensor) -> Tensor:
