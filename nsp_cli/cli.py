@@ -19,6 +19,7 @@ from nsp_cli.commands.doctor import doctor
 from nsp_cli.commands.evaluate import evaluate
 from nsp_cli.commands.inspect import inspect
 from nsp_cli.commands.preview import preview
+from nsp_cli.commands.signals import kept_interrupts
 from nsp_cli.commands.train import train
 from nsp_cli.commands.upscale import upscale
 from nsp_cli.commands.watch import watch
@@ -76,7 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.accept_any_name()
     _collect_less()
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="nsp")
+        with kept_interrupts():
+            app(args=None if arguments is None else list(arguments), prog_name="nsp")
     except NspError as error:
         console.show_error(error)
         return 1

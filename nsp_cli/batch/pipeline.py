@@ -16,7 +16,7 @@ from nsp_cli.batch.order import Order, Ready, Worked
 from nsp_cli.batch.outcome import Outcome, Status
 from nsp_cli.batch.restored import OnProgress, Restore
 from nsp_cli.batch.stages import read_job, work_job, write_job
-from nsp_cli.errors import InputError, NspError, UnexpectedError
+from nsp_cli.errors import NspError, UnexpectedError
 
 # A wait without an end could not be interrupted on Windows.
 _POLL_SECONDS = 0.5
@@ -144,12 +144,6 @@ class Pipeline:
             return write_job(worked, self.order)
         finally:
             worked.ready.claim.release()
-
-
-def _out_of_memory(job: Job, cause: MemoryError) -> NspError:
-    error = InputError(f"{job.source}: memory ran out.", "Close other programs and run nsp again.")
-    error.__cause__ = cause
-    return error
 
 
 def _wait(future: Future[Outcome]) -> Outcome:

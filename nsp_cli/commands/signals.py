@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+# Long enough for Python to have left what dropped the interrupt.
+_AGAIN_SECONDS = 0.05
+
+
+@contextmanager
+def kept_interrupts() -> Iterator[None]:
+    """Interrupts again where Python drops it: a finaliser, or a weak reference's callback, cannot raise."""
+    before = sys.unraisablehook
+
+    def interrupt_again(dropped: sys.UnraisableHookArgs) -> None:
+        if dropped.exc_type is not KeyboardInterrupt:
+            before(dropped)
+            return
+        again = threading.Timer(_AGAIN_SECONDS, _thread.interrupt_main)
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = interrupt_again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextmanager
