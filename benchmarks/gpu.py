@@ -140,7 +140,7 @@ def training(subject: Subject, peak: float) -> dict[str, float]:
     recipe = replace(Recipe(), batch=CUDA_BATCH)
     with TemporaryDirectory() as folder:
         trainer = _trainer(recipe, Path(folder))
-        with Prefetcher(partial(trainer.task.draw, 0), 0, ahead=8, threads=4) as crops:
+        with Prefetcher(trainer.draw, 0, ahead=8, threads=4) as crops:
             _steps(trainer, crops, 3)
             waited = crops.waited
             taken = _steps(trainer, crops, TRAINING_STEPS)

@@ -45,8 +45,12 @@ class BlockDct:
 
     def inverse(self, coefficients: Tensor, height: int, width: int) -> Tensor:
         """Returns (C, height, width), blended of the blocks; unchanged ones give the picture back."""
-        rows, columns = coefficients.shape[-2:]
-        blocks = to_device(_windowed_kernels(self.side), coefficients.device).T @ coefficients.flatten(2)
+        channels, _, rows, columns = coefficients.shape
+        basis = to_device(_windowed_basis(self.side), coefficients.device)
+        # An axis at a time, an eighth of the arithmetic of both at once.
+        upright = torch.bmm(basis.expand(channels, -1, -1), coefficients.reshape(channels, self.side, -1))
+        lines = upright.view(channels * self.side, self.side, -1)
+        blocks = torch.bmm(basis.expand(len(lines), -1, -1), lines).view(channels, self.side**2, -1)
         whole = ((rows + 1) * self.stride, (columns + 1) * self.stride)
         # Four times faster here than a transposed convolution, which says the same.
         summed: Tensor = functional.fold(blocks, whole, self.side, stride=self.stride)[:, 0]
@@ -79,11 +83,10 @@ def _dct_matrix(side: int) -> Tensor:
 
 
 @lru_cache(maxsize=4)
-def _windowed_kernels(side: int) -> Tensor:
-    """Returns the (side², side²) basis under Hann windows, which add up to one at half a side's stride."""
+def _windowed_basis(side: int) -> Tensor:
+    """Returns the (side, side) inverse DCT under Hann windows, which add up to one half a side apart."""
     window = torch.hann_window(2 * side + 1, periodic=False, dtype=torch.float64)[1::2]
-    windowed: Tensor = dct_kernels(side).view(side**2, -1) * torch.outer(window, window).flatten().float()
-    return windowed
+    return (_dct_matrix(side) * window).T.float().contiguous()
 
 
 def to_luma_chroma(image: Tensor) -> Tensor:

@@ -150,10 +150,15 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     """Copies from main memory; a GPU does so in its turn, and the processor does not wait for it."""
     if device.type != "cuda" or tensor.is_cuda:
         return tensor.to(device)
-    # What is large must lie in pinned memory for that, and without gaps; `pin_memory` keeps a part's.
-    if tensor.nbytes > _PINNED_BYTES:
-        tensor = _pinned_like(tensor).copy_(tensor)
+    # What is large must lie in pinned memory for that, and without gaps.
+    if tensor.nbytes > _PINNED_BYTES and not tensor.is_pinned():
+        tensor = pinned(tensor)
     return tensor.to(device, non_blocking=True)
+
+
+def pinned(tensor: torch.Tensor) -> torch.Tensor:
+    """Returns a copy in pinned memory without gaps; torch's own `pin_memory` keeps a part's."""
+    return _pinned_like(tensor).copy_(tensor)
 
 
 def fetch(tensor: torch.Tensor) -> Callable[[], torch.Tensor]:

@@ -9,14 +9,21 @@ import pytest
 import torch
 
 from nsp_cli import Strength, load_weights, noise_aware
+from nsp_cli.networks import NetworkConfig
+from nsp_cli.networks.dbsn import DbsnConfig
+from nsp_cli.networks.unet import UnetConfig
 from nsp_cli.noise import measure_noise
 from nsp_cli.recover import recover
+from nsp_cli.training.batches import PairTask
 from nsp_cli.training.lesson_making import make_lessons
 from nsp_cli.training.lessons import LessonSampler
 from nsp_cli.training.photo_cache import PhotoCache
 from nsp_cli.training.pool import PhotoPool
-from nsp_cli.training.recipe import StudentRecipe
+from nsp_cli.training.recipe import Recipe, StudentRecipe
+from nsp_cli.training.student import StudentTask
 from nsp_cli.training.study import prepare_study
+from nsp_cli.training.task import Task
+from nsp_cli.training.trainer import Trainer
 from tests.scenes import correlated_noise, scene, to_8_bits
 from tests.training_photos import noisy_pixels, stored
 
@@ -66,3 +73,24 @@ def test_lessons_are_as_noisy_as_the_processors(tmp_path: Path, scale):
     plain = [index for index, plan in enumerate(drawn.plans) if plan.exposure.texture is None]
     torch.testing.assert_close(on_gpu.clean.cpu()[plain], on_cpu.clean[plain])
     assert ((on_gpu.noise.cpu() / on_cpu.noise).log().abs().median()) < 0.2
+
+
+@pytest.mark.parametrize("is_student", [False, True])
+def test_what_is_drawn_waits_in_pinned_memory(tmp_path: Path, is_student):
+    photos = tuple(stored(tmp_path, noisy_pixels(300, 310, seed=n), noise=1.0, name=str(n)) for n in range(3))
+    pool = PhotoPool(photos, (), 3)
+    task: Task
+    if is_student:
+        cache = PhotoCache(tmp_path / "run", root=tmp_path / "cache")
+        study = prepare_study(pool, cache, lambda photo: photo, "echo")
+        config: NetworkConfig = UnetConfig()
+        task = StudentTask(study, replace(StudentRecipe(), crop=64, batch=16), 1, "echo")
+    else:
+        config = DbsnConfig()
+        task = PairTask(pool, replace(Recipe(), crop=240, batch=4), config.spec())
+    name = "unet" if is_student else "dbsn"
+    trainer = Trainer(task, network_name=name, config=config, seed=0, device=torch.device("cuda"))
+    drawn = trainer.draw(0)
+    assert (drawn.clean if is_student else drawn.pixels).is_pinned()
+    trainer.train_step(drawn, 0.5)
+    trainer.check()

@@ -11,9 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nsp_cli.networks import NETWORKS, NetworkConfig
-from nsp_cli.networks.base import CentreMaskedConv2d
+from nsp_cli.networks.base import CentreMaskedConv2d, Gelu
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.networks.tbsn import Block, TbsnConfig
 from nsp_cli.networks.tbsn_attention import ChannelAttention
@@ -221,3 +222,11 @@ class TestConfig:
         build: Callable[..., TbsnConfig] = TbsnConfig
         with pytest.raises(ValueError, match=message):
             build(**change)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_gelu_is_torchs_and_keeps_the_layout(layout):
+    x = torch.randn(2, 5, 6, 7).contiguous(memory_format=layout)
+    answer = Gelu()(x)
+    torch.testing.assert_close(answer, functional.gelu(x))
+    assert answer.is_contiguous(memory_format=layout)

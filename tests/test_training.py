@@ -247,6 +247,16 @@ class TestStopping:
         assert resumed.step == kept
 
 
+def test_what_is_drawn_for_a_gpu_is_what_is_drawn_for_the_processor(pool, tiny_config):
+    trainer = make_trainer(pool, tiny_config)
+    here = trainer.draw(3)
+    trainer.device = torch.device("cuda")
+    pinned = trainer.draw(3)
+    assert torch.equal(pinned.pixels, here.pixels)
+    assert pinned.pixels.data_ptr() != here.pixels.data_ptr()
+    assert (pinned.noises, pinned.numbers) == (here.noises, here.numbers)
+
+
 def test_the_time_without_crops_is_counted_and_kept_in_checkpoints(pool, tiny_config, tmp_path):
     slow = make_trainer(pool, tiny_config)
     draw = slow.task.draw

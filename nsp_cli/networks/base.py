@@ -1,4 +1,4 @@
-"""What every network tells its callers, and the masked convolution that makes a network blind-spot."""
+"""What every network tells its callers, and layers that several are made of."""
 
 from __future__ import annotations
 
@@ -63,6 +63,19 @@ class CentreMaskedConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, in_channels, H, W) to (B, out_channels, H, W)."""
         return functional.conv2d(x, self.masked_weight(), self.bias, padding=self.padding)
+
+
+class Gelu(nn.GELU):
+    """GELU that a CPU computes as fast where the channels lie last in memory as where they do not.
+
+    Torch gives it to oneDNN, twice as fast as its own, only if the dimensions are in memory's order.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Maps (B, C, H, W) to the same shape."""
+        if input.is_contiguous():
+            return super().forward(input)
+        return super().forward(input.movedim(1, -1)).movedim(-1, 1)
 
 
 def weight_that_counts(convolution: nn.Conv2d) -> Tensor:

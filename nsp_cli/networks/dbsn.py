@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nsp_cli.networks import fused
-from nsp_cli.networks.base import CentreMaskedConv2d, NetworkSpec
+from nsp_cli.networks.base import CentreMaskedConv2d, Gelu, NetworkSpec
 from nsp_cli.networks.strips import add_strips, map_strips, pay_off, without_row_padding
 
 BRANCH_DILATIONS = (2, 3)
@@ -61,7 +61,7 @@ class DilatedModule(nn.Module):
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation),
-            nn.GELU(),
+            Gelu(),
             nn.Conv2d(channels, channels, 1),
         )
 
@@ -90,7 +90,7 @@ class Branch(nn.Module):
         super().__init__()
         self.body = nn.Sequential(
             CentreMaskedConv2d(channels, channels, 2 * dilation - 1),
-            nn.GELU(),
+            Gelu(),
             *_pointwise(channels, channels),
             *_pointwise(channels, channels),
             *(DilatedModule(channels, dilation) for _ in range(num_modules)),
@@ -193,4 +193,4 @@ class Dbsn(nn.Module):
 
 
 def _pointwise(in_channels: int, out_channels: int) -> tuple[nn.Module, nn.Module]:
-    return nn.Conv2d(in_channels, out_channels, 1), nn.GELU()
+    return nn.Conv2d(in_channels, out_channels, 1), Gelu()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nsp_cli.networks.base import CentreMaskedConv2d, NetworkSpec
+from nsp_cli.networks.base import CentreMaskedConv2d, Gelu, NetworkSpec
 from nsp_cli.networks.tbsn_attention import ChannelAttention, ChannelNorm, FeedForward, SpatialAttention
 
 # The authors' weights were learnt on 8-bit values; callers speak [0, 1].
@@ -239,4 +239,4 @@ def _blocks(config: TbsnConfig, *, level: int, channels: int, count: int) -> nn.
 
 
 def _pointwise(channels: int) -> tuple[nn.Module, nn.Module]:
-    return nn.Conv2d(channels, channels, 1, bias=False), nn.GELU()
+    return nn.Conv2d(channels, channels, 1, bias=False), Gelu()

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nsp_cli.networks.base import Gelu
+
 
 class ChannelNorm(nn.Module):
     """Divides each pixel by the standard deviation over its channels, without taking off their mean."""
@@ -145,9 +147,10 @@ class FeedForward(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.project_in = nn.Conv2d(channels, channels, 3, padding=2, dilation=2, bias=False)
+        self.gelu = Gelu()
         self.project_out = nn.Conv2d(channels, channels, 3, padding=2, dilation=2, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, channels, H, W) to the same shape."""
-        projected: Tensor = self.project_out(functional.gelu(self.project_in(x)))
+        projected: Tensor = self.project_out(self.gelu(self.project_in(x)))
         return projected

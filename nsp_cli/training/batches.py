@@ -6,14 +6,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
-from nsp_cli.device import to_device
+from nsp_cli.device import pinned, to_device
 from nsp_cli.networks import NetworkSpec
 from nsp_cli.pixels import to_unit_range
 from nsp_cli.training.draws import generator_for
@@ -97,6 +97,9 @@ class CropStack:
     pixels: Tensor
     noises: tuple[SensorNoise | None, ...]
     numbers: tuple[int, ...]
+
+    def pin_memory(self) -> CropStack:
+        return replace(self, pixels=pinned(self.pixels))
 
 
 def stack(crops: Sequence[Crop]) -> CropStack:

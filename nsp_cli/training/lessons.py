@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from nsp_cli.device import pinned
 from nsp_cli.errors import TrainingError
 from nsp_cli.noise import NoiseProfile
 from nsp_cli.pixels import Pixels, to_unit_range
@@ -57,6 +58,9 @@ class Drawn:
     clean: Tensor
     own: tuple[Tensor, ...]
     plans: tuple[Plan, ...]
+
+    def pin_memory(self) -> Drawn:
+        return replace(self, clean=pinned(self.clean))
 
 
 class LessonSampler:

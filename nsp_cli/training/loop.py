@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nsp_cli.errors import TrainingError
 from nsp_cli.training.batches import Prefetcher
@@ -99,7 +98,7 @@ class _Loop:
     def run(self, wish: StopWish) -> None:
         trainer = self._trainer
         share = self._agree_on_share(wish)
-        with Prefetcher(self._draw, trainer.step, ahead=_DRAWING + 1, threads=_DRAWING) as crops:
+        with Prefetcher(trainer.draw, trainer.step, ahead=_DRAWING + 1, threads=_DRAWING) as crops:
             while share < 1:
                 begin, waited = time.monotonic(), crops.waited
                 trainer.train_step(crops.take(), share)
@@ -112,9 +111,6 @@ class _Loop:
                 # of their own some would read it while others are already at the next step.
                 if trainer.seconds - self._saved > self._checkpoint_every:
                     self.save()
-
-    def _draw(self, step: int) -> Any:
-        return self._trainer.task.draw(self._trainer.seed, step)
 
     def _agree_on_share(self, wish: StopWish) -> float:
         """Returns the share done, infinite if any process was asked to stop."""

@@ -81,7 +81,10 @@ class Task(Protocol):
         """Describes for people what is particular to the recipe."""
 
     def draw(self, seed: int, step: int) -> Any:
-        """Draws what a step needs; called ahead of it from another thread."""
+        """Draws what a step needs; called ahead of it from another thread.
+
+        It has a `pin_memory()`, which returns it in pinned memory, as torch's loaders ask of batches.
+        """
 
     def make_batch(self, drawn: Any, *, seed: int, step: int, device: torch.device) -> Batch:
         """Makes what was drawn into a batch."""

@@ -95,11 +95,16 @@ class Trainer:
         """Compiles the network, which pays after some hundred steps; where that fails, goes on without."""
         self._forward = compiled(self._wrapped)
 
+    def draw(self, step: int) -> Any:
+        """Draws what a step needs, where the device fetches it without this processor; for other threads."""
+        drawn = self.task.draw(self.seed, step)
+        return drawn.pin_memory() if self.device.type == "cuda" else drawn
+
     def train_step(self, drawn: Any, share: float) -> None:
         """Does one step.
 
         Args:
-            drawn: What the task drew for it.
+            drawn: What `draw` drew for it.
             share: Of the run that is done, for the schedule.
 
         Raises:
