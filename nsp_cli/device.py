@@ -151,7 +151,7 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     if device.type != "cuda" or tensor.is_cuda:
         return tensor.to(device)
     # What is large must lie in pinned memory for that, and without gaps.
-    if tensor.nbytes > _PINNED_BYTES and not tensor.is_pinned():
+    if tensor.nbytes > _PINNED_BYTES and not (tensor.is_pinned() and tensor.is_contiguous()):
         tensor = pinned(tensor)
     return tensor.to(device, non_blocking=True)
 

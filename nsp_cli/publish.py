@@ -76,8 +76,13 @@ def files_beside(output: Path) -> tuple[Path, Path]:
     return output.with_suffix(".html"), output.with_suffix(".md")
 
 
+def checkpoint_of(output: Path) -> Path:
+    """Names the checkpoint of a run that is to write these weights."""
+    return output.with_name(output.name + ".checkpoint")
+
+
 def check_free(output: Path, *, resume: bool = False) -> None:
-    """Passes only if none of a run's results exists.
+    """Passes only if none of a run's results exists, and no checkpoint that it would begin anew over.
 
     Args:
         output: The weights.
@@ -86,6 +91,11 @@ def check_free(output: Path, *, resume: bool = False) -> None:
     Raises:
         OutputError: One does.
     """
+    if not resume and checkpoint_of(output).exists() and not output.exists():
+        raise OutputError(
+            f"{checkpoint_of(output)}: a run was interrupted here",
+            "Go on with --resume, or begin anew with --overwrite.",
+        )
     for path in (output,) if resume else (output, *files_beside(output)):
         if path.exists():
             raise OutputError(f"{path}: exists already", "Give another name, or --overwrite.")

@@ -304,6 +304,21 @@ class TestWatch:
         assert path.stat().st_size == 4 * 5
         assert time.monotonic() - looks[4] >= 0.3
 
+    def test_a_photo_whose_copy_paused_comes_again_until_it_has_a_result(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("nsp_cli.batch.watch.SETTLED_SECONDS", 0.1)
+        path, last = tmp_path / "a.jpg", tmp_path / "last.jpg"
+        jobs = [Job(path, tmp_path / "out.jpg")]
+        path.write_bytes(b"half")
+        arriving = arriving_jobs(lambda: jobs, poll_seconds=0.02)
+        assert next(arriving).source == path
+        path.write_bytes(b"half and half")
+        assert next(arriving).source == path
+        jobs[0].target.touch()
+        path.write_bytes(b"edited later")
+        last.write_bytes(b"whole")
+        jobs.append(Job(last, tmp_path / "last_out.jpg"))
+        assert next(arriving).source == last
+
     def test_an_empty_file_is_not_whole_yet(self, tmp_path, monkeypatch):
         monkeypatch.setattr("nsp_cli.batch.watch.SETTLED_SECONDS", 0.0)
         (tmp_path / "empty.jpg").touch()

@@ -35,11 +35,29 @@ def drop_and_wait(error: type[BaseException], seconds: float) -> None:
         time.sleep(0.01)
 
 
+def drop_and_sleep(seconds: float) -> None:
+    drop(KeyboardInterrupt)
+    time.sleep(seconds)
+
+
 def test_an_interrupt_that_python_drops_comes_again():
     hook = sys.unraisablehook
     with pytest.raises(KeyboardInterrupt), kept_interrupts():
         drop_and_wait(KeyboardInterrupt, 10)
     assert sys.unraisablehook is hook
+
+
+def test_it_wakes_what_waits():
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), kept_interrupts():
+        drop_and_sleep(5)
+    assert time.monotonic() - begin < 4
+
+
+def test_it_interrupts_nobody_after_the_command():
+    with kept_interrupts():
+        drop(KeyboardInterrupt)
+    time.sleep(0.3)
 
 
 def test_other_errors_that_python_drops_are_reported_as_ever(monkeypatch):

@@ -119,6 +119,9 @@ def test_an_end_that_is_interrupted_can_be_done_again(train, monkeypatch, moment
     assert run.code == 130
     assert "--resume" in run.err
     assert not weights.exists()
+    run, _ = train("--steps", 1)
+    assert run.code == 1
+    assert "a run was interrupted here" in run.err
     run, _ = train("--steps", 1, "--resume")
     assert run.code == 0, run.err
     assert describe_weights(weights).metadata["recommended"] in {"yes", "no"}

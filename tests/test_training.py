@@ -20,7 +20,7 @@ from torch._dynamo.exc import BackendCompilerFailed
 
 from nsp_cli import device
 from nsp_cli.device import choose_precision
-from nsp_cli.errors import DeviceError, TrainingError
+from nsp_cli.errors import DeviceError, OutputError, TrainingError
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.training import memory, trainer
 from nsp_cli.training.batches import PairTask
@@ -122,6 +122,23 @@ class TestResume:
         finished.resume(checkpoint)
         assert finished.step == KILLED_STEPS
         assert torch.equal(weights(finished), weights(unbroken))
+
+    def test_a_full_disk_leaves_the_checkpoint_before(self, pool, tiny_config, tmp_path, monkeypatch):
+        trainer, folder = make_trainer(pool, tiny_config), tmp_path / "run"
+        folder.mkdir()
+        trainer.save(folder / "c")
+        before = (folder / "c").read_bytes()
+
+        def fill(_state: object, path: Path) -> None:
+            path.write_bytes(b"half")
+            raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 183936 vs 183824")
+
+        monkeypatch.setattr(torch, "save", fill)
+        with pytest.raises(OutputError, match="cannot be written") as error:
+            trainer.save(folder / "c")
+        assert "--resume" in error.value.hint
+        assert list(folder.iterdir()) == [folder / "c"]
+        assert (folder / "c").read_bytes() == before
 
     def test_a_checkpoint_of_another_run_is_refused(self, pool, tiny_config, tmp_path):
         make_trainer(pool, tiny_config).save(tmp_path / "c")

@@ -16,6 +16,7 @@ _POLL_SECONDS = 1.0
 def arriving_jobs(plan: Callable[[], Sequence[Job]], *, poll_seconds: float = _POLL_SECONDS) -> Iterator[Job]:
     """Yields jobs when their photos are fully written, those that are there already first; never ends.
 
+    One that only seemed to be, for its copy paused, is given again once it changed, if it has no result.
     It looks again and again rather than asking the system to be told, because network drives tell nothing.
 
     Args:
@@ -23,12 +24,13 @@ def arriving_jobs(plan: Callable[[], Sequence[Job]], *, poll_seconds: float = _P
         poll_seconds: How often to look.
     """
     growing: dict[Path, tuple[tuple[int, int], float]] = {}
-    given: set[Path] = set()
+    given: dict[Path, tuple[int, int]] = {}
     while True:
         for job in plan():
-            if job.source not in given and _is_settled(job.source, growing):
-                given.add(job.source)
-                del growing[job.source]
+            if job.source in given and job.target.exists():
+                continue
+            if _is_settled(job.source, growing) and given.get(job.source) != growing[job.source][0]:
+                given[job.source] = growing[job.source][0]
                 yield job
         time.sleep(poll_seconds)
 

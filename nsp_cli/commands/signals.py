@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import os
 import signal
 import sys
 import threading
@@ -17,14 +18,15 @@ _AGAIN_SECONDS = 0.05
 @contextmanager
 def kept_interrupts() -> Iterator[None]:
     """Interrupts again where Python drops it: a finaliser, or a weak reference's callback, cannot raise."""
-    before = sys.unraisablehook
+    before, waiting = sys.unraisablehook, list[threading.Timer]()
 
     def interrupt_again(dropped: sys.UnraisableHookArgs) -> None:
         if dropped.exc_type is not KeyboardInterrupt:
             before(dropped)
             return
-        again = threading.Timer(_AGAIN_SECONDS, _thread.interrupt_main)
+        again = threading.Timer(_AGAIN_SECONDS, _interrupt)
         again.daemon = True
+        waiting.append(again)
         again.start()
 
     sys.unraisablehook = interrupt_again
@@ -32,6 +34,17 @@ def kept_interrupts() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = before
+        for timer in waiting:
+            timer.cancel()
+
+
+def _interrupt() -> None:
+    """Sends what interrupts the main thread: started in the background of a shell, it ignores SIGINT."""
+    number = signal.SIGINT if callable(signal.getsignal(signal.SIGINT)) else signal.SIGTERM
+    if sys.platform == "win32":
+        _thread.interrupt_main(number)
+    else:
+        os.kill(os.getpid(), number)  # a true signal, which wakes the thread where it waits
 
 
 @contextmanager

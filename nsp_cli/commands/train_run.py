@@ -12,7 +12,7 @@ from nsp_cli import console, noise_aware
 from nsp_cli.api import load_weights
 from nsp_cli.device import describe_device
 from nsp_cli.evaluate import find_pairs, read_pair
-from nsp_cli.publish import Material, Stock, publish
+from nsp_cli.publish import Material, Stock, checkpoint_of, publish
 from nsp_cli.training.batches import PairTask
 from nsp_cli.training.checkpoint import load_identity
 from nsp_cli.training.groups import GroupBy, group
@@ -60,7 +60,7 @@ class TrainRequest:
     @property
     def checkpoint(self) -> Path:
         """Lies beside the weights."""
-        return self.output.with_name(self.output.name + ".checkpoint")
+        return checkpoint_of(self.output)
 
 
 def run_training(request: TrainRequest, device: torch.device) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nsp_cli.errors import TrainingError
+from nsp_cli.errors import OutputError, TrainingError
 
 FORMAT = 1
 
@@ -23,10 +23,20 @@ def save_checkpoint(path: Path, identity: dict[str, Any], state: dict[str, Any])
         path: Replaced if it exists.
         identity: What makes the run what it is; compared when resuming.
         state: What changes from step to step.
+
+    Raises:
+        OutputError: It cannot be written; the one before is left.
     """
     temporary = path.with_name(path.name + ".partial")
-    torch.save({"format": FORMAT, "identity": identity, "state": state}, temporary)
-    temporary.replace(path)
+    try:
+        torch.save({"format": FORMAT, "identity": identity, "state": state}, temporary)
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:  # RuntimeError is torch's for a full disk
+        temporary.unlink(missing_ok=True)
+        raise OutputError(
+            f"{path}: the checkpoint cannot be written ({error})",
+            "Make room, then go on from the last one with --resume.",
+        ) from error
 
 
 def load_checkpoint(path: Path, identity: dict[str, Any]) -> dict[str, Any]:

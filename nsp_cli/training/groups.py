@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Literal, get_args
+from typing import Literal
 
 from nsp_cli.training.pool import TrainingPhoto
 
 GroupBy = Literal["camera", "iso", "camera-iso"]
-GROUP_BYS: tuple[str, ...] = get_args(GroupBy)
 
 
 @dataclass(frozen=True)

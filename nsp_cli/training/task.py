@@ -83,7 +83,7 @@ class Task(Protocol):
     def draw(self, seed: int, step: int) -> Any:
         """Draws what a step needs; called ahead of it from another thread.
 
-        It has a `pin_memory()`, which returns it in pinned memory, as torch's loaders ask of batches.
+        It has a `pin_memory()`, as torch's loaders ask of batches: most of its pixels in pinned memory.
         """
 
     def make_batch(self, drawn: Any, *, seed: int, step: int, device: torch.device) -> Batch:

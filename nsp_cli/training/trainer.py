@@ -96,7 +96,7 @@ class Trainer:
         self._forward = compiled(self._wrapped)
 
     def draw(self, step: int) -> Any:
-        """Draws what a step needs, where the device fetches it without this processor; for other threads."""
+        """Draws what a step needs, most of it where a GPU fetches it by itself; for other threads."""
         drawn = self.task.draw(self.seed, step)
         return drawn.pin_memory() if self.device.type == "cuda" else drawn
 
