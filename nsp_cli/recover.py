@@ -8,6 +8,7 @@ of correlated noise, which blind-spot networks pass on as blotches.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -38,9 +39,11 @@ _KEEP_ABOVE = (7.0, 28.0, 28.0)
 _FLAT_RESIDUAL, _FLAT_RESULT = 0.2, 0.1
 # In a photo without any flat region, texture would pass for what a network left. So luma is bounded: after
 # a blind-spot network by shares of the residual's power, coarse luma by that of middle luma; after one that
-# was told the noise by a share of that, and a level, and less where the slope says that nothing is flat.
+# was told the noise by a share of that, and a level, and less where the slope says that nothing is flat. Of
+# coarse chroma, the scene's in most photos, no more counts than that share of what was told.
 _LEFT_BY_BLIND, _LEFT_COARSE = 0.5, 1.5
 _LEFT_BY_SEEING, _MOST_LEFT = 0.06, 1.4 / 255
+_COARSE = 2.5  # half periods per eight pixels, as `frequencies`
 _NOWHERE_FLAT, _SOMEWHERE_FLAT = 4.0, 2.6
 # Luma power is divided by this power of how often its level exceeds what is believable.
 _DISTRUST = 8
@@ -168,27 +171,29 @@ def _threshold(power: Tensor, factors: Sequence[float]) -> Tensor:
     return torch.maximum(power, power[:, low].mean(1, keepdim=True)) * torch.tensor(factors)[:, None]
 
 
-def _leftover(halfway: Tensor, most_luma: Tensor) -> Tensor:
-    """Measures (3, 256) power of the noise that a network left, in luma at most so much.
-
-    Chroma has little texture, but blotches larger than the prediction can tell from the scene.
-    """
-    power = flat_power(_coefficients(halfway), _FLAT_RESULT)[0]
-    power[0] = torch.minimum(power[0], most_luma)
-    return power
+def _leftover(halfway: Tensor, most: Tensor) -> Tensor:
+    """Measures (3, 256) power of the noise that a network left, at most so much."""
+    return torch.minimum(flat_power(_coefficients(halfway), _FLAT_RESULT)[0], most)
 
 
 def _left_by_blind(residual: Tensor) -> Tensor:
-    """Returns the most luma power that is noise, (256,) or one for all, as the next."""
+    """Returns (3, 256): the most power that is noise.
+
+    Chroma has little texture, but blotches larger than the prediction can tell from the scene.
+    """
     frequency = frequencies(SIDE)
     most = _LEFT_BY_BLIND * residual[0]
-    middle = residual[0, (frequency >= 2.5) & (frequency < 4.5)].mean()
-    return torch.where(frequency < 2.5, torch.maximum(most, _LEFT_COARSE * middle), most)
+    middle = residual[0, (frequency >= _COARSE) & (frequency < 4.5)].mean()
+    luma = torch.where(frequency < _COARSE, torch.maximum(most, _LEFT_COARSE * middle), most)
+    return torch.stack([luma, *torch.full((2, len(luma)), math.inf)])
 
 
 def _left_by_seeing(profile: NoiseProfile) -> Tensor:
+    """Returns the same; coarse chroma is bounded too, or faint colours of water and leaves would go."""
+    most = _LEFT_BY_SEEING * told_noise(profile).square()
     share = ramp(profile.slope, _NOWHERE_FLAT, _SOMEWHERE_FLAT)
-    return share * (_LEFT_BY_SEEING * told_noise(profile)[1].square()).clamp(max=_MOST_LEFT**2)
+    chroma = torch.where(frequencies(SIDE) < _COARSE, most[3], math.inf)
+    return torch.stack([(share * most[1].clamp(max=_MOST_LEFT**2)).expand_as(chroma), chroma, chroma])
 
 
 def _kept_share(grain: float, strength: Strength) -> Tensor:

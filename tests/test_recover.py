@@ -90,6 +90,14 @@ class TestRecover:
         [result] = recover(noisy, clean, measure_noise(noisy), [Strength()], sees_all=True)
         assert (result - clean).std() < 0.5 * (noisy - clean).std()
 
+    def test_faint_colours_that_are_everywhere_are_not_taken_for_what_a_seeing_network_left(self):
+        colours = correlated_noise((3, 200, 264), 12, 8.0)
+        clean = 0.5 + colours - colours.mean(0)
+        noisy = clean + white_noise(clean.shape, 3)
+        [result] = recover(noisy, clean, measure_noise(noisy), [Strength()], sees_all=True)
+        lost = (result - clean).square().mean() / (clean - 0.5).square().mean()
+        assert lost < 0.01
+
     def test_is_better_than_both_what_it_was_made_of(self, noisy):
         clean = to_8_bits(scene(200, 264))
         result = psnr(recovered(noisy), clean)
