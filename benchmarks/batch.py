@@ -18,10 +18,11 @@ from statistics import median
 import numpy as np
 from PIL import Image
 
-from nsp_cli import load_weights, noise_aware
+from nsp_cli import load_weights
 from nsp_cli.batch import Job, Order, Pipeline, Restored, Worker
 from nsp_cli.batch.outcome import Outcome
 from nsp_cli.batch.stages import read_job, work_job, write_job
+from nsp_cli.restoration import pipeline
 
 ROUNDS = 5
 _DIFFERENT = 4
@@ -79,7 +80,7 @@ def measure_memory(folder: Path) -> None:
 def compare(photos: list[Path]) -> None:
     """Prints the times of both ways and their ratio."""
     restorer = load_weights()
-    worker = Worker(lambda pixels, _: Restored(noise_aware.denoise(restorer, pixels)[0]))
+    worker = Worker(lambda pixels, _: Restored(pipeline.denoise(restorer, pixels)[0]))
     ways = {"one after another": in_turn, "overlapped": overlapped}
     times: dict[str, list[float]] = {name: [] for name in ways}
     overlapped(photos[:2], worker)

@@ -16,9 +16,10 @@ import bm3d
 import torch
 from torch import Tensor
 
-from nsp_cli import load_weights, noise_aware
-from nsp_cli.evaluate import find_pairs, read_pair
-from nsp_cli.metrics import psnr, ssim
+from nsp_cli import load_weights
+from nsp_cli.evaluation.folders import find_pairs, read_pair
+from nsp_cli.evaluation.metrics import psnr, ssim
+from nsp_cli.restoration import pipeline
 
 
 def with_bm3d(noisy: Tensor, sigma: float) -> Tensor:
@@ -44,7 +45,7 @@ def main() -> None:
     restorer, rows = load_weights(), []
     for pair in find_pairs(arguments.noisy, arguments.clean)[:: arguments.every]:
         noisy, clean = read_pair(*pair)
-        ours = score(noise_aware.denoise(restorer, noisy)[0], clean)
+        ours = score(pipeline.denoise(restorer, noisy)[0], clean)
         rows.append(
             [score(noisy, clean), ours, *(score(with_bm3d(noisy, s), clean) for s in arguments.sigmas)]
         )

@@ -15,22 +15,31 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nsp_cli import load_weights, noise_aware
-from nsp_cli.evaluate import Score, enlarge_bicubic, enlarging_trial, find_pairs, mean_score, read_pair, score
-from nsp_cli.metrics import psnr
-from nsp_cli.restore import Restorer
+from nsp_cli import load_weights
+from nsp_cli.evaluation.folders import (
+    Score,
+    enlarge_bicubic,
+    enlarging_trial,
+    find_pairs,
+    mean_score,
+    read_pair,
+    score,
+)
+from nsp_cli.evaluation.metrics import psnr
+from nsp_cli.restoration import pipeline
+from nsp_cli.restoration.inference import Restorer
 
 
 def ways(nsp: Restorer, student: Restorer, denoiser: Restorer, noisy: Tensor) -> dict[str, Tensor]:
     """Returns each way's enlargement of (3, H, W) uint8."""
-    denoised = noise_aware.denoise(denoiser, noisy)[0]
-    enlarged = noise_aware.upscale(student, noisy)[0]
+    denoised = pipeline.denoise(denoiser, noisy)[0]
+    enlarged = pipeline.upscale(student, noisy)[0]
     return {
         "bicubic, noisy": enlarge_bicubic(noisy),
         "bicubic, denoised": enlarge_bicubic(denoised),
         "NSP pd": nsp.upscale(noisy, mode="pd"),
         "NSP direct": nsp.upscale(noisy, mode="direct"),
-        "NSP, noise-aware": noise_aware.upscale(nsp, noisy)[0],
+        "NSP, noise-aware": pipeline.upscale(nsp, noisy)[0],
         "student": enlarged,
     }
 
@@ -54,7 +63,7 @@ def main() -> None:
             scores.setdefault(way, []).append(score(image, trial.truth))
             if way == "student":
                 again = functional.avg_pool2d(image.float(), 2).round().to(torch.uint8)
-                agreement.append(psnr(again, noise_aware.denoise(student, trial.given)[0]))
+                agreement.append(psnr(again, pipeline.denoise(student, trial.given)[0]))
     for way, found in scores.items():
         mean = mean_score(found)
         print(f"{way}: {mean.psnr:.2f} / {mean.ssim:.4f}")

@@ -26,22 +26,21 @@ from PIL import Image
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
-from nsp_cli import noise_aware
 from nsp_cli.bench.networks import PAPER, Subject, load_subject, measure_speed
 from nsp_cli.bench.peak import best_seconds, measure_peaks
 from nsp_cli.bench.photos import synthetic_photo
 from nsp_cli.bench.timing import PeakMemory, alternated
 from nsp_cli.device import describe_precision
-from nsp_cli.networks import fused
-from nsp_cli.networks.dbsn import DbsnConfig
-from nsp_cli.noise import measure_noise
-from nsp_cli.recover import Strength, recover
-from nsp_cli.restore import Execution, Restorer
-from nsp_cli.training.batches import PairTask, Prefetcher
-from nsp_cli.training.photo_cache import PhotoCache
-from nsp_cli.training.pool import load_pool
-from nsp_cli.training.recipe import CUDA_BATCH, Recipe
-from nsp_cli.training.trainer import Trainer
+from nsp_cli.networks.dbsn import DbsnConfig, fused
+from nsp_cli.noise.estimation import measure_noise
+from nsp_cli.restoration import pipeline
+from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.restoration.recovery import Strength, recover
+from nsp_cli.training.data.photo_cache import PhotoCache
+from nsp_cli.training.data.pool import load_pool
+from nsp_cli.training.run.batches import PairTask, Prefetcher
+from nsp_cli.training.run.recipe import CUDA_BATCH, Recipe
+from nsp_cli.training.run.trainer import Trainer
 
 DEVICE = torch.device("cuda")
 NETWORKS = (PAPER, "nsp-fast", "nsp-fast-x2", "nsp-light")
@@ -68,7 +67,7 @@ def end_to_end(megapixels: float) -> dict[str, float]:
     runs: dict[str, Callable[[], object]] = {}
     for subject in map(load_subject, ("nsp-fast", "nsp-light", PAPER)):
         restorer = Restorer(subject.network, subject.spec, Execution.choose("cuda"))
-        runs[subject.name] = partial(noise_aware.denoise, restorer, photo)
+        runs[subject.name] = partial(pipeline.denoise, restorer, photo)
         runs[f"{subject.name}, network"] = _direct_pass(restorer, photo)
     for run in runs.values():
         run()

@@ -16,12 +16,12 @@ from statistics import fmean
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from nsp_cli import noise_aware
-from nsp_cli.evaluate import find_pairs, read_pair
-from nsp_cli.judge import blind_spot_loss, recorrupted_error
-from nsp_cli.metrics import psnr
-from nsp_cli.restore import Execution, Restorer
-from nsp_cli.weights_file import load_network
+from nsp_cli.evaluation.folders import find_pairs, read_pair
+from nsp_cli.evaluation.metrics import psnr
+from nsp_cli.restoration import pipeline
+from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.training.judging import blind_spot_loss, recorrupted_error
+from nsp_cli.weights.file import load_network
 
 SIDE = 384
 
@@ -38,7 +38,7 @@ def measure(path: Path, pictures: list[tuple[Tensor, Tensor]]) -> tuple[float, f
     restorer = Restorer(network, info.config.spec(), Execution.choose())
     numbered = list(enumerate(pictures))
     return (
-        fmean(psnr(noise_aware.denoise(restorer, noisy)[0], clean) for _, (noisy, clean) in numbered),
+        fmean(psnr(pipeline.denoise(restorer, noisy)[0], clean) for _, (noisy, clean) in numbered),
         fmean(recorrupted_error(restorer, noisy, seed=index) for index, (noisy, _) in numbered),
         fmean(blind_spot_loss(restorer, noisy, info.pd_factor, seed=index) for index, (noisy, _) in numbered),
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from nsp_cli.weights_file import load_network, save_weights
+from nsp_cli.weights.file import load_network, save_weights
 
 
 @dataclass(frozen=True)

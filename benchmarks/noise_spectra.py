@@ -14,10 +14,10 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from nsp_cli.block_dct import to_luma_chroma
-from nsp_cli.evaluate import find_pairs, read_pair
-from nsp_cli.pixels import to_unit_range
-from nsp_cli.training.camera import draw_camera, photograph
+from nsp_cli.evaluation.folders import find_pairs, read_pair
+from nsp_cli.ops.block_dct import to_luma_chroma
+from nsp_cli.ops.pixels import to_unit_range
+from nsp_cli.training.simulation.camera import draw_camera, photograph
 
 SIDE = 128
 RINGS = 24

@@ -17,11 +17,12 @@ import torch
 from skimage import color, data
 from torch import Tensor
 
-from nsp_cli import load_weights, noise_aware
-from nsp_cli.metrics import psnr, ssim
-from nsp_cli.training.camera import draw_camera, photograph
-from nsp_cli.training.draws import generator_for
-from nsp_cli.training.sensor import SensorNoise, add_sensor_noise
+from nsp_cli import load_weights
+from nsp_cli.evaluation.metrics import psnr, ssim
+from nsp_cli.restoration import pipeline
+from nsp_cli.training.seeded_random import generator_for
+from nsp_cli.training.simulation.camera import draw_camera, photograph
+from nsp_cli.training.simulation.sensor import SensorNoise, add_sensor_noise
 
 PICTURES = ("astronaut", "coffee", "grass", "brick", "gravel", "chelsea", "rocket", "camera", "moon", "page")
 SIDE = 512
@@ -74,7 +75,7 @@ def main() -> None:
         for name in PICTURES:
             clean = picture(name)
             noisy = (add_noise(clean / 255) * 255).round().to(torch.uint8)
-            results = [noisy, *(noise_aware.denoise(restorer, noisy)[0] for restorer in restorers)]
+            results = [noisy, *(pipeline.denoise(restorer, noisy)[0] for restorer in restorers)]
             rows.append([(psnr(one, clean), ssim(one, clean)) for one in results])
             show(f"{kind}, {name}", rows[-1])
         means = [tuple(fmean(score) for score in zip(*one, strict=True)) for one in zip(*rows, strict=True)]

@@ -21,17 +21,17 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from nsp_cli.errors import InputError
-from nsp_cli.metrics import psnr
+from nsp_cli.evaluation.metrics import psnr
 from nsp_cli.networks.dbsn import DbsnConfig
+from nsp_cli.ops.pixels import pixels_to_tensor
 from nsp_cli.photo import Photo, Pixels, read_photo, write_photo
-from nsp_cli.pixels import pixels_to_tensor
-from nsp_cli.restore import Execution, Restorer
-from nsp_cli.training.batches import PairTask
-from nsp_cli.training.loop import run
-from nsp_cli.training.photo_cache import PhotoCache
-from nsp_cli.training.pool import PhotoPool, find_photos, load_pool
-from nsp_cli.training.recipe import Budget, Recipe
-from nsp_cli.training.trainer import Trainer
+from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.training.data.photo_cache import PhotoCache
+from nsp_cli.training.data.pool import PhotoPool, find_photos, load_pool
+from nsp_cli.training.run.batches import PairTask
+from nsp_cli.training.run.loop import run
+from nsp_cli.training.run.recipe import Budget, Recipe
+from nsp_cli.training.run.trainer import Trainer
 
 FACTORS, WIDTHS, LEVEL = (3, 4, 5), (0.0, 0.6, 1.2), 12
 

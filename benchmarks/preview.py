@@ -15,13 +15,14 @@ from unittest.mock import patch
 import numpy as np
 from torch import Tensor
 
-from nsp_cli import load_weights, noise_aware
-from nsp_cli.flat_power import flat_power
+from nsp_cli import load_weights
+from nsp_cli.noise.flat_blocks import flat_power
+from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
 from nsp_cli.photo import Photo, Pixels, read_photo, srgb_pixels
-from nsp_cli.pixels import pixels_to_tensor, tensor_to_pixels
-from nsp_cli.recover import Strength
 from nsp_cli.report import Preview, make_preview
-from nsp_cli.restore import Restorer
+from nsp_cli.restoration import pipeline
+from nsp_cli.restoration.inference import Restorer
+from nsp_cli.restoration.recovery import Strength
 
 STRENGTHS = (0.5, 1.0, 1.5)
 
@@ -49,7 +50,7 @@ def compare(restorer: Restorer, photo: Photo) -> list[tuple[int, float]]:
 
     with measuring(keep):
         wholes = [
-            shown(photo, noise_aware.denoise(restorer, noisy, strength=Strength(s, s))[0]) for s in STRENGTHS
+            shown(photo, pipeline.denoise(restorer, noisy, strength=Strength(s, s))[0]) for s in STRENGTHS
         ]
     results = [make_preview(restorer, photo, STRENGTHS)]
     with measuring(lambda _: measured.pop(0)):
@@ -60,7 +61,7 @@ def compare(restorer: Restorer, photo: Photo) -> list[tuple[int, float]]:
 @contextmanager
 def measuring(change: Callable[[Tensor], Tensor]) -> Iterator[None]:
     """Hands what recovery measures to a function, whose answer it takes instead."""
-    with patch("nsp_cli.recover.flat_power", lambda *given: change(flat_power(*given)).clone()):
+    with patch("nsp_cli.restoration.recovery.flat_power", lambda *given: change(flat_power(*given)).clone()):
         yield
 
 

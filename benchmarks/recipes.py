@@ -19,17 +19,17 @@ from statistics import fmean, stdev
 import torch
 from matplotlib.figure import Figure
 
-from nsp_cli import noise_aware
-from nsp_cli.evaluate import evaluate, find_pairs
-from nsp_cli.restore import Execution, Restorer
-from nsp_cli.training.batches import PairTask
-from nsp_cli.training.loop import TrainingProgress, run
-from nsp_cli.training.photo_cache import PhotoCache
-from nsp_cli.training.pool import load_pool
-from nsp_cli.training.recipe import RECIPES, Budget, Recipe
-from nsp_cli.training.start import ANEW
-from nsp_cli.training.trainer import Trainer
-from nsp_cli.weights_file import load_network, save_weights
+from nsp_cli.evaluation.folders import evaluate, find_pairs
+from nsp_cli.restoration import pipeline
+from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.training.data.photo_cache import PhotoCache
+from nsp_cli.training.data.pool import load_pool
+from nsp_cli.training.run.batches import PairTask
+from nsp_cli.training.run.loop import TrainingProgress, run
+from nsp_cli.training.run.recipe import RECIPES, Budget, Recipe
+from nsp_cli.training.run.start import ANEW
+from nsp_cli.training.run.trainer import Trainer
+from nsp_cli.weights.file import load_network, save_weights
 
 NAMES = ("default", "paper")
 MARKS = (8, 4, 2, 1)
@@ -81,7 +81,7 @@ def score(path: Path, pairs: list[tuple[Path, Path]]) -> tuple[float, float]:
     network, info = load_network(path)
     restorer = Restorer(network, info.config.spec(), Execution.choose())
     plain = evaluate(pairs, restorer.denoise)
-    default = evaluate(pairs, lambda photo: noise_aware.denoise(restorer, photo)[0])
+    default = evaluate(pairs, lambda photo: pipeline.denoise(restorer, photo)[0])
     return fmean(s.denoised.psnr for s in plain), fmean(s.denoised.psnr for s in default)
 
 

@@ -18,10 +18,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from nsp_cli import load_weights, noise_aware
-from nsp_cli.evaluate import find_pairs, read_pair
-from nsp_cli.noise_bands import bands_of_residual
-from nsp_cli.pixels import to_unit_range
+from nsp_cli import load_weights
+from nsp_cli.evaluation.folders import find_pairs, read_pair
+from nsp_cli.noise.conditioning import bands_of_residual
+from nsp_cli.ops.pixels import to_unit_range
+from nsp_cli.restoration import pipeline
 
 CROP = 200
 
@@ -51,7 +52,7 @@ def main() -> None:
     restorer, rows, strips = load_weights(given.model), [], []
     for paths in find_pairs(given.noisy, given.clean)[:: given.every]:
         noisy, clean = map(to_unit_range, read_pair(*paths))
-        denoised = noise_aware.denoise(restorer, noisy)[0]
+        denoised = pipeline.denoise(restorer, noisy)[0]
         removed, noise = noisy - denoised, noisy - clean
         ratio = bands_of_residual(removed) / bands_of_residual(noise)
         rows.append([*ratio.tolist(), correlation_with_detail(removed, clean)])

@@ -12,17 +12,18 @@ from statistics import fmean
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from nsp_cli import Strength, load_weights, noise_aware
-from nsp_cli.evaluate import find_pairs, read_pair
-from nsp_cli.metrics import psnr
-from nsp_cli.restore import Restorer
+from nsp_cli import Strength, load_weights
+from nsp_cli.evaluation.folders import find_pairs, read_pair
+from nsp_cli.evaluation.metrics import psnr
+from nsp_cli.restoration import pipeline
+from nsp_cli.restoration.inference import Restorer
 
 STRENGTHS = (0, 0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 1.75, 2)
 
 
 def scores(restorer: Restorer, noisy: Tensor, clean: Tensor) -> list[float]:
     """Returns PSNR at every strength."""
-    return [psnr(noise_aware.denoise(restorer, noisy, strength=Strength(s, s))[0], clean) for s in STRENGTHS]
+    return [psnr(pipeline.denoise(restorer, noisy, strength=Strength(s, s))[0], clean) for s in STRENGTHS]
 
 
 def main() -> None:

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from nsp_cli import load_weights
 from nsp_cli.networks.tbsn import TbsnConfig
-from nsp_cli.noise import measure_noise
-from nsp_cli.noise_bands import told_noise
+from nsp_cli.noise.conditioning import told_noise
+from nsp_cli.noise.estimation import measure_noise
+from nsp_cli.ops.pixels import pixels_to_tensor
 from nsp_cli.photo import read_photo
-from nsp_cli.pixels import pixels_to_tensor
-from nsp_cli.restore import Execution, Restorer
+from nsp_cli.restoration.inference import Execution, Restorer
 
 SAMPLE = Path(__file__).parents[1] / "tests" / "data" / "sample_noisy.jpg"
 WHOLE = 1 << 20

@@ -22,18 +22,19 @@ from typing import Any
 
 import torch
 
-from nsp_cli import load_weights, noise_aware
+from nsp_cli import load_weights
 from nsp_cli.device import choose_device
-from nsp_cli.training.loop import TrainingProgress, run
-from nsp_cli.training.photo_cache import PhotoCache
-from nsp_cli.training.pool import PhotoPool, load_pool
-from nsp_cli.training.recipe import Budget, StudentRecipe
-from nsp_cli.training.start import Start, start_anew, start_enlarging, start_from
-from nsp_cli.training.student import StudentTask
-from nsp_cli.training.study import STUDY_SHARE, Study, prepare_study
-from nsp_cli.training.trainer import Trainer
-from nsp_cli.weights import resolve, sha256_of
-from nsp_cli.weights_file import save_weights
+from nsp_cli.restoration import pipeline
+from nsp_cli.training.data.photo_cache import PhotoCache
+from nsp_cli.training.data.pool import PhotoPool, load_pool
+from nsp_cli.training.distillation.student import StudentTask
+from nsp_cli.training.distillation.teacher_data import STUDY_SHARE, Study, prepare_study
+from nsp_cli.training.run.loop import TrainingProgress, run
+from nsp_cli.training.run.recipe import Budget, StudentRecipe
+from nsp_cli.training.run.start import Start, start_anew, start_enlarging, start_from
+from nsp_cli.training.run.trainer import Trainer
+from nsp_cli.weights.file import save_weights
+from nsp_cli.weights.resolve import resolve, sha256_of
 
 SAVE_EVERY_SECONDS = 30
 TEACHING = 8
@@ -73,7 +74,7 @@ def prepare(given: argparse.Namespace) -> Study:
         return prepare_study(
             photos,
             cache,
-            lambda photo: noise_aware.denoise(restorer, photo)[0],
+            lambda photo: pipeline.denoise(restorer, photo)[0],
             sha256_of(teacher),
             measures=given.measured > 0,
         )

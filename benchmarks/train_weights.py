@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import fmean
 
 from nsp_cli.cli import main as nsp
-from nsp_cli.weights_file import load_network, save_weights
+from nsp_cli.weights.file import load_network, save_weights
 
 
 def train(data: Path, weights: Path, given: argparse.Namespace, options: list[str]) -> None:

@@ -1,3 +1,3 @@
-from nsp_cli.cli import main
+from nsp_cli.cli.app import main
 
 raise SystemExit(main())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from nsp_cli import noise_aware
+from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
 from nsp_cli.photo import Pixels
-from nsp_cli.pixels import pixels_to_tensor, tensor_to_pixels
-from nsp_cli.recover import Strength
-from nsp_cli.restore import Execution, OnProgress, Restorer
-from nsp_cli.weights import resolve
-from nsp_cli.weights_file import load_network
+from nsp_cli.restoration import pipeline
+from nsp_cli.restoration.inference import Execution, OnProgress, Restorer
+from nsp_cli.restoration.recovery import Strength
+from nsp_cli.weights.file import load_network
+from nsp_cli.weights.resolve import resolve
 
 __all__ = ["Strength", "denoise", "load_weights", "upscale"]
 
@@ -60,7 +60,7 @@ def denoise(pixels: Pixels, restorer: Restorer, *, strength: Strength | None = N
         ValueError: The array is no such picture.
         DeviceError: Memory ends at the smallest tile.
     """
-    return tensor_to_pixels(noise_aware.denoise(restorer, pixels_to_tensor(pixels), strength=strength)[0])
+    return tensor_to_pixels(pipeline.denoise(restorer, pixels_to_tensor(pixels), strength=strength)[0])
 
 
 def upscale(
@@ -89,4 +89,4 @@ def upscale(
     given = pixels_to_tensor(pixels)
     if restorer.spec.scale == 1:
         raise ValueError('these weights do not enlarge; load_weights("nsp-fast-x2") does')
-    return tensor_to_pixels(noise_aware.upscale(restorer, given, mode=mode, strength=strength)[0])
+    return tensor_to_pixels(pipeline.upscale(restorer, given, mode=mode, strength=strength)[0])

@@ -50,3 +50,8 @@ class UnexpectedError(NspError):
             "Please report it, with the photo if you can and what --log FILE has written.",
         )
         self.__cause__ = cause
+
+
+def counted(number: int, noun: str) -> str:
+    """Writes a number of things, such as "1 step" or "1,000 steps"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

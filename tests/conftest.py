@@ -18,7 +18,7 @@ if not torch.cuda.is_available():
 
 from nsp_cli.cli import main
 from nsp_cli.networks.dbsn import DbsnConfig
-from nsp_cli.weights_file import save_weights
+from nsp_cli.weights.file import save_weights
 from tests.browser import why_absent
 
 SHARED = Path(os.environ.get("NSP_SHARED", Path(__file__).resolve().parents[2] / "shared"))

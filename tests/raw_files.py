@@ -11,7 +11,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from nsp_cli.photo import Photo
-from nsp_cli.photo.tiff_facts import append_facts
+from nsp_cli.photo.metadata.tiff_directories import append_facts
 
 Array = NDArray[Any]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nsp_cli.commands import train_run
+from nsp_cli.cli.runs import training
 from nsp_cli.networks.dbsn import DbsnConfig
-from nsp_cli.training.pairs import STRATEGIES
-from nsp_cli.training.recipe import PAPER, PAPER_STEPS
+from nsp_cli.training.data.pairs import STRATEGIES
+from nsp_cli.training.run.recipe import PAPER, PAPER_STEPS
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 COMMANDS = (
@@ -69,7 +69,7 @@ def test_every_row_of_the_ablations_is_a_command_that_trains_what_it_says(run_ns
     assert len(rows) == 9
     monkeypatch.chdir(tmp_path)
     asked = []
-    monkeypatch.setattr(train_run, "run_training", lambda request, _device: asked.append(request))
+    monkeypatch.setattr(training, "run_training", lambda request, _device: asked.append(request))
     for name, options in rows:
         run = run_nsp(*command[1].split(), *options.split())
         assert run.code == 0, run.err

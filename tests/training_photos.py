@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from nsp_cli.photo import CameraFacts
-from nsp_cli.training.pool import PhotoPool, TrainingPhoto
+from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto
 
 
 def noisy_pixels(height: int, width: int, sigma: float = 20.0, seed: int = 0) -> np.ndarray:

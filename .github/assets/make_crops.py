@@ -20,9 +20,10 @@ from PIL import Image
 from skimage import color, data
 from torch import Tensor
 
-from nsp_cli import load_weights, noise_aware
-from nsp_cli.metrics import psnr
-from nsp_cli.training.sensor import SensorNoise, add_sensor_noise
+from nsp_cli import load_weights
+from nsp_cli.evaluation.metrics import psnr
+from nsp_cli.restoration import pipeline
+from nsp_cli.training.simulation.sensor import SensorNoise, add_sensor_noise
 
 SIDE, GAP = 220, 4
 AMPLIFIED = 4
@@ -64,7 +65,7 @@ def main() -> None:
         clean = torch.from_numpy(np.array(pixels)[: pixels.shape[0] // 2 * 2, : pixels.shape[1] // 2 * 2])
         clean = clean.permute(2, 0, 1)
         noisy = to_8_bits(add_sensor_noise(clean[None] / 255, [NOISE], [torch.Generator().manual_seed(0)])[0])
-        versions = noisy, papers.denoise(noisy), noise_aware.denoise(restorer, noisy)[0], clean
+        versions = noisy, papers.denoise(noisy), pipeline.denoise(restorer, noisy)[0], clean
         print(name, *(f"{psnr(version, clean):.2f}" for version in versions[:3]))
         crops.append(versions)
         before, _, after, truth = (version.float() for version in versions)

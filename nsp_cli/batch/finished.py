@@ -7,8 +7,8 @@ from pathlib import Path
 
 from nsp_cli.batch.naming import Job
 from nsp_cli.batch.order import Order
-from nsp_cli.checksum import file_sha256
 from nsp_cli.errors import InputError, OutputError
+from nsp_cli.files import file_sha256
 from nsp_cli.photo import Provenance, read_provenance
 
 

@@ -43,7 +43,7 @@ def restore_photo(
     Returns:
         The photo, what was measured and done, and whether the pixels are others now.
     """
-    from nsp_cli.pixels import pixels_to_tensor, tensor_to_pixels
+    from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
 
     given = pixels_to_tensor(photo.pixels)
     restored = restore(given, on_progress)

@@ -11,8 +11,8 @@ from statistics import median
 
 from nsp_cli.bench.photos import synthetic_photo
 from nsp_cli.bench.timing import alternated, seconds
+from nsp_cli.ops.pixels import tensor_to_pixels
 from nsp_cli.photo import Photo, read_photo, write_photo
-from nsp_cli.pixels import tensor_to_pixels
 
 _SUFFIXES = (".jpg", ".png", ".tif")
 _STARTS = 3

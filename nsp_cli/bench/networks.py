@@ -16,12 +16,12 @@ from nsp_cli.bench.timing import PeakMemory, alternated
 from nsp_cli.device import describe_precision, free_memory
 from nsp_cli.networks import NetworkConfig, NetworkSpec
 from nsp_cli.networks.dbsn import DbsnConfig
-from nsp_cli.noise import measure_noise
-from nsp_cli.noise_bands import told_noise
-from nsp_cli.pixels import to_unit_range
-from nsp_cli.restore import Execution, Restorer
-from nsp_cli.weights import resolve
-from nsp_cli.weights_file import load_network
+from nsp_cli.noise.conditioning import told_noise
+from nsp_cli.noise.estimation import measure_noise
+from nsp_cli.ops.pixels import to_unit_range
+from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.weights.file import load_network
+from nsp_cli.weights.resolve import resolve
 
 # The paper's network at full size, of which no trained weights are bundled; speed is that of any numbers.
 PAPER = "dbsn"

@@ -10,17 +10,10 @@ import torch
 
 from nsp_cli import __version__
 from nsp_cli.bench.files import FileTime, Start, measure_files, measure_starts
-from nsp_cli.bench.networks import (
-    Comparison,
-    Speed,
-    Subject,
-    compare_with_naive,
-    load_subject,
-    measure_speed,
-)
+from nsp_cli.bench.networks import Comparison, Speed, Subject, compare_with_naive, load_subject, measure_speed
 from nsp_cli.bench.peak import Peak, measure_peaks
 from nsp_cli.device import describe_device, describe_precision
-from nsp_cli.restore import Execution
+from nsp_cli.restoration.inference import Execution
 
 OnProgress = Callable[[int, int], None]
 

@@ -9,12 +9,12 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from nsp_cli import noise_aware
 from nsp_cli.api import load_weights
 from nsp_cli.device import choose_precision, describe_precision, present_devices
 from nsp_cli.doctor.finding import Finding, Status, guarded
-from nsp_cli.metrics import psnr
-from nsp_cli.restore import Restorer
+from nsp_cli.evaluation.metrics import psnr
+from nsp_cli.restoration import pipeline
+from nsp_cli.restoration.inference import Restorer
 
 # So long that a tile in the middle does not see the ends: nsp-fast sees 123 pixels around.
 HEIGHT, WIDTH, LEVEL = 96, 640, 15
@@ -66,7 +66,7 @@ def _load(device: str, precision: str, tile: int = _UNTILED) -> Restorer:
 
 
 def _denoise(restorer: Restorer, noisy: Tensor) -> Tensor:
-    return noise_aware.denoise(restorer, noisy)[0]
+    return pipeline.denoise(restorer, noisy)[0]
 
 
 def _speed(restorer: Restorer, noisy: Tensor) -> float:

@@ -13,12 +13,12 @@ import numpy as np
 from nsp_cli.doctor.finding import Finding, Status, short
 from nsp_cli.doctor.machine import installed_version
 from nsp_cli.errors import NspError, WeightsError
-from nsp_cli.hub import cache_folder, endpoint, why_unreachable
-from nsp_cli.manifest import load_manifest
 from nsp_cli.photo import FORMAT_SUFFIXES, Photo, Pixels, read_photo, write_photo
-from nsp_cli.photo.raw import libraw_version
-from nsp_cli.training.photo_cache import default_root
-from nsp_cli.weights import resolve
+from nsp_cli.photo.formats.raw import libraw_version
+from nsp_cli.training.data.photo_cache import default_root
+from nsp_cli.weights.hub import cache_folder, endpoint, why_unreachable
+from nsp_cli.weights.manifest import load_manifest
+from nsp_cli.weights.resolve import resolve
 
 # Optional libraries: the extra that brings them and what they are for.
 EXTRAS = {

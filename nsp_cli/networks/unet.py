@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from nsp_cli.networks.base import NetworkSpec
 
-# Numbers that tell the noise: `nsp_cli.noise_bands`.
+# Numbers that tell the noise: `nsp_cli.noise.conditioning`.
 BANDS = 6
 # The network's first step folds 2×2 pixels into channels; each further level halves once more.
 _FOLD = 2

@@ -9,26 +9,22 @@ from pathlib import Path
 import numpy as np
 
 from nsp_cli.errors import InputError, OutputError
-from nsp_cli.photo import avif, dng, jpeg, png, webp
-from nsp_cli.photo.avif import read_avif, write_avif
+from nsp_cli.photo.check.verify import Written, verify_written
 from nsp_cli.photo.colour import srgb_pixels
-from nsp_cli.photo.data import FORMAT_SUFFIXES, Photo, Pixels, to_bit_depth
-from nsp_cli.photo.disk import (
-    check_readable,
-    check_target,
-    hidden_name,
-    remove_leftovers,
-    replacing,
-    sniff_format,
-    unsupported,
-)
-from nsp_cli.photo.dng import write_dng
-from nsp_cli.photo.facts import CameraFacts, camera_facts
-from nsp_cli.photo.heif import read_heif
-from nsp_cli.photo.heif_boxes import stored_depth
-from nsp_cli.photo.image_resources import RESOURCES_DAMAGED, clean_resources
-from nsp_cli.photo.jpeg import jpeg_bytes, read_jpeg, write_jpeg
-from nsp_cli.photo.metadata import (
+from nsp_cli.photo.formats import avif, dng, jpeg, png, webp
+from nsp_cli.photo.formats.avif import read_avif, write_avif
+from nsp_cli.photo.formats.dng import write_dng
+from nsp_cli.photo.formats.heif import read_heif
+from nsp_cli.photo.formats.jpeg import jpeg_bytes, read_jpeg, write_jpeg
+from nsp_cli.photo.formats.png import png_bytes, read_png, write_png
+from nsp_cli.photo.formats.raw import RAW_SUFFIXES, RawOptions, is_raw, read_raw
+from nsp_cli.photo.formats.tiff import read_tiff
+from nsp_cli.photo.formats.tiff_writing import write_tiff
+from nsp_cli.photo.formats.webp import read_webp, write_webp
+from nsp_cli.photo.metadata.camera_facts import CameraFacts, camera_facts
+from nsp_cli.photo.metadata.heif_boxes import stored_depth
+from nsp_cli.photo.metadata.iptc import RESOURCES_DAMAGED, clean_resources
+from nsp_cli.photo.metadata.patching import (
     EXIF_DAMAGED,
     clean_exif,
     exif_dpi,
@@ -37,15 +33,19 @@ from nsp_cli.photo.metadata import (
     set_size,
 )
 from nsp_cli.photo.palette import read_in_colours
-from nsp_cli.photo.png import png_bytes, read_png, write_png
+from nsp_cli.photo.photo import FORMAT_SUFFIXES, Photo, Pixels, to_bit_depth
 from nsp_cli.photo.provenance import Provenance, read_provenance, with_provenance
-from nsp_cli.photo.raw import RAW_SUFFIXES, RawOptions, is_raw, read_raw
 from nsp_cli.photo.sheet import labelled_sheet
 from nsp_cli.photo.size import photo_size
-from nsp_cli.photo.tiff import read_tiff
-from nsp_cli.photo.tiff_write import write_tiff
-from nsp_cli.photo.verify import Written, verify_written
-from nsp_cli.photo.webp import read_webp, write_webp
+from nsp_cli.photo.sniffing import (
+    check_readable,
+    check_target,
+    hidden_name,
+    remove_leftovers,
+    replacing,
+    sniff_format,
+    unsupported,
+)
 
 __all__ = [
     "EIGHT_BIT_FORMATS",

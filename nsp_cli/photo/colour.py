@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageCms
 
-from nsp_cli.photo.data import Photo, Pixels, as_rgb, grey_channel, to_bit_depth
+from nsp_cli.photo.photo import Photo, Pixels, as_rgb, grey_channel, to_bit_depth
 
 _ICC_DATE = slice(24, 36)
 _ICC_ID = slice(84, 100)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from nsp_cli.photo.data import Pixels
+from nsp_cli.photo.photo import Pixels
 
 
 def read_in_colours(png: Path, count: int, width: int | None) -> tuple[Pixels, Pixels]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-from nsp_cli.photo.data import Photo
+from nsp_cli.photo.photo import Photo
 
 NAMESPACE, PREFIX = "urn:nsp-cli:provenance:1#", "nsp"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"

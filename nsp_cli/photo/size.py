@@ -7,9 +7,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from nsp_cli.photo.disk import damaged, sniff_format
-from nsp_cli.photo.heif_boxes import read_facts
-from nsp_cli.photo.raw import is_raw
+from nsp_cli.photo.formats.raw import is_raw
+from nsp_cli.photo.metadata.heif_boxes import read_facts
+from nsp_cli.photo.sniffing import damaged, sniff_format
 
 
 def photo_size(path: Path) -> tuple[int, int]:

@@ -1,27 +1,22 @@
-"""What a run leaves for people: pages to look at, and the card of new weights."""
+"""Pages that show photos before and after."""
 
 from __future__ import annotations
 
 from nsp_cli.report.comparison import MOST_MEGABYTES, Comparison, NotShown, Written, write_comparison
 from nsp_cli.report.preview import Preview, make_preview
 from nsp_cli.report.run import write_run
-from nsp_cli.report.training import Crop, TrainingReport, write_card, write_page
 from nsp_cli.report.versions import Version, read_versions, strength_versions
 
 __all__ = [
     "MOST_MEGABYTES",
     "Comparison",
-    "Crop",
     "NotShown",
     "Preview",
-    "TrainingReport",
     "Version",
     "Written",
     "make_preview",
     "read_versions",
     "strength_versions",
-    "write_card",
     "write_comparison",
-    "write_page",
     "write_run",
 ]

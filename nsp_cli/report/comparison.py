@@ -12,14 +12,14 @@ import torch
 from torch.nn import functional
 
 from nsp_cli import __version__
-from nsp_cli.noise_aware import Treatment, choose_treatment
+from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
 from nsp_cli.photo import Pixels, camera_facts, srgb_pixels
-from nsp_cli.pixels import pixels_to_tensor, tensor_to_pixels
-from nsp_cli.plot import noise_curve_svg
 from nsp_cli.report.pages import render, write_text
 from nsp_cli.report.pictures import REGION_SIDE, Packed, pack_within
+from nsp_cli.report.plot import noise_curve_svg
 from nsp_cli.report.regions import choose_regions
 from nsp_cli.report.versions import Version
+from nsp_cli.restoration.pipeline import Treatment, choose_treatment
 
 # As mail programs take it, which add a third to what they attach.
 MOST_MEGABYTES = 18.0

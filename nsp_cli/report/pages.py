@@ -7,8 +7,7 @@ from pathlib import Path
 
 import jinja2
 
-from nsp_cli.errors import OutputError
-from nsp_cli.wording import counted
+from nsp_cli.errors import OutputError, counted
 
 
 def render(template: str, **content: object) -> str:

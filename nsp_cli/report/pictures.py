@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from nsp_cli.errors import counted
 from nsp_cli.photo import Pixels, jpeg_bytes, png_bytes
 from nsp_cli.report.regions import Region
-from nsp_cli.wording import counted
 
 TILE = 512
 # The coarsest level is as small, in pixels a side, and is in the page whatever it takes.

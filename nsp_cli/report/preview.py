@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nsp_cli.noise_aware import Treatment, choose_treatment, denoise_by_strengths
+from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
 from nsp_cli.photo import Photo, Pixels, labelled_sheet, srgb_pixels, to_bit_depth
-from nsp_cli.pixels import pixels_to_tensor, tensor_to_pixels
-from nsp_cli.recover import HALO, Strength
 from nsp_cli.report.regions import Region, choose_regions
 from nsp_cli.report.versions import strength_name
-from nsp_cli.restore import OnProgress, Restorer
+from nsp_cli.restoration.inference import OnProgress, Restorer
+from nsp_cli.restoration.pipeline import Treatment, choose_treatment, denoise_by_strengths
+from nsp_cli.restoration.recovery import HALO, Strength
 
 SIDE = 256
 _MOST_CROPS = 3

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nsp_cli import __version__, noise_aware
-from nsp_cli.checksum import file_sha256
+from nsp_cli import __version__
 from nsp_cli.errors import InputError
+from nsp_cli.files import file_sha256
+from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
 from nsp_cli.photo import Photo, Provenance, read_photo, read_provenance
-from nsp_cli.pixels import pixels_to_tensor, tensor_to_pixels
-from nsp_cli.recover import Strength
-from nsp_cli.restore import OnProgress, Restorer
+from nsp_cli.restoration import pipeline
+from nsp_cli.restoration.inference import OnProgress, Restorer
+from nsp_cli.restoration.recovery import Strength
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,11 +84,11 @@ def strength_versions(
         DeviceError: Memory ends at the smallest tile, or the network's result is not finite.
     """
     noisy = pixels_to_tensor(before.photo.pixels)
-    results = noise_aware.denoise_by_strengths(
+    results = pipeline.denoise_by_strengths(
         restorer,
         noisy,
         [Strength(strength, strength) for strength in strengths],
-        noise_aware.choose_treatment(noisy, sees_all=restorer.spec.is_told_noise),
+        pipeline.choose_treatment(noisy, sees_all=restorer.spec.is_told_noise),
         on_progress=on_progress,
     )
     return [

@@ -1,0 +1,1 @@
+"""Training: photos to samples, samples to weights, and the verdict on them."""

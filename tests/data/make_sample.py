@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from skimage.data import chelsea
 
-from nsp_cli.training.sensor import SensorNoise, add_sensor_noise
+from nsp_cli.training.simulation.sensor import SensorNoise, add_sensor_noise
 
 FOLDER = Path(__file__).parent
 NOISE = SensorNoise(shot=0.02, read=0.0006, gains=(2.0, 1.7))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fuzz.photo_cases import PHOTO_KINDS, check_photo
 from fuzz.weights_cases import CONFIGS, check_manifest, check_pth, check_safetensors
-from nsp_cli.weights_file import save_weights
+from nsp_cli.weights.file import save_weights
 
 # Takes kind, number, an empty folder and a tiny network's file; returns "read" or "refused", or raises.
 Check = Callable[[str, int, Path, Path], str]

@@ -96,8 +96,7 @@ def _expect_files(folder: Path, names: set[str]) -> None:
 
 def _check_command(path: Path, results: Path, weights: Path) -> str:
     """Runs `nsp denoise` as a shell would."""
-    from nsp_cli import console
-    from nsp_cli.cli import main
+    from nsp_cli.cli import console, main
 
     shown, said = io.StringIO(), io.StringIO()
     arguments = ["denoise", str(path), "-o", str(results), "-m", str(weights), "--device", "cpu"]

@@ -14,9 +14,9 @@ import tifffile
 from PIL import Image
 
 from nsp_cli.photo import Photo, write_photo
-from nsp_cli.photo import exif as ifd
 from nsp_cli.photo.colour import srgb_profile
-from nsp_cli.photo.exif import Directory, Entry
+from nsp_cli.photo.metadata import ifd
+from nsp_cli.photo.metadata.ifd import Directory, Entry
 
 HEIGHT, WIDTH = 24, 32
 XMP = (

@@ -20,14 +20,14 @@ from numpy.random import Generator
 from fuzz.mutations import BLIND, flip_bits
 from fuzz.photo_cases import FaultError
 from nsp_cli.errors import NspError
-from nsp_cli.manifest import load_manifest
-from nsp_cli.network_config import config_to_json
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.networks.tbsn import TbsnConfig
 from nsp_cli.networks.unet import UnetConfig
-from nsp_cli.pth_import import import_pth
-from nsp_cli.weights import resolve
-from nsp_cli.weights_file import load_network, save_weights
+from nsp_cli.weights.file import load_network, save_weights
+from nsp_cli.weights.manifest import load_manifest
+from nsp_cli.weights.network_config import config_to_json
+from nsp_cli.weights.pth import import_pth
+from nsp_cli.weights.resolve import resolve
 
 _SEED = 60
 CONFIGS: dict[str, Any] = {
@@ -193,7 +193,7 @@ repository = "owner/other"
 
 def check_manifest(kind: str, number: int, folder: Path, weights: Path) -> str:
     """Reads a forged manifest; no entry may name a file elsewhere, or weights that are not its own."""
-    from nsp_cli.weights import sha256_of
+    from nsp_cli.weights.resolve import sha256_of
 
     os.environ["HF_HUB_OFFLINE"] = "1"
     sha256 = sha256_of(weights)

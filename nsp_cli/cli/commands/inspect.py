@@ -1,0 +1,110 @@
+"""nsp inspect: what noise a photo has, and what denoise would do about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nsp_cli.cli import console
+from nsp_cli.cli.options import common as options
+from nsp_cli.errors import NspError, OutputError, PhotosFailedError
+
+if TYPE_CHECKING:
+    from nsp_cli.restoration.pipeline import Treatment
+
+
+def inspect(
+    photos: options.Photos,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", metavar="FILE.png", help="Draw noise curve and autocorrelation; replaced."),
+    ] = None,
+    json: options.Json = False,
+    max_megapixels: options.MaxMegapixels = 250,
+) -> None:
+    """Measure the noise of photos; nothing is changed."""
+    from nsp_cli.batch import Selection, find_photos
+
+    if plot is not None and plot.suffix.lower() != ".png":
+        raise OutputError(f"{plot}: plots are written as .png", "Give a name that ends so.")
+    photos = [photo.path for photo in find_photos(Selection(tuple(photos)))]
+    if plot is not None and any(plot.absolute() == photo.absolute() for photo in photos):
+        raise OutputError(f"{plot} is one of the photos.", "Give another name for the plot.")
+    treatments, failures = _measure_all(photos, max_megapixels)
+    if treatments and plot is not None:
+        from nsp_cli.report.plot import plot_noise
+
+        plot_noise([(photo.name, treatment.noise) for photo, treatment in treatments], plot)
+    if json:
+        console.print_json([_as_json(photo, treatment) for photo, treatment in treatments])
+    elif treatments:
+        _show(treatments)
+    if failures:
+        raise PhotosFailedError(f"{failures} of {len(photos)} photos failed; the others are shown.")
+
+
+def _measure_all(photos: list[Path], max_megapixels: float) -> tuple[list[tuple[Path, Treatment]], int]:
+    from nsp_cli.ops.pixels import pixels_to_tensor
+    from nsp_cli.photo import read_photo
+    from nsp_cli.restoration.pipeline import choose_treatment
+
+    treatments, failures = [], 0
+    with console.progress("Measuring") as on_progress:
+        for done, photo in enumerate(photos):
+            try:
+                pixels = read_photo(photo, max_megapixels=max_megapixels).pixels
+                treatments.append((photo, choose_treatment(pixels_to_tensor(pixels))))
+            except NspError as error:
+                if len(photos) == 1:
+                    raise
+                console.show_error(error)
+                failures += 1
+            on_progress(done + 1, len(photos))
+    return treatments, failures
+
+
+def _plan(treatment: Treatment) -> str:
+    from nsp_cli.weights.manifest import load_manifest
+
+    if treatment.mode is None:
+        return "nothing, it is clean"
+    return f"{load_manifest().find('auto').name}, told this noise"
+
+
+def _as_json(photo: Path, treatment: Treatment) -> dict[str, Any]:
+    from nsp_cli.training.run.recipe import Recipe
+
+    noise = treatment.noise
+    return {
+        "photo": str(photo),
+        "luma": min(noise.luma, noise.most_luma) * 255,
+        "chroma": noise.chroma * 255,
+        "correlation_length": {"luma": noise.correlation_length(0), "chroma": noise.correlation_length(1)},
+        "brightness": (noise.brightness * 255).tolist(),
+        "levels": {
+            name: (noise.levels[index] * 255).tolist() for index, name in enumerate(("red", "green", "blue"))
+        },
+        "pd_factor": Recipe().pd_factor,
+        "mode": treatment.mode,
+        "clean": noise.is_clean,
+    }
+
+
+def _show(treatments: list[tuple[Path, Treatment]]) -> None:
+    from nsp_cli.training.run.recipe import Recipe
+
+    rows = [
+        (
+            photo.name,
+            f"{min(treatment.noise.luma, treatment.noise.most_luma) * 255:.1f}",
+            f"{treatment.noise.chroma * 255:.1f}",
+            f"{treatment.noise.correlation_length(0):.1f} / {treatment.noise.correlation_length(1):.1f}",
+            str(Recipe().pd_factor),
+            _plan(treatment),
+        )
+        for photo, treatment in treatments
+    ]
+    columns = ("photo", "luma", "chroma", "correlation (px)", "PD factor", "denoise would do")
+    console.table("Noise, levels of 255", columns, rows)

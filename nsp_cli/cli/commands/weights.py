@@ -1,0 +1,211 @@
+"""nsp weights: what there is, fetch it, check it, bring in the authors' files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nsp_cli.cli import console
+from nsp_cli.cli.options.common import Json
+from nsp_cli.errors import OutputError, WeightsError
+
+if TYPE_CHECKING:
+    from nsp_cli.weights.manifest import Entry, Manifest
+
+app = typer.Typer(
+    help="List, inspect, fetch, verify and import weights.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A name from nsp weights list.")]
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """Show the weights nsp knows by name, and whether they are on this machine."""
+    from nsp_cli.weights.manifest import load_manifest
+
+    manifest = load_manifest()
+    rows = [_row(entry, manifest) for entry in manifest.entries.values()]
+    if as_json:
+        console.print_json(rows)
+    elif rows:
+        columns = ["name", "network", "where", "licence", "summary"]
+        console.table("", columns, [[str(row[column]) for column in columns] for row in rows])
+        console.say(f"Default: {_describe_defaults(manifest) or 'none'}")
+    else:
+        console.say("This nsp knows no weights by name; give a .safetensors file or hf://owner/repo/file.")
+
+
+@app.command()
+def info(
+    model: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name, or a .safetensors file.")],
+    as_json: Json = False,
+) -> None:
+    """Show what a weights file says about itself."""
+    from nsp_cli.weights.file import describe_weights
+
+    path, card = _find(model)
+    about = describe_weights(path)
+    facts = {
+        "file": str(path),
+        "network": about.network,
+        "config": about.metadata["config"],
+        "parameters": about.parameters,
+        "stored_as": about.dtype,
+        "pd_factor": about.pd_factor,
+    }
+    facts |= {key: value for key, value in about.metadata.items() if key not in facts}
+    if card is not None:
+        facts["card"] = str(card)
+    if as_json:
+        console.print_json(facts)
+    else:
+        for key, value in facts.items():
+            console.out.print(f"{key}: {value}")
+
+
+@app.command()
+def pull(
+    model: Annotated[str, typer.Argument(metavar="NAME|hf://...", help="A name, or hf://owner/repo/file.")],
+    sha256: Annotated[str | None, typer.Option(metavar="HEX", help="Refuse any other file.")] = None,
+    revision: Annotated[
+        str | None, typer.Option(metavar="REV", help="Commit, tag or branch, for hf://.  [default: main]")
+    ] = None,
+) -> None:
+    """Fetch weights, check them, and print where they lie."""
+    from nsp_cli.weights.resolve import resolve
+
+    with console.download_progress(model) as on_progress:
+        resolved = resolve(model, revision=revision, sha256=sha256, on_progress=on_progress)
+    console.out.print(str(resolved.path))
+    console.say(f"sha256 {resolved.sha256}")
+
+
+@app.command()
+def verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Names.  [default: all on this machine]")
+    ] = None,
+) -> None:
+    """Compare weights on this machine with their published sha256; exit code 1 if any differs."""
+    from nsp_cli.weights.manifest import load_manifest
+
+    manifest = load_manifest()
+    entries = [manifest.find(name) for name in names] if names else list(manifest.entries.values())
+    if not entries:
+        console.say("This nsp knows no weights by name: there is nothing to verify.")
+    states = {entry.name: _compare(entry, manifest) for entry in entries}
+    for name, state in states.items():
+        console.out.print(f"{name}: {state}")
+    bad = [name for name, state in states.items() if state == "differs" or (names and state == "absent")]
+    if bad:
+        raise WeightsError(
+            f"{', '.join(bad)}: absent or not what was published",
+            "nsp weights pull NAME fetches it; for bundled ones: pip install --force-reinstall nsp-cli",
+        )
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE.pth", help="The authors' file.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE.safetensors", help="Weights to write.")
+    ],
+    name: Annotated[str | None, typer.Option(help="What to call them.  [default: FILE's name]")] = None,
+    pd_factor: Annotated[
+        int, typer.Option(min=2, max=64, help="Patch side they were trained with; .pth files do not say.")
+    ] = 5,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")] = False,
+) -> None:
+    """Convert the authors' .pth weights, without running any code that may be in them."""
+    _check_output(output, overwrite)
+    from nsp_cli.weights.file import save_weights
+    from nsp_cli.weights.pth import import_pth
+    from nsp_cli.weights.resolve import sha256_of
+
+    imported = import_pth(file)
+    metadata = {
+        "name": name or file.stem,
+        "pd_factor": str(pd_factor),
+        "source": f"{file.name}, sha256 {sha256_of(file)}",
+        "licence": "unknown: that of the source",
+    }
+    save_weights(
+        output,
+        imported.network,
+        network_name=imported.network_name,
+        config=imported.config,
+        metadata=metadata,
+    )
+    console.out.print(str(output))
+    console.say(f"{imported.config}")
+
+
+@app.command()
+def path(name: Name) -> None:
+    """Print where weights lie on this machine, after checking them; fetches nothing."""
+    console.out.print(str(_find(name)[0]))
+
+
+def _row(entry: Entry, manifest: Manifest) -> dict[str, str | bool]:
+    from nsp_cli.weights.resolve import find_local
+
+    local = find_local(entry, manifest)
+    where = "absent" if local is None else "bundled" if entry.bundled else "cached"
+    return {
+        "name": entry.name,
+        "network": entry.network,
+        "where": where,
+        "licence": entry.licence,
+        "summary": entry.summary,
+        "default": entry.name in manifest.defaults.values(),
+        "path": str(local or ""),
+        "sha256": entry.sha256,
+    }
+
+
+def _compare(entry: Entry, manifest: Manifest) -> str:
+    from nsp_cli.weights.resolve import find_local, sha256_of
+
+    local = find_local(entry, manifest)
+    if local is None:
+        return "absent"
+    return "ok" if sha256_of(local) == entry.sha256 else "differs"
+
+
+def _describe_defaults(manifest: Manifest) -> str:
+    uses = {"auto": "denoise", "auto-upscale": "upscale", "auto-blind-spot": "--plain and train"}
+    return ", ".join(f"{name} ({uses[kind]})" for kind, name in manifest.defaults.items())
+
+
+def _find(model: str) -> tuple[Path, Path | None]:
+    """Returns file and model card of weights on this machine, checked; the card of named ones only."""
+    from nsp_cli.weights.hub import SCHEME
+    from nsp_cli.weights.manifest import AUTOMATIC, load_manifest
+    from nsp_cli.weights.resolve import find_local, resolve, sha256_of
+
+    if model.startswith(SCHEME):
+        raise WeightsError(f"{model}: give a name or a file", f"The file's path: nsp weights pull {model}")
+    manifest = load_manifest()
+    if model not in AUTOMATIC and model not in manifest.entries and Path(model).suffix:
+        return resolve(model).path, None
+    entry = manifest.find(model)
+    local = find_local(entry, manifest)
+    if local is None:
+        raise WeightsError(f"{entry.name}: not on this machine", f"nsp weights pull {entry.name}")
+    if sha256_of(local) != entry.sha256:
+        raise WeightsError(f"{local}: differs from what was published", f"nsp weights pull {entry.name}")
+    return local, manifest.folder / entry.card
+
+
+def _check_output(output: Path, overwrite: bool) -> None:
+    if output.suffix != ".safetensors":
+        raise OutputError(f"{output}: weights are written as .safetensors", "Give a name that ends so.")
+    if output.exists() and not overwrite:
+        raise OutputError(f"{output}: exists already", "Give another name, or --overwrite.")
+    if not output.parent.is_dir():
+        raise OutputError(f"{output.parent}: no such folder", f"mkdir -p {output.parent}")

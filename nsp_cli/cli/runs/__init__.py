@@ -1,0 +1,1 @@
+"""What several commands do between their options and the library."""

@@ -1,0 +1,36 @@
+"""What --dry-run shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nsp_cli.cli import console
+
+if TYPE_CHECKING:
+    from nsp_cli.batch import Job, Order, Worker
+
+
+def show_forecast(jobs: Sequence[Job], order: Order, workers: Sequence[Worker]) -> None:
+    """Shows what a run would write, how large, and about how long it would take; writes nothing."""
+    from nsp_cli.batch import Status, foresee, seconds_per_megapixel
+
+    forecasts = []
+    with console.progress("Looking") as on_progress:
+        for done, job in enumerate(jobs, 1):
+            forecasts.append(foresee(job, order))
+            on_progress(done, len(jobs))
+    speed = seconds_per_megapixel(workers[0].restore) / len(workers)
+    rows = [
+        (
+            str(forecast.job.source),
+            str(forecast.job.target) if forecast.status is Status.DONE else forecast.reason,
+            f"{forecast.width}×{forecast.height}" if forecast.width else "",
+            f"{forecast.megapixels * speed:.1f} s" if forecast.width else "",
+        )
+        for forecast in forecasts
+    ]
+    console.table("Nothing is written", ("photo", "result", "size", "about"), rows)
+    total = sum(forecast.megapixels for forecast in forecasts)
+    count = sum(forecast.status is Status.DONE for forecast in forecasts)
+    console.say(f"{count} of {len(jobs)} photos, {total:.1f} MP: about {console.duration(total * speed)}")

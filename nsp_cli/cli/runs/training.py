@@ -1,0 +1,225 @@
+"""What nsp train does once its options are read: load, train, publish, and tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nsp_cli.api import load_weights
+from nsp_cli.cli import console
+from nsp_cli.device import describe_device
+from nsp_cli.errors import counted
+from nsp_cli.evaluation.folders import find_pairs, read_pair
+from nsp_cli.restoration import pipeline
+from nsp_cli.training.data.groups import GroupBy, group
+from nsp_cli.training.data.hold_out import hold_out
+from nsp_cli.training.data.photo_cache import PhotoCache
+from nsp_cli.training.data.pool import PhotoPool, load_pool
+from nsp_cli.training.distillation.samples import check_sizes
+from nsp_cli.training.distillation.student import StudentTask
+from nsp_cli.training.distillation.teacher_data import STUDY_SHARE, prepare_study
+from nsp_cli.training.publish import Material, Stock, checkpoint_of, publish
+from nsp_cli.training.run.batches import PairTask
+from nsp_cli.training.run.checkpoint import load_identity
+from nsp_cli.training.run.distributed import World, joined_world
+from nsp_cli.training.run.loop import TrainingProgress, run
+from nsp_cli.training.run.memory import fit_crop, is_fitted
+from nsp_cli.training.run.recipe import CUDA_BATCH, Budget, Descent, Recipe, StudentRecipe
+from nsp_cli.training.run.start import Start
+from nsp_cli.training.run.task import Task
+from nsp_cli.training.run.trainer import Trainer
+from nsp_cli.weights.resolve import sha256_of
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+NOTHING_HELD_OUT = "the photos are too small to hold some out; the result will not be judged"
+
+
+@dataclass(frozen=True, eq=False)
+class TrainRequest:
+    """What was asked for; `is_batch_free` is said of a batch that may be another where a GPU is."""
+
+    folders: Sequence[Path]
+    output: Path
+    budget: Budget
+    start: Start
+    stock: Stock
+    recipe: Recipe | StudentRecipe
+    teacher: Stock | None
+    group_by: GroupBy | None
+    validate: tuple[Path, Path] | None
+    seed: int
+    licence: str
+    resume: bool
+    is_batch_free: bool = False
+
+    @property
+    def checkpoint(self) -> Path:
+        """Lies beside the weights."""
+        return checkpoint_of(self.output)
+
+
+def run_training(request: TrainRequest, device: torch.device) -> None:
+    """Trains, alone or as one of the processes that torchrun started.
+
+    Raises:
+        NspError: As its parts do.
+        KeyboardInterrupt: The user stopped the run; it is saved.
+    """
+    with joined_world(device) as world, nullcontext() if world.is_main else console.silent():
+        device = world.device(device)
+        # Before any photo is decoded: these may find that there is nothing to start.
+        recipe = _settle_recipe(request, world, device)
+        pairs = _read_pairs(request.validate) if request.validate and world.is_main else []
+        with world.first_on_machine():
+            # A student's lessons take three times as much again.
+            share = STUDY_SHARE if isinstance(recipe, StudentRecipe) else 1.0
+            cache = PhotoCache(request.output, machine=world.machine, share=share)
+            pool = _load(request.folders, cache, recipe, request.seed)
+            rest, held_out = hold_out(pool)
+            task = _make_task(request, recipe, rest, cache, world, device)
+        groups = group(pool.photos, request.group_by) if request.group_by else []
+        material = Material(pool, held_out, pairs, groups, request.start.origin, request.licence)
+        _show_material(material)
+        trainer = _make_trainer(request, task, world, device)
+        _train(trainer, request, cache)
+        if world.is_main:
+            _publish(trainer, request, material)
+        if world.is_first_on_machine:
+            cache.discard()
+
+
+def _settle_recipe(request: TrainRequest, world: World, device: torch.device) -> Recipe | StudentRecipe:
+    """Chooses crop and batch for all processes, those of the checkpoint where there is one to resume."""
+    asked = request.recipe
+    found = world.share(load_identity(request.checkpoint) if world.is_main and request.resume else None)
+    if isinstance(asked, StudentRecipe):
+        return asked  # lessons are small
+    begun = found.get("recipe", {}) if request.resume else {}
+    if request.is_batch_free:
+        usual = CUDA_BATCH if device.type == "cuda" else asked.batch
+        asked = replace(asked, batch=begun.get("batch", usual))
+    if request.resume:
+        crop = begun.get("crop", asked.crop)
+        # Any other was asked for, and is refused when it comes to resuming.
+        return replace(asked, crop=crop) if is_fitted(crop, asked.crop) else asked
+    (largest,) = world.agree(-fit_crop(asked, request.start.config, device).crop)
+    recipe = replace(asked, crop=-int(largest))
+    if recipe.crop != asked.crop:
+        console.warn(f"crops of {recipe.crop} pixels, for larger ones do not fit free memory")
+    return recipe
+
+
+def _read_pairs(folders: tuple[Path, Path]) -> list[tuple[Tensor, Tensor]]:
+    return [read_pair(*pair) for pair in find_pairs(*folders)]
+
+
+def _load(folders: Sequence[Path], cache: PhotoCache, recipe: Descent, seed: int) -> PhotoPool:
+    with console.progress("Reading photos") as on_progress:
+        pool = load_pool(folders, cache, crop=recipe.crop, seed=seed, on_progress=on_progress)
+    for _, reason in pool.skipped:
+        console.warn(f"skipped: {reason}")
+    console.say(f"{len(pool.photos)} of {counted(pool.found, 'photo')}, {pool.megapixels:.1f} MP")
+    return pool
+
+
+def _show_material(material: Material) -> None:
+    for found in material.groups:
+        photos = counted(found.photos, "photo")
+        console.say(f"  {found.name}: {photos}, {found.megapixels:.1f} MP, noise {found.noise:.1f} of 255")
+    regions = counted(len(material.held_out), "region")
+    console.say(f"held out to judge the result on: {regions}" if material.held_out else NOTHING_HELD_OUT)
+
+
+def _make_task(
+    request: TrainRequest,
+    recipe: Recipe | StudentRecipe,
+    pool: PhotoPool,
+    cache: PhotoCache,
+    world: World,
+    device: torch.device,
+) -> Task:
+    spec = request.start.config.spec()
+    if isinstance(recipe, Recipe):
+        return PairTask(pool, recipe, spec, world)
+    assert request.teacher is not None
+    check_sizes(pool, recipe, spec.scale)
+    restorer = load_weights(str(request.teacher.path), device=str(device))
+    with console.progress(f"Photos as {request.teacher.name} sees them") as on_progress:
+        study = prepare_study(
+            pool,
+            cache,
+            lambda photo: pipeline.denoise(restorer, photo)[0],
+            sha256_of(request.teacher.path),
+            on_progress,
+            measures=recipe.measured > 0,
+        )
+    return StudentTask(study, recipe, spec.scale, request.teacher.name, world)
+
+
+def _make_trainer(request: TrainRequest, task: Task, world: World, device: torch.device) -> Trainer:
+    trainer = Trainer(
+        task,
+        network_name=request.start.network_name,
+        config=request.start.config,
+        seed=request.seed,
+        device=device,
+        initial=request.start.weights,
+        world=world,
+    )
+    if request.resume:
+        trainer.resume(request.checkpoint)
+    return trainer
+
+
+def _train(trainer: Trainer, request: TrainRequest, cache: PhotoCache) -> None:
+    many = f" in {trainer.world.size} processes" if trainer.world.size > 1 else ""
+    console.say(
+        f"Training from {request.start.origin} on {describe_device(trainer.device)}{many}; "
+        f"checkpoints go to {request.checkpoint}"
+    )
+    with _telling_how_to_go_on(request.checkpoint), console.live_progress("Training") as show:
+        run(
+            trainer,
+            request.budget,
+            checkpoint=request.checkpoint,
+            on_progress=lambda now: show(now.share, _describe(now)),
+            on_save=cache.touch,
+        )
+
+
+@contextmanager
+def _telling_how_to_go_on(checkpoint: Path) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        if checkpoint.exists():
+            console.say(f"To go on from {checkpoint}, give the same command with --resume.")
+        raise
+
+
+def _describe(now: TrainingProgress) -> str:
+    minutes_left = now.seconds * (1 - now.share) / max(now.share, 1e-9) / 60
+    return f"step {now.step} · loss {now.loss:.4f} · {minutes_left:.0f} min left"
+
+
+def _publish(trainer: Trainer, request: TrainRequest, material: Material) -> None:
+    console.say(
+        f"{counted(trainer.step, 'step')} in {trainer.seconds / 60:.1f} minutes, "
+        f"{trainer.waited_share:.1%} of them waiting for photos"
+    )
+    with (
+        _telling_how_to_go_on(request.checkpoint),
+        console.progress(f"Comparing with {request.stock.name}") as on_progress,
+    ):
+        published = publish(trainer, request.output, request.stock, material, on_progress)
+    for measure in published.judgement.measures if published.judgement else ():
+        console.say(f"  {measure.title}: {measure.show(measure.before)} → {measure.show(measure.after)}")
+    console.say(published.verdict)
+    console.say(f"Look at {published.page}")
+    console.out.print(str(published.weights))

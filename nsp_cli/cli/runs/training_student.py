@@ -1,0 +1,63 @@
+"""nsp train --student: a teacher for the photos at hand, then a student of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nsp_cli.cli import console
+from nsp_cli.cli.runs.training import TrainRequest, run_training
+from nsp_cli.cli.runs.training_start import begin_student
+from nsp_cli.training.publish import Stock, check_free
+from nsp_cli.training.run.recipe import FINE_TUNE_STUDENT, Budget
+from nsp_cli.weights.file import describe_weights
+
+if TYPE_CHECKING:
+    import torch
+
+
+def teacher_beside(output: Path) -> Path:
+    """Names the teacher's weights."""
+    return output.with_name(f"{output.stem}-teacher.safetensors")
+
+
+def train_student(request: TrainRequest, device: torch.device, *, overwrite: bool) -> None:
+    """Trains a teacher for half the budget, and for the other half a student.
+
+    The teacher is the stock one where the new one was not found better. A run that was interrupted goes
+    on where it was: a teacher that is there is not trained again.
+
+    Args:
+        request: Of the teacher's training, with the student's output and the whole budget.
+        device: Where both run.
+        overwrite: Replace a teacher that is there.
+
+    Raises:
+        NspError: As training does; the teacher's weights exist already.
+        KeyboardInterrupt: The user stopped the run; it is saved.
+    """
+    path, resume = teacher_beside(request.output), request.resume
+    half = _halved(request.budget)
+    first = replace(request, output=path, budget=half)
+    if not (resume and path.exists()):
+        if not overwrite:
+            check_free(path, resume=resume)
+        run_training(replace(first, resume=resume and first.checkpoint.exists()), device)
+    teacher = _choose_teacher(path, request.stock)
+    console.say(f"The student learns from {teacher.name}.")
+    start, stock = begin_student("auto", x2=False)
+    second = replace(
+        request, budget=half, start=start, stock=stock, recipe=FINE_TUNE_STUDENT, teacher=teacher
+    )
+    run_training(replace(second, resume=resume and second.checkpoint.exists()), device)
+
+
+def _halved(budget: Budget) -> Budget:
+    steps, minutes = budget.steps, budget.minutes
+    return Budget(steps and max(1, steps // 2), minutes and minutes / 2)
+
+
+def _choose_teacher(path: Path, stock: Stock) -> Stock:
+    is_better = describe_weights(path).metadata.get("recommended") == "yes"
+    return Stock(path.stem, path) if is_better else stock

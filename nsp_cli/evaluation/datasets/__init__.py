@@ -1,0 +1,17 @@
+"""The data sets that papers are measured on: SIDD's blocks, DND's crops, and answers for their servers."""
+
+from nsp_cli.evaluation.datasets.dnd import DndImages, read_dnd, submit_crops
+from nsp_cli.evaluation.datasets.results import Rows, results_in
+from nsp_cli.evaluation.datasets.sidd import Blocks, read_blocks, score_blocks, submit_blocks
+
+__all__ = [
+    "Blocks",
+    "DndImages",
+    "Rows",
+    "read_blocks",
+    "read_dnd",
+    "results_in",
+    "score_blocks",
+    "submit_blocks",
+    "submit_crops",
+]

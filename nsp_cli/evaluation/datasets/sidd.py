@@ -1,0 +1,128 @@
+"""SIDD's sRGB blocks: scores of the validation set, and the file that the benchmark's server scores."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from nsp_cli.errors import InputError
+from nsp_cli.evaluation.datasets.mat_file import Array, read_array
+from nsp_cli.evaluation.datasets.results import Rows
+from nsp_cli.evaluation.folders import OnProgress, PairScore, Score, Trial, score_trial
+from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
+
+OFFICIAL = (40, 32, 256, 256, 3)
+SCORE_COLUMNS = ("ID", "PSNR_BEFORE", "SSIM_BEFORE", "PSNR", "SSIM")
+SUBMISSION_COLUMNS = ("ID", "BLOCK")
+
+Restore = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """The blocks of one file, counted image by image as the server does.
+
+    Attributes:
+        path: The file.
+        pixels: (images, blocks, H, W, 3) uint8.
+    """
+
+    path: Path
+    pixels: Array
+
+    @property
+    def is_official(self) -> bool:
+        """Whether there are as many blocks, and as large, as in the published files."""
+        return self.pixels.shape == OFFICIAL
+
+    def __len__(self) -> int:
+        """Returns how many blocks there are."""
+        images, blocks = self.pixels.shape[:2]
+        return int(images * blocks)
+
+    def __getitem__(self, index: int) -> Tensor:
+        """Returns a block, (3, H, W) uint8."""
+        return pixels_to_tensor(self.pixels[divmod(index, self.pixels.shape[1])])
+
+
+def read_blocks(folder: Path, name: str) -> Blocks:
+    """Reads a file of blocks whole, a quarter of a gigabyte.
+
+    Args:
+        folder: Holds `name`.mat, as SIDD publishes it.
+        name: Of the file and of the variable in it, such as "ValidationNoisyBlocksSrgb".
+
+    Raises:
+        InputError: The file is missing or damaged, or holds something else.
+    """
+    path = folder / f"{name}.mat"
+    pixels = read_array(path, name)
+    if pixels.ndim != 5 or pixels.shape[4] != 3 or pixels.dtype != "uint8" or min(pixels.shape[2:4]) < 11:
+        shape = "×".join(map(str, pixels.shape))
+        raise InputError(
+            f"{path}: {name} is {shape} {pixels.dtype}, not images × blocks × height × width × 3 uint8",
+            "Give the official sRGB file, 40×32×256×256×3.",
+        )
+    return Blocks(path, pixels)
+
+
+def score_blocks(
+    noisy: Blocks,
+    clean: Blocks,
+    restore: Restore,
+    make_trial: Callable[[Tensor, Tensor], Trial],
+    rows: Rows,
+    *,
+    on_progress: OnProgress | None = None,
+) -> list[PairScore]:
+    """Scores every block that has no row yet.
+
+    Args:
+        noisy, clean: Of one shape.
+        restore: Maps a trial's input to a picture of the truth's size.
+        make_trial: What restoring is given, of a noisy and a clean block.
+        rows: With `SCORE_COLUMNS`; the scores of an earlier start of the run are taken from there.
+        on_progress: Called with the blocks done and to do.
+
+    Raises:
+        InputError: The shapes differ.
+    """
+    if noisy.pixels.shape != clean.pixels.shape:
+        raise InputError(f"{noisy.path} and {clean.path} differ in shape", "Give the official files.")
+    for index in range(len(rows), len(noisy)):
+        score = score_trial(str(index), make_trial(noisy[index], clean[index]), restore)
+        rows.append((index, *astuple(score.noisy), *astuple(score.denoised)))
+        if on_progress:
+            on_progress(index + 1, len(noisy))
+    rows.finish()
+    return [_read_score(row) for row in rows]
+
+
+def _read_score(row: list[str]) -> PairScore:
+    psnr_before, ssim_before, psnr, ssim = map(float, row[1:])
+    return PairScore(row[0], Score(psnr_before, ssim_before), Score(psnr, ssim))
+
+
+def submit_blocks(
+    noisy: Blocks, restore: Restore, rows: Rows, *, on_progress: OnProgress | None = None
+) -> Path:
+    """Writes the table that the benchmark's server scores: a block's number and its bytes in base64.
+
+    Args:
+        noisy: The benchmark's blocks.
+        restore: Maps (3, H, W) uint8 to the same.
+        rows: With `SUBMISSION_COLUMNS`; blocks that it has are not done again.
+        on_progress: Called with the blocks done and to do.
+    """
+    for index in range(len(rows), len(noisy)):
+        # Row by row with the colours together, as NumPy has a block of the file.
+        content = tensor_to_pixels(restore(noisy[index])).tobytes()
+        rows.append((index, base64.b64encode(content).decode("ascii")))
+        if on_progress:
+            on_progress(index + 1, len(noisy))
+    rows.finish()
+    return rows.path

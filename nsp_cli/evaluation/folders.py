@@ -1,0 +1,175 @@
+"""Scores a denoiser over folders of noisy and clean pictures of the same names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nsp_cli.errors import InputError
+from nsp_cli.evaluation.metrics import psnr, ssim
+from nsp_cli.ops.pixels import from_unit_range, pixels_to_tensor, to_unit_range
+from nsp_cli.ops.resampling import halve
+from nsp_cli.photo import PHOTO_SUFFIXES, read_photo, to_bit_depth
+
+OnProgress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Score:
+    """PSNR in dB and SSIM of one picture against the clean one."""
+
+    psnr: float
+    ssim: float
+
+
+@dataclass(frozen=True)
+class PairScore:
+    """Scores of one pair, before and after.
+
+    Attributes:
+        name: Of the noisy picture.
+        noisy: Of the picture as it came; enlarged by interpolation where enlarging is scored.
+        denoised: Of the picture restored.
+    """
+
+    name: str
+    noisy: Score
+    denoised: Score
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What restoring is given and judged by; all (3, H, W) uint8.
+
+    Attributes:
+        given: The input.
+        untouched: What there would be without nsp, of the truth's size.
+        truth: What should come out.
+    """
+
+    given: Tensor
+    untouched: Tensor
+    truth: Tensor
+
+
+def denoising_trial(noisy: Tensor, clean: Tensor) -> Trial:
+    """Asks for the clean picture of the noisy one."""
+    return Trial(noisy, noisy, clean)
+
+
+def enlarging_trial(noisy: Tensor, clean: Tensor) -> Trial:
+    """Asks for the clean picture of the noisy one halved by bicubic interpolation (Table 2).
+
+    An odd last row or column is left out.
+
+    Raises:
+        InputError: A side is shorter than 12 pixels.
+    """
+    height, width = (side // 2 * 2 for side in clean.shape[1:])
+    if min(height, width) < 12:
+        raise InputError("a picture is too small to halve: --x2 needs 12 pixels a side", "Leave out --x2.")
+    half = from_unit_range(halve(to_unit_range(noisy[:, :height, :width]), "bicubic"), torch.uint8)
+    return Trial(half, enlarge_bicubic(half), clean[:, :height, :width])
+
+
+def enlarge_bicubic(image: Tensor) -> Tensor:
+    """Makes (3, H, W) uint8 twice as wide and high by interpolation alone."""
+    enlarged = functional.interpolate(to_unit_range(image)[None], scale_factor=2, mode="bicubic")[0]
+    return from_unit_range(enlarged, torch.uint8)
+
+
+def score_trial(name: str, trial: Trial, restore: Callable[[Tensor], Tensor]) -> PairScore:
+    """Restores and scores."""
+    restored = restore(trial.given)
+    return PairScore(name, score(trial.untouched, trial.truth), score(restored, trial.truth))
+
+
+def find_pairs(noisy: Path, clean: Path) -> list[tuple[Path, Path]]:
+    """Matches the photos of two folders by name, or two files.
+
+    Names are compared without their suffix, so that a PNG may be scored against a JPEG.
+
+    Raises:
+        InputError: A folder is missing or empty, or a noisy photo has no clean counterpart.
+    """
+    if noisy.is_file() and clean.is_file():
+        return [(noisy, clean)]
+    noisy_files, clean_files = _by_stem(noisy), _by_stem(clean)
+    alone = sorted(set(noisy_files) - set(clean_files))
+    if alone:
+        raise InputError(
+            f"{noisy_files[alone[0]]}: no clean photo of that name in {clean}",
+            "Noisy and clean pictures are matched by file name.",
+        )
+    return [(noisy_files[stem], clean_files[stem]) for stem in sorted(noisy_files)]
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: not a folder", "Give a folder of noisy and a folder of clean photos.")
+    files = {path.stem: path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES}
+    if not files:
+        raise InputError(f"{folder}: holds no photos")
+    return files
+
+
+def evaluate(
+    pairs: Sequence[tuple[Path, Path]],
+    restore: Callable[[Tensor], Tensor],
+    make_trial: Callable[[Tensor, Tensor], Trial] = denoising_trial,
+    *,
+    on_progress: OnProgress | None = None,
+) -> list[PairScore]:
+    """Restores every noisy picture and scores it, rounded to 8 bits.
+
+    Args:
+        pairs: Noisy and clean files.
+        restore: Maps a trial's input to a picture of the truth's size, (3, H, W) uint8.
+        make_trial: What restoring is given, of a noisy and a clean picture.
+        on_progress: Called with the pairs done and to do.
+
+    Raises:
+        InputError: A file cannot be read, or a pair's sizes differ.
+    """
+    scores = []
+    for done, (noisy_path, clean_path) in enumerate(pairs):
+        trial = make_trial(*read_pair(noisy_path, clean_path))
+        scores.append(score_trial(noisy_path.name, trial, restore))
+        if on_progress:
+            on_progress(done + 1, len(pairs))
+    return scores
+
+
+def read_pair(noisy_path: Path, clean_path: Path) -> tuple[Tensor, Tensor]:
+    """Reads two pictures as (3, H, W) uint8.
+
+    Raises:
+        InputError: One cannot be read, or their sizes differ.
+    """
+    noisy, clean = _read(noisy_path), _read(clean_path)
+    if noisy.shape != clean.shape:
+        raise InputError(f"{noisy_path} and {clean_path} differ in size")
+    return noisy, clean
+
+
+def mean_score(scores: Sequence[Score]) -> Score:
+    """Averages per-picture scores."""
+    return Score(fmean(score.psnr for score in scores), fmean(score.ssim for score in scores))
+
+
+def _read(path: Path) -> Tensor:
+    pixels = to_bit_depth(read_photo(path), 8).pixels
+    if min(pixels.shape[:2]) < 11:
+        raise InputError(f"{path}: too small to score, SSIM needs 11 pixels a side")
+    return pixels_to_tensor(pixels)
+
+
+def score(image: Tensor, clean: Tensor) -> Score:
+    """Compares two (3, H, W) uint8 pictures."""
+    return Score(psnr(image, clean), ssim(image, clean))

@@ -1,0 +1,1 @@
+"""Noise: estimating it on a photo, describing it to a network, and making it."""

@@ -1,0 +1,62 @@
+"""Makes noise: what was measured on one photo, sampled anew for another."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from nsp_cli.device import to_device
+from nsp_cli.noise.estimation import SIDE, NoiseProfile
+from nsp_cli.ops.block_dct import from_luma_chroma
+
+
+def sample_noise(profile: NoiseProfile, picture: Tensor, generator: torch.Generator) -> Tensor:
+    """Draws noise of a measured spectrum, stronger and weaker with brightness as measured.
+
+    Args:
+        profile: What was measured.
+        picture: (3, H, W) in [0, 1], at least 16×16, that the noise is for; gives the brightness.
+        generator: Source of randomness, on the picture's device.
+
+    Returns:
+        (3, H, W), to be added. Luma and the two chroma planes are independent of each other.
+    """
+    white = torch.randn(picture.shape, generator=generator, device=picture.device)
+    shape = (picture.shape[1], picture.shape[2])
+    response = to_device(_response(profile, shape), picture.device)
+    planes = torch.fft.irfft2(torch.fft.rfft2(white) * response, s=shape)
+    return from_luma_chroma(planes) * _relative_level(profile, picture.mean(0))
+
+
+# A run draws the noise of the same photos over and over.
+@lru_cache(maxsize=128)
+def _response(profile: NoiseProfile, shape: tuple[int, int]) -> Tensor:
+    """Returns (3, H, W // 2 + 1): what each frequency of white noise is multiplied with."""
+    return torch.stack([_power_spectrum(profile, plane, shape) for plane in range(3)]).sqrt()
+
+
+def _power_spectrum(profile: NoiseProfile, plane: int, shape: tuple[int, int]) -> Tensor:
+    """Returns what white noise of variance 1 is multiplied with, (H, W // 2 + 1)."""
+    lags = profile.autocorrelation(plane) * profile.spectrum[plane].mean()
+    covariance = torch.zeros(shape)
+    reach = torch.arange(1 - SIDE, SIDE)
+    rows, columns = reach[:, None], reach[None]
+    covariance[rows % shape[0], columns % shape[1]] = lags[rows.abs(), columns.abs()]
+    # Cut off at eight pixels, a covariance may have slightly negative powers.
+    power: Tensor = torch.fft.rfft2(covariance).real
+    return power.clamp(min=0)
+
+
+def _relative_level(profile: NoiseProfile, brightness: Tensor) -> Tensor:
+    """Returns (H, W): the level at each brightness over the mean one, linear between the bins."""
+    levels = profile.levels.square().mean(0).sqrt()
+    levels = levels / levels.square().mean().sqrt().clamp(min=1e-9)
+    if len(levels) == 1:
+        return torch.ones_like(brightness)
+    levels, bins = (to_device(known, brightness.device) for known in (levels, profile.brightness))
+    upper = torch.bucketize(brightness, bins).clamp(1, len(levels) - 1)
+    low, high = bins[upper - 1], bins[upper]
+    share = ((brightness - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
+    return torch.lerp(levels[upper - 1], levels[upper], share)

@@ -1,0 +1,1 @@
+"""Operations on pictures that know no photo, file or network."""

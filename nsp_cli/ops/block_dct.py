@@ -1,0 +1,134 @@
+"""Overlapping blocks of a picture in a luma/chroma basis, as orthonormal DCT-II coefficients and back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nsp_cli.device import to_device
+from nsp_cli.ops.pixels import to_unit_range
+from nsp_cli.ops.reflection import reflected_indices
+
+
+@dataclass(frozen=True)
+class BlockDct:
+    """Blocks of side² pixels, two strides wide, on a grid that starts one stride before the picture.
+
+    So every pixel lies in exactly four blocks. A block fades out towards its edges, or they would show.
+    Past its own edges the picture is reflected.
+
+    Attributes:
+        side: Of a block in pixels, even.
+    """
+
+    side: int
+
+    @property
+    def stride(self) -> int:
+        return self.side // 2
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Returns (C, side², rows, columns) coefficients of a (C, H, W) picture, row-major, DC first."""
+        height, width = image.shape[-2:]
+        rows = reflected_indices(-self.stride, self._end(height), height)
+        columns = reflected_indices(-self.stride, self._end(width), width)
+        rows, columns, kernels = (
+            to_device(known, image.device) for known in (rows, columns, dct_kernels(self.side))
+        )
+        padded = image.index_select(-2, rows).index_select(-1, columns)
+        return functional.conv2d(padded[:, None], kernels, stride=self.stride)
+
+    def inverse(self, coefficients: Tensor, height: int, width: int) -> Tensor:
+        """Returns (C, height, width), blended of the blocks; unchanged ones give the picture back."""
+        channels, _, rows, columns = coefficients.shape
+        basis = to_device(_windowed_basis(self.side), coefficients.device)
+        # An axis at a time, an eighth of the arithmetic of both at once.
+        upright = torch.bmm(basis.expand(channels, -1, -1), coefficients.reshape(channels, self.side, -1))
+        lines = upright.view(channels * self.side, self.side, -1)
+        blocks = torch.bmm(basis.expand(len(lines), -1, -1), lines).view(channels, self.side**2, -1)
+        whole = ((rows + 1) * self.stride, (columns + 1) * self.stride)
+        # Four times faster here than a transposed convolution, which says the same.
+        summed: Tensor = functional.fold(blocks, whole, self.side, stride=self.stride)[:, 0]
+        start = self.stride
+        return summed[:, start : start + height, start : start + width]
+
+    def _end(self, size: int) -> int:
+        return (-(-size // self.stride) + 1) * self.stride
+
+
+@lru_cache(maxsize=4)
+def dct_kernels(side: int) -> Tensor:
+    """Returns the (side², 1, side, side) orthonormal DCT-II basis pictures, row-major, DC first."""
+    basis = _dct_matrix(side)
+    return torch.einsum("ai,bj->abij", basis, basis).reshape(side * side, 1, side, side).float()
+
+
+@lru_cache(maxsize=4)
+def dct_matrix(side: int) -> Tensor:
+    """Returns the (side, side) orthonormal DCT-II, a row for each frequency."""
+    return _dct_matrix(side).float()
+
+
+def _dct_matrix(side: int) -> Tensor:
+    frequency = torch.arange(side, dtype=torch.float64)[:, None]
+    position = torch.arange(side, dtype=torch.float64)[None]
+    basis = torch.cos(math.pi * (2 * position + 1) * frequency / (2 * side)) * math.sqrt(2 / side)
+    basis[0] /= math.sqrt(2)
+    return basis
+
+
+@lru_cache(maxsize=4)
+def _windowed_basis(side: int) -> Tensor:
+    """Returns the (side, side) inverse DCT under Hann windows, which add up to one half a side apart."""
+    window = torch.hann_window(2 * side + 1, periodic=False, dtype=torch.float64)[1::2]
+    return (_dct_matrix(side) * window).T.float().contiguous()
+
+
+def to_luma_chroma(image: Tensor) -> Tensor:
+    """Rotates (3, …) RGB into luma and two chroma planes, orthonormally: noise keeps its power."""
+    return torch.einsum("ij,j...->i...", to_device(_luma_chroma(), image.device), image)
+
+
+def from_luma_chroma(image: Tensor) -> Tensor:
+    """Undoes `to_luma_chroma`."""
+    return torch.einsum("ij,i...->j...", to_device(_luma_chroma(), image.device), image)
+
+
+@lru_cache(maxsize=1)
+def _luma_chroma() -> Tensor:
+    rows = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]])
+    return functional.normalize(rows, dim=1)
+
+
+def lattice_coefficients(
+    image: Tensor, side: int, *, clipped_below: float = -1.0, most: int = 20_000
+) -> tuple[Tensor, Tensor]:
+    """Transforms blocks from all over a picture, few enough for statistics of large photos.
+
+    Args:
+        image: (3, H, W) RGB, integers or floats with white at 1; small ones are reflected to a block.
+        side: Of a block.
+        clipped_below: Pixels this near to black or white count as clipped.
+        most: Blocks, about.
+
+    Returns:
+        (3, side², rows, columns) luma/chroma coefficients, and a (rows, columns) mask of the blocks
+        with more than a twentieth of their values clipped.
+    """
+    height, width = image.shape[-2:]
+    if min(height, width) < side:
+        image = image.index_select(1, reflected_indices(0, max(height, side), height))
+        image = image.index_select(2, reflected_indices(0, max(width, side), width))
+    # Odd, so that JPEG's grid of 8×8 is met in all phases.
+    step = max(side // 2 + 1, math.ceil(math.sqrt(height * width / most)) // 2 * 2 + 1)
+    views = image.unfold(1, side, step).unfold(2, side, step)
+    rows, columns = views.shape[1:3]
+    blocks = to_unit_range(views.flatten(3).flatten(1, 2))
+    clipped = ((blocks < clipped_below) | (blocks > 1 - clipped_below)).float().mean((0, 2)) > 0.05
+    coefficients = torch.einsum("cnp,kp->ckn", to_luma_chroma(blocks), dct_kernels(side).view(side**2, -1))
+    return coefficients.view(3, side**2, rows, columns), clipped.view(rows, columns)

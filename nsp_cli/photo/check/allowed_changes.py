@@ -1,0 +1,118 @@
+"""What a written file may say otherwise than its source, and why: everything else is a loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nsp_cli.photo.check.inventory import DPI, EXIF, ICC, RESOURCES, XMP, Inventory, Key
+from nsp_cli.photo.colour import profile_space
+from nsp_cli.photo.metadata import ifd
+from nsp_cli.photo.metadata.resolution import RESOLUTION_TAGS, are_alike
+from nsp_cli.photo.metadata.tiff_directories import OWN_TAGS
+from nsp_cli.photo.provenance import NAMESPACE
+
+_SIZE_TAGS, _SOFTWARE = (256, 257), 305
+_EXIF_SIZES = ("Exif.Photo.ExifImageWidth", "Exif.Photo.ExifImageHeight")
+_TURNING = tuple(bytes([orientation]) for orientation in range(2, 9))
+_XMP_ORIENTATION = "{http://ns.adobe.com/tiff/1.0/}Orientation"
+_XMP_SIZES = (
+    "{http://ns.adobe.com/tiff/1.0/}ImageWidth",
+    "{http://ns.adobe.com/tiff/1.0/}ImageLength",
+    "{http://ns.adobe.com/exif/1.0/}PixelXDimension",
+    "{http://ns.adobe.com/exif/1.0/}PixelYDimension",
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a file says and its format; and what its pixels went through since the source.
+
+    Attributes:
+        facts: Of the file.
+        file_format: A key of `FORMAT_SUFFIXES`.
+        is_upright: Whether they were turned as the source's orientation says.
+        is_transposed: Whether that swapped the axes.
+    """
+
+    facts: Inventory
+    file_format: str
+    is_upright: bool = False
+    is_transposed: bool = False
+
+
+def is_kept(key: Key, value: object, target: Target) -> bool:
+    """Tells whether a fact is in the file as it was."""
+    if key not in target.facts:
+        return False
+    found = target.facts[key]
+    if key.kind == DPI:
+        return _share_a_resolution(value, found, target.is_transposed)
+    if key.first_tag == ifd.ORIENTATION and target.is_upright:
+        return bool(found == value) and not _turns(found)
+    return bool(found == value)
+
+
+def _turns(entry: tuple[int, int, bytes]) -> bool:
+    return entry[2].strip(b"\0") in _TURNING
+
+
+def _share_a_resolution(before: object, after: object, is_transposed: bool) -> bool:
+    """Compares statements of (x, y): a file with two keeps at least one of them."""
+    assert isinstance(before, tuple)
+    assert isinstance(after, tuple)
+    turned = [dpi[::-1] if is_transposed else dpi for dpi in before]
+    return any(are_alike(old, new) for old in turned for new in after)
+
+
+def purpose(key: Key, value: object, target: Target) -> str | None:
+    """Says why a fact differs or is gone, in words; None where nothing but a loss explains it."""
+    if key.kind == EXIF:
+        return _exif_purpose(key, target)
+    if key.kind == XMP:
+        return _xmp_purpose(key, target)
+    if key == Key(RESOURCES, "Thumbnail"):
+        return "removed, since it shows the photo before"
+    if key.kind == ICC and isinstance(value, bytes):
+        return _icc_purpose(value, target)
+    return None
+
+
+def _exif_purpose(key: Key, target: Target) -> str | None:
+    if key.name == "Thumbnail":
+        return "removed, since it shows the photo before"
+    if target.file_format == "tiff" and key.first_tag in OWN_TAGS:
+        return "a TIFF says itself how its pixels are stored and printed"
+    if target.file_format == "avif" and key.first_tag == ifd.ORIENTATION:
+        return "an AVIF's boxes say how it is turned"
+    return _other_value(key, target) if key in target.facts else None
+
+
+def _other_value(key: Key, target: Target) -> str | None:
+    if key.first_tag == ifd.ORIENTATION:
+        return "the pixels were turned upright" if _is_one(target.facts[key]) else None
+    if target.file_format == "webp" and key.first_tag in RESOLUTION_TAGS:
+        return "the source states two resolutions, of which a WebP has place for one"
+    if key.first_tag in _SIZE_TAGS or key.name in _EXIF_SIZES:
+        return "now the size of the result"
+    return "now the program that wrote the result" if key.first_tag == _SOFTWARE else None
+
+
+def _is_one(entry: tuple[int, int, bytes]) -> bool:
+    return entry[2].strip(b"\0") == b"\1"  # in either byte order
+
+
+def _xmp_purpose(key: Key, target: Target) -> str | None:
+    if key.name in _XMP_SIZES and key in target.facts:
+        return "now the size of the result"
+    if key.name == _XMP_ORIENTATION and target.facts.get(key) == "1":
+        return "the pixels were turned upright"
+    if key.name.startswith(f"{{{NAMESPACE}}}") and key in target.facts:
+        return "now what made this result"
+    return None
+
+
+def _icc_purpose(profile: bytes, target: Target) -> str | None:
+    space = profile_space(profile)
+    if space == "CMYK" or (space == "GRAY" and target.file_format in ("webp", "avif")):
+        return "colours converted to sRGB"
+    return "a DNG describes its colours itself" if target.file_format == "dng" else None

@@ -1,0 +1,104 @@
+"""Everything that a file says beside its pixels, as one list of facts that can be compared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from PIL import ExifTags
+
+from nsp_cli.photo.check.blocks import Blocks
+from nsp_cli.photo.metadata import ifd, iptc, xmp
+from nsp_cli.photo.metadata.ifd import Directory
+
+EXIF, GPS, MAKER_NOTE, XMP, IPTC, RESOURCES, ICC, DPI = KINDS = (
+    "Exif",
+    "GPS",
+    "MakerNote",
+    "XMP",
+    "IPTC",
+    "image resources",
+    "ICC profile",
+    "resolution",
+)
+_DIRECTORIES = {ifd.EXIF_IFD: "Photo", ifd.GPS_IFD: "GPSInfo", ifd.INTEROP_IFD: "Iop"}
+_DIGITS = re.compile(rb"\d+")
+_SPACE = re.compile(rb"\s+")
+
+
+class Key(NamedTuple):
+    """Which fact: its kind, its name for people, and for EXIF its tag in the first directory, else 0."""
+
+    kind: str
+    name: str
+    first_tag: int = 0
+
+
+Inventory = dict[Key, Any]
+
+
+def inventory(blocks: Blocks) -> Inventory:
+    """Lists the facts in a file's blocks; what cannot be read is not among them.
+
+    XMP that is not well-formed is one fact, its text without numbers and spacing: the size in it changes.
+    """
+    facts: Inventory = {}
+    if blocks.exif is not None:
+        facts.update(_exif_facts(blocks.exif, "Image"))
+    if blocks.has_thumbnail:
+        facts[Key(EXIF, "Thumbnail")] = True
+    if blocks.xmp:
+        facts.update(_xmp_facts(blocks.xmp))
+    if blocks.resources:
+        facts.update(_resource_facts(blocks.resources))
+    if blocks.icc_profile:
+        facts[Key(ICC, "ICC profile")] = blocks.icc_profile
+    if blocks.dpi:
+        facts[Key(DPI, "resolution")] = blocks.dpi
+    return facts
+
+
+def _exif_facts(directory: Directory, name: str) -> Iterator[tuple[Key, Any]]:
+    for entry in directory.entries:
+        is_note = name == "Photo" and entry.tag == ifd.MAKER_NOTE
+        kind = GPS if name == "GPSInfo" else MAKER_NOTE if is_note else EXIF
+        first_tag = entry.tag if name == "Image" else 0
+        yield Key(kind, f"Exif.{name}.{_tag_name(name, entry.tag)}", first_tag), entry[1:]
+    for tag, child in directory.children.items():
+        yield from _exif_facts(child, _DIRECTORIES[tag])
+
+
+def _tag_name(directory: str, tag: int) -> str:
+    names = {"GPSInfo": ExifTags.GPSTAGS, "Iop": {}}.get(directory, ExifTags.TAGS)
+    return names.get(tag, f"0x{tag:04x}")
+
+
+def _xmp_facts(packet: bytes) -> Iterator[tuple[Key, Any]]:
+    try:
+        for name, value in xmp.properties(packet).items():
+            yield Key(XMP, name), value
+    except ValueError:
+        yield Key(XMP, "packet"), _SPACE.sub(b"", _DIGITS.sub(b"0", packet.rstrip(b"\0")))
+
+
+def _resource_facts(block: bytes) -> Iterator[tuple[Key, Any]]:
+    try:
+        resources = iptc.read_resources(block)
+    except iptc.ERRORS:
+        return
+    for resource in resources:
+        if resource.number == iptc.IPTC:
+            yield from _iptc_facts(resource.data)
+        elif iptc.is_thumbnail(resource):
+            yield Key(RESOURCES, "Thumbnail"), True
+        else:
+            yield Key(RESOURCES, f"0x{resource.number:04x}"), resource.data
+
+
+def _iptc_facts(record: bytes) -> Iterator[tuple[Key, Any]]:
+    try:
+        for (group, number), values in iptc.iptc_fields(record).items():
+            yield Key(IPTC, f"Iptc.{group}.{number}"), values
+    except iptc.ERRORS:
+        yield Key(IPTC, "Iptc"), record

@@ -1,0 +1,130 @@
+"""What exiv2, which knows the insides of makers' notes, finds lost; only where it is installed.
+
+exiv2 is under the GPL: an extra of the package (`nsp-cli[metadata]`), which nothing here needs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from nsp_cli.photo.metadata.resolution import RESOLUTION_TAGS
+from nsp_cli.photo.metadata.tiff_directories import OWN_TAGS
+from nsp_cli.photo.provenance import PREFIX
+
+_POINTERS = (
+    "Exif.Image.ExifTag",
+    "Exif.Image.GPSTag",
+    "Exif.Photo.InteroperabilityTag",
+    "Exif.MakerNote.Offset",
+)
+_ON_PURPOSE = (
+    "Exif.Image.Orientation",
+    "Exif.Image.ImageWidth",
+    "Exif.Image.ImageLength",
+    "Exif.Image.Software",
+    "Exif.Photo.PixelXDimension",
+    "Exif.Photo.PixelYDimension",
+    "Xmp.tiff.Orientation",
+    "Xmp.tiff.ImageWidth",
+    "Xmp.tiff.ImageLength",
+    "Xmp.exif.PixelXDimension",
+    "Xmp.exif.PixelYDimension",
+    "Xmp.xmpNote.HasExtendedXMP",
+)
+_STANDARD_GROUPS = ("Image", "Photo", "GPSInfo", "Iop", "Thumbnail")
+
+Listing = dict[str, list[str]]
+
+
+def losses(source: Path, written: Path, source_format: str, file_format: str) -> list[str] | None:
+    """Returns exiv2's names for what the written file lacks or says otherwise, but for changes on purpose.
+
+    Args:
+        source: The file that was read.
+        written: The file made of it, under whatever name.
+        source_format: Of the file that was read: "jpeg", "png", "tiff" or "webp".
+        file_format: Of the file made.
+
+    Returns:
+        None where exiv2 is not installed or cannot read one of the files.
+    """
+    before, after = listing(source), listing(written)
+    if before is None or after is None or _is_misread(before, after, file_format):
+        return None
+    differing = [key for key, values in before.items() if values != after.get(key)]
+    if "Xmp.xmpNote.HasExtendedXMP" in after:  # which exiv2 does not read
+        differing = [key for key in differing if not key.startswith("Xmp.") or key in after]
+    return [
+        key
+        for key in differing
+        if not _is_meant(key, source_format, file_format) and not _points_nowhere(key, before)
+    ]
+
+
+def _is_misread(before: Listing, after: Listing, file_format: str) -> bool:
+    """Tells of WebP files in which exiv2 takes the bytes "II*" within a big-endian block for its header."""
+    has_exif = [any(key.startswith("Exif.Photo.") for key in keys) for keys in (before, after)]
+    return file_format == "webp" and has_exif == [True, False]
+
+
+def is_inside_note(key: str) -> bool:
+    """Tells whether a key of exiv2's names a part of a maker's note, rather than a tag of the standard."""
+    family, group, _ = key.split(".", 2)
+    return family == "Exif" and group not in _STANDARD_GROUPS
+
+
+def _is_meant(key: str, source_format: str, file_format: str) -> bool:
+    family, group, name = key.split(".", 2)
+    if key in (*_POINTERS, *_ON_PURPOSE) or group == "Thumbnail" or (family, group) == ("Xmp", PREFIX):
+        return True
+    if family == "Iptc":
+        return file_format not in ("jpeg", "tiff")
+    # In the first directory: what a file says of itself. verify.py compares the resolution on its own.
+    own_tags = OWN_TAGS if "tiff" in (source_format, file_format) else RESOLUTION_TAGS
+    return group == "Image" and _tag(name) in own_tags
+
+
+def _points_nowhere(key: str, before: Listing) -> bool:
+    """Tells of a preview behind the pixels of its file, to which some makers' notes point.
+
+    exiv2 reads nothing there in a JPEG, but takes a TIFF's pixels for it.
+    """
+    return key.startswith("Exif.") and before[key] == [""]
+
+
+def _tag(name: str) -> int:
+    import exiv2
+
+    return int(exiv2.ExifKey(f"Exif.Image.{name}").tag())
+
+
+def listing(path: Path) -> Listing | None:
+    """Returns every key that exiv2 finds in a file, with its values; None where it is absent or fails."""
+    try:
+        import exiv2
+    except ImportError:
+        return None
+    exiv2.LogMsg.setLevel(exiv2.LogMsg.Level.mute)  # it would print on its own
+    try:
+        image = exiv2.ImageFactory.open(_addressed(path))
+        image.readMetadata()
+    except exiv2.Exiv2Error:
+        return None
+    found: Listing = defaultdict(list)
+    data: Any
+    for data in (image.exifData(), image.iptcData(), image.xmpData()):
+        for datum in data:
+            found[datum.key()].append(datum.toString())
+    return dict(found)
+
+
+def _addressed(path: Path) -> str | bytes:
+    """Returns a file's name, or its content where exiv2 cannot take the name because it is no text."""
+    name = str(path)
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return path.read_bytes()
+    return name

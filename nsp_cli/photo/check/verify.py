@@ -1,0 +1,168 @@
+"""Whether a written file says all that the photo and its source file say beside their pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from nsp_cli.errors import OutputError
+from nsp_cli.photo.check import second_opinion
+from nsp_cli.photo.check.allowed_changes import Target, is_kept, purpose
+from nsp_cli.photo.check.blocks import Blocks, blocks_of_file, blocks_of_photo
+from nsp_cli.photo.check.inventory import DPI, EXIF, GPS, IPTC, MAKER_NOTE, RESOURCES, Key, inventory
+from nsp_cli.photo.metadata import ifd
+from nsp_cli.photo.metadata.iptc import RESOURCES_DAMAGED
+from nsp_cli.photo.metadata.patching import EXIF_DAMAGED
+from nsp_cli.photo.photo import Photo
+from nsp_cli.photo.sniffing import sniff_format
+
+_EXCUSED = {EXIF_DAMAGED: (EXIF, GPS, MAKER_NOTE, DPI), RESOURCES_DAMAGED: (IPTC, RESOURCES)}
+_HOLDS_RESOURCES = ("jpeg", "tiff")
+_ERRORS = (*ifd.ERRORS, LookupError)
+_MOST_NAMED = 8
+_NOTE_MOVED = "the maker's note is kept, but had to move: what it refers to by offsets may be unreadable"
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of a photo's metadata in its file.
+
+    Attributes:
+        kept: How many facts (tags, properties, fields, profiles) are in the file as they were.
+        changed: What is other or gone on purpose, or was damaged, in words.
+        left_out: What the file's format has no place for, in words; people should see it.
+        by_exiv2: Whether exiv2 compared as well, the insides of makers' notes among the rest.
+    """
+
+    kept: int = 0
+    changed: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    by_exiv2: bool = False
+
+
+@dataclass
+class Comparison:
+    """What became of each fact of a source."""
+
+    kept: list[Key] = field(default_factory=list)
+    changed: dict[Key, str] = field(default_factory=dict)  # and why
+    left_out: list[Key] = field(default_factory=list)
+    lost: list[Key] = field(default_factory=list)
+    damaged: tuple[str, ...] = ()
+
+
+def compare(blocks: Blocks, target: Target, notes: tuple[str, ...] = ()) -> Comparison:
+    """Sorts the facts of a source by what became of them.
+
+    Args:
+        blocks: Of the source.
+        target: The file made of it.
+        notes: What reading the source said; what it found damaged is not looked for.
+    """
+    result = Comparison(damaged=blocks.damaged)
+    excused = {kind for note in notes for kind in _EXCUSED.get(note, ())}
+    for key, value in inventory(blocks).items():
+        if key.kind in excused:
+            continue
+        if is_kept(key, value, target):
+            result.kept.append(key)
+        elif reason := purpose(key, value, target):
+            result.changed[key] = reason
+        elif key.kind in (IPTC, RESOURCES) and target.file_format not in _HOLDS_RESOURCES:
+            result.left_out.append(key)
+        else:
+            result.lost.append(key)
+    return result
+
+
+def verify_written(photo: Photo, path: Path, file: BinaryIO, file_format: str) -> Written:
+    """Compares a file just written with its photo, and with the file that the photo was read from.
+
+    With RAW files there is no comparison: what they say is developed, not copied.
+
+    Args:
+        photo: What was written.
+        path: Where the file will stand, for messages.
+        file: The file, complete, under whatever name.
+        file_format: Its format.
+
+    Raises:
+        OutputError: Something is lost.
+    """
+    written = _read_again(photo, path, file, file_format)
+    facts, own, source = inventory(written), blocks_of_photo(photo), source_blocks(photo)
+    result = carried = compare(own, Target(facts, file_format))
+    if source is not None:
+        result = compare(
+            source,
+            Target(facts, file_format, is_upright=True, is_transposed=source.is_transposed),
+            photo.notes,
+        )
+    if lost := [*result.lost, *carried.lost]:
+        raise _loss(path, photo, [key.name for key in lost])
+    is_moved = (own if source is None else source).note_place != written.note_place
+    left_out = _without_place(result, file_format) + ((_NOTE_MOVED,) if is_moved else ())
+    if source is None or source.damaged:  # on what can be read of damaged blocks, opinions differ
+        return Written(len(result.kept), _changes(result), left_out)
+    by_exiv2, otherwise = _ask_exiv2(photo, path, Path(file.name), file_format)
+    return Written(len(result.kept), _changes(result), left_out + (() if is_moved else otherwise), by_exiv2)
+
+
+def _read_again(photo: Photo, path: Path, file: BinaryIO, file_format: str) -> Blocks:
+    try:
+        return blocks_of_file(file, file_format)
+    except _ERRORS as error:
+        raise _loss(path, photo, [f"everything, since it cannot be read again ({error})"]) from error
+
+
+def _ask_exiv2(photo: Photo, path: Path, written: Path, file_format: str) -> tuple[bool, tuple[str, ...]]:
+    """Returns whether exiv2 could compare the files, and what it reads otherwise within a maker's note.
+
+    The note's bytes are known to be the same, but some point to what is behind the pixels of their file.
+
+    Raises:
+        OutputError: Something is lost.
+    """
+    assert photo.source is not None
+    names = second_opinion.losses(photo.source, written, photo.format, file_format)
+    inside = [key for key in names or () if second_opinion.is_inside_note(key)]
+    if names and len(names) > len(inside):
+        raise _loss(path, photo, [key for key in names if key not in inside])
+    text = f"the maker's note is kept, but exiv2 reads parts of it otherwise: {_named(inside)}"
+    return names is not None, (text,) if inside else ()
+
+
+def _changes(result: Comparison) -> tuple[str, ...]:
+    changed = [f"{key.name}: {reason}" for key, reason in result.changed.items()]
+    return (*changed, *([f"damaged in the source: {_named(result.damaged)}"] if result.damaged else []))
+
+
+def source_blocks(photo: Photo) -> Blocks | None:
+    """Returns what the source file says; None where there is none of the photo's format (any more)."""
+    if photo.source is None or not photo.source.is_file() or sniff_format(photo.source) != photo.format:
+        return None
+    with photo.source.open("rb") as file:
+        try:
+            return blocks_of_file(file, photo.format)
+        except _ERRORS:
+            return None
+
+
+def _without_place(result: Comparison, file_format: str) -> tuple[str, ...]:
+    names = [kind for kind in (IPTC, RESOURCES) if any(key.kind == kind for key in result.left_out)]
+    return (f"{' and '.join(names)} not kept: {file_format} has no place for them",) if names else ()
+
+
+def _loss(path: Path, photo: Photo, names: Iterable[str]) -> OutputError:
+    return OutputError(
+        f"{path} was not written: it would lack what {photo.source or 'the photo'} says: {_named(names)}.",
+        "Try another --format, and please report it: nsp means to keep all of this.",
+    )
+
+
+def _named(names: Iterable[str]) -> str:
+    each = list(dict.fromkeys(names))
+    more = f" and {len(each) - _MOST_NAMED} more" if len(each) > _MOST_NAMED else ""
+    return ", ".join(each[:_MOST_NAMED]) + more

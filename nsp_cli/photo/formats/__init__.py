@@ -1,0 +1,1 @@
+"""Photo formats, one file each."""

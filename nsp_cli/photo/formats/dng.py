@@ -1,0 +1,128 @@
+"""Linear DNG: a developed and denoised RAW photo as light, for RAW programs to go on with."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from nsp_cli.errors import OutputError
+from nsp_cli.photo.colour import srgb_light
+from nsp_cli.photo.formats.tiff_writing import MOST_IN_CLASSIC, byte_order
+from nsp_cli.photo.metadata.tiff_directories import append_facts
+from nsp_cli.photo.photo import Photo, Pixels, to_bit_depth
+
+_LINEAR_RAW = 34892
+_BYTE, _ASCII, _SHORT, _LONG, _RATIONAL, _SRATIONAL, _FLOAT = 1, 2, 3, 4, 5, 10, 11
+_D65 = 21
+_XYZ_TO_SRGB = (
+    *(3.2404542, -1.5371385, -0.4985314),
+    *(-0.9692660, 1.8760108, 0.0415560),
+    *(0.0556434, -0.2040259, 1.0572252),
+)
+_TILE = 256  # LibRaw and the DNG specification want a multiple of 16
+_PREVIEW = 1024  # longest side in pixels
+_MODEL = "nsp linear sRGB"
+"""Not the camera's name: programs would put its colour profile on what is in sRGB's primaries already."""
+
+
+def check(photo: Photo, path: Path, scale: int) -> None:
+    """Refuses what no DNG is written of.
+
+    Args:
+        photo: What would be written.
+        path: Where, for the message.
+        scale: How many times larger per axis it will be.
+
+    Raises:
+        OutputError: The photo is no camera RAW, has 8 bits, or is too large for a classic TIFF.
+    """
+    if photo.format != "raw":
+        raise OutputError(
+            f"{path}: a DNG is written of camera RAW only; this photo is {photo.format.upper()}.",
+            "Use --format tiff, which keeps 16 bits and any colour profile.",
+        )
+    if photo.bit_depth != 16:
+        raise OutputError(f"{path}: a DNG has 16 bits.", "Leave out --bit-depth, or use --format tiff.")
+    if photo.pixels.nbytes * scale**2 > MOST_IN_CLASSIC:
+        raise OutputError(f"{path}: a DNG ends at 4 GB.", "Use --format tiff.")
+
+
+def write_dng(photo: Photo, file: BinaryIO) -> None:
+    """Writes a 16-bit sRGB photo as linear light, compressed without loss, with a JPEG preview.
+
+    The "camera" that the DNG describes sees sRGB's primaries, and the light of the shot is already balanced.
+
+    Args:
+        photo: 16 bits, sRGB, without alpha; `check_writable` sees to it.
+        file: Opened for reading and writing.
+    """
+    import tifffile
+
+    light = np.rint(65535 * srgb_light()).astype(np.uint16)[photo.pixels]
+    with tifffile.TiffWriter(file, byteorder=byte_order(photo)) as dng:
+        preview = _preview(photo)
+        dng.write(
+            preview,
+            rowsperstrip=preview.shape[0],  # a JPEG that can be taken out whole
+            photometric="rgb",
+            compression="jpeg",
+            subfiletype=1,
+            subifds=1,
+            extratags=_camera_tags(),
+            metadata=None,
+            software=False,
+        )
+        dng.write(
+            _tiles(light),
+            shape=light.shape,
+            dtype=light.dtype,
+            photometric=_LINEAR_RAW,
+            compression="jpeg",
+            compressionargs={"bitspersample": 16},  # else the directory says 12
+            tile=(_TILE, _TILE),
+            subfiletype=0,
+            extratags=[(50714, _SHORT, 3, (0, 0, 0), True), (50717, _LONG, 3, (65535,) * 3, True)],
+            metadata=None,
+            software=False,
+        )
+    append_facts(dataclasses.replace(photo, icc_profile=None), file, is_reserved=False)
+
+
+def _tiles(light: Pixels) -> Iterator[bytes]:
+    """Yields lossless JPEGs, by hand because tifffile makes none of 16 bits in a big-endian file."""
+    import imagecodecs
+
+    below, right = (-size % _TILE for size in light.shape[:2])
+    padded = np.pad(light, ((0, below), (0, right), (0, 0)), "edge")
+    for top in range(0, padded.shape[0], _TILE):
+        for left in range(0, padded.shape[1], _TILE):
+            tile = np.ascontiguousarray(padded[top : top + _TILE, left : left + _TILE])
+            yield bytes(imagecodecs.jpeg8_encode(tile, lossless=True, bitspersample=16, predictor=1))
+
+
+def _preview(photo: Photo) -> Pixels:
+    image = Image.fromarray(np.ascontiguousarray(to_bit_depth(photo, 8).pixels))
+    image.thumbnail((_PREVIEW, _PREVIEW), Image.Resampling.BOX)
+    return np.asarray(image)
+
+
+def _camera_tags() -> list[tuple[int, int, int, Any, bool]]:
+    """Describes the camera, and asks for a picture as it was developed: no curve, no black taken off."""
+    matrix = [part for value in _XYZ_TO_SRGB for part in (round(value * 10**7), 10**7)]
+    return [
+        (50706, _BYTE, 4, bytes((1, 4, 0, 0)), True),  # DNGVersion
+        (50707, _BYTE, 4, bytes((1, 2, 0, 0)), True),  # DNGBackwardVersion
+        (50708, _ASCII, 0, _MODEL, True),  # UniqueCameraModel
+        (50721, _SRATIONAL, 9, matrix, True),  # ColorMatrix1
+        (50728, _RATIONAL, 3, (1,) * 6, True),  # AsShotNeutral
+        (50730, _SRATIONAL, 1, (0, 1), True),  # BaselineExposure
+        (50778, _SHORT, 1, _D65, True),  # CalibrationIlluminant1
+        (50936, _ASCII, 0, _MODEL, True),  # ProfileName
+        (50940, _FLOAT, 4, (0.0, 0.0, 1.0, 1.0), True),  # ProfileToneCurve
+        (51110, _LONG, 1, 1, True),  # DefaultBlackRender: none
+    ]

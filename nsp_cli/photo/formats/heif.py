@@ -1,0 +1,54 @@
+"""HEIC and HEIF files read: the facts from their boxes, the pixels by libheif. None are written."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from nsp_cli.errors import InputError
+from nsp_cli.photo.cicp import check_transfer, described_profile
+from nsp_cli.photo.formats.heif_decoding import Decoded, decode_heif
+from nsp_cli.photo.metadata.heif_boxes import ERRORS, PictureFacts, read_facts, upright
+from nsp_cli.photo.photo import Photo, Pixels, as_rgb, unmultiplied, widened
+from nsp_cli.photo.sniffing import check_size, damaged
+
+
+def read_heif(path: Path, max_megapixels: float) -> Photo:
+    """Reads the main picture of a HEIC upright, as its boxes say; 10 and 12 bits become 16.
+
+    Raises:
+        InputError: pi-heif is absent, or the file is of high dynamic range or unknown colours, damaged,
+            truncated or too large.
+    """
+    if find_spec("pi_heif") is None:
+        raise InputError(f"{path} is a HEIC, which needs pi-heif.", "Install it: pip install pi-heif")
+    try:
+        facts = read_facts(path)
+        check_size(path, facts.height, facts.width, max_megapixels)
+        check_transfer(path, facts.transfer)
+        return _photo(path, decode_heif(path), facts)
+    except (*ERRORS, OSError) as error:
+        raise damaged(path, "HEIC", error) from error
+
+
+def _photo(path: Path, decoded: Decoded, facts: PictureFacts) -> Photo:
+    colour, alpha = _split(decoded)
+    profile, notes = described_profile(path, facts.icc_profile, facts.primaries, facts.transfer)
+    exif, xmp = upright(facts.exif, facts.xmp)
+    if decoded.has_more:
+        notes += ("further pictures in the file (gain map, depth or burst) not kept",)
+    is_grey = colour.shape[2] == 1
+    pixels = as_rgb(colour[:, :, 0]) if is_grey else np.ascontiguousarray(colour)
+    return Photo(pixels, alpha, "heif", is_grey, profile, exif, xmp, notes=notes)
+
+
+def _split(decoded: Decoded) -> tuple[Pixels, Pixels | None]:
+    """Separates colour (H, W, 1 or 3) from alpha (H, W), in 8 or 16 bits."""
+    is_wide = decoded.pixels.dtype != np.uint8
+    full = np.atleast_3d(widened(decoded.pixels, decoded.bit_depth) if is_wide else decoded.pixels)
+    if full.shape[2] in (1, 3):
+        return full, None
+    colour, alpha = full[:, :, :-1], full[:, :, -1].copy()
+    return (unmultiplied(colour, alpha) if decoded.is_premultiplied else colour), alpha

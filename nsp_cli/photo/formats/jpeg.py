@@ -1,0 +1,142 @@
+"""JPEG files."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image, JpegImagePlugin
+
+from nsp_cli.photo.colour import cmyk_to_srgb
+from nsp_cli.photo.metadata import jpeg_segments, xmp
+from nsp_cli.photo.metadata.patching import exif_with_dpi
+from nsp_cli.photo.photo import Photo, Pixels, as_rgb, channels
+from nsp_cli.photo.sniffing import check_size, damaged
+
+LONGEST_SIDE = 65500
+EXTENDED_XMP_DAMAGED = "extended XMP is damaged and not kept"
+_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")  # those with a length, and the end; 0 is a pixel's 255
+_SCAN, _END = 0xDA, 0xD9
+_MOST_SCANS = 500  # a progressive JPEG has ten; each may pass over the whole photo for a few bytes
+
+
+class _JpegImage(JpegImagePlugin.JpegImageFile):
+    def _read_dpi_from_exif(self) -> None:
+        """Does nothing: Pillow would warn about damaged EXIF, and make up 72 dpi where none is stated."""
+
+
+def read_jpeg(path: Path, max_megapixels: float) -> Photo:
+    """Reads a JPEG, grey, RGB or CMYK, as stored (not turned); of several pictures the first.
+
+    Raises:
+        InputError: Damaged, truncated, too large, or of a kind that libjpeg does not know.
+    """
+    data = path.read_bytes()
+    try:
+        # The class itself, because Image.open would warn about large photos by a global limit,
+        # and would open phones' photos with a gain map as a stack of frames.
+        image = _JpegImage(io.BytesIO(data))
+        check_size(path, image.height, image.width, max_megapixels)
+        _check_scans(data)
+        image.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise damaged(path, "JPEG", error) from error
+    packet, is_whole = xmp.joined(image.info.get("xmp"), _contents(image, "APP1", jpeg_segments.EXTENDED_XMP))
+    resources = b"".join(_contents(image, "APP13", jpeg_segments.RESOURCES_PREFIX))
+    photo = dataclasses.replace(_decoded(image), xmp=packet, resources=resources)
+    return photo.with_notes(*_left_behind(image, is_whole))
+
+
+def _contents(image: JpegImagePlugin.JpegImageFile, marker: str, prefix: bytes) -> list[bytes]:
+    """Returns what follows a prefix in each segment of a kind that begins with it."""
+    return [
+        data.removeprefix(prefix)
+        for name, data in image.applist
+        if name == marker and data.startswith(prefix)
+    ]
+
+
+def _check_scans(data: bytes) -> None:
+    """Walks over the first picture's segments.
+
+    Raises:
+        ValueError: Decoding its scans would take for ever.
+    """
+    scans, place = 0, 2
+    while (found := _MARKER.search(data, place)) and (marker := found[1][0]) != _END:
+        scans += marker == _SCAN
+        place = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
+    if scans > _MOST_SCANS:
+        raise ValueError(f"{scans} passes over one picture are not plausible")
+
+
+def _decoded(image: JpegImagePlugin.JpegImageFile) -> Photo:
+    info = image.info
+    notes: tuple[str, ...] = ()
+    profile = info.get("icc_profile")
+    if image.mode == "CMYK":
+        pixels, profile, note = cmyk_to_srgb(image, profile)
+        notes = (note,)
+    else:
+        pixels = np.asarray(image)
+    is_grey = pixels.ndim == 2
+    return Photo(
+        as_rgb(pixels) if is_grey else pixels,
+        format="jpeg",
+        is_grey=is_grey,
+        icc_profile=profile,
+        exif=info.get("exif"),
+        dpi=info.get("dpi"),
+        notes=notes,
+    )
+
+
+def _left_behind(image: JpegImagePlugin.JpegImageFile, is_whole: bool) -> list[str]:
+    """Names what a JPEG can carry that is not kept, so that nothing vanishes silently."""
+    notes = []
+    if "mp" in image.info:
+        notes.append("further pictures in the file (gain map, stereo or preview) not kept")
+    if not is_whole:
+        notes.append(EXTENDED_XMP_DAMAGED)
+    return notes
+
+
+def write_jpeg(photo: Photo, file: BinaryIO, quality: int) -> None:
+    """Writes an 8-bit photo without alpha; full colour resolution (4:4:4), because halving it blurs edges.
+
+    Raises:
+        OutputError: EXIF, or XMP that cannot be divided, exceeds the 64 KB that a JPEG segment holds.
+    """
+    # JFIF counts whole dots in 16 bits.
+    fits = photo.dpi is not None and all(1 <= round(dots) < 2**16 for dots in photo.dpi)
+    block = photo.exif if fits else exif_with_dpi(photo.exif, photo.dpi)
+    exif = jpeg_segments.EXIF_PREFIX + block if block else b""
+    if len(exif) > jpeg_segments.LONGEST:
+        raise jpeg_segments.too_long("EXIF", len(exif))
+    settings: dict[str, Any] = {"dpi": photo.dpi} if fits else {}
+    Image.fromarray(channels(photo)).save(
+        file,
+        "JPEG",
+        quality=quality,
+        subsampling=0,
+        icc_profile=photo.icc_profile,
+        exif=exif,
+        extra=jpeg_segments.xmp_segments(photo.xmp) + jpeg_segments.resource_segments(photo.resources),
+        **settings,
+    )
+
+
+def jpeg_bytes(pixels: Pixels, quality: int) -> bytes:
+    """Returns 8-bit (H, W, 3) pixels as a JPEG file's content, in full colour and without facts.
+
+    Args:
+        pixels: What is compressed.
+        quality: 1 to 100.
+    """
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality, subsampling=0)
+    return file.getvalue()

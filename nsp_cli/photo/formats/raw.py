@@ -1,0 +1,182 @@
+"""Camera RAW: developed to 16-bit sRGB as the camera would have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from nsp_cli.errors import InputError
+from nsp_cli.photo.colour import srgb_curve, srgb_profile
+from nsp_cli.photo.metadata.raw_exif import first_directory, shot_exif
+from nsp_cli.photo.photo import Photo, Pixels, as_rgb
+from nsp_cli.photo.sniffing import check_size, damaged, read_head
+
+_SUFFIXES = """
+    .3fr .arw .bay .cap .cr2 .cr3 .crw .dcr .dng .erf .fff .gpr .iiq .k25 .kdc .mdc .mef .mos .mrw
+    .nef .nrw .orf .pef .ptx .raf .raw .rw2 .rwl .sr2 .srf .srw .x3f
+"""
+RAW_SUFFIXES = frozenset(_SUFFIXES.split())
+# RAW files that are no plain TIFF say so at the start, or a little later.
+_SIGNATURES = (b"FUJIFILMCCD-RAW", b"FOVb", b"\0MRM", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
+_LATER_SIGNATURES = {4: b"ftypcrx ", 6: b"HEAPCCDR", 8: b"CR"}
+_TIFF = (b"II*\0", b"MM\0*")
+_DNG_VERSION = 50706
+_LEAST_MATRIX = 0.125  # LibRaw leaves a matrix unused whose first value is not above this
+_MOST_EXPOSURE = 3.0
+_KNEE = 0.5  # of the light of white: brightening bends what would come above
+
+
+@dataclass(frozen=True)
+class RawOptions:
+    """How a RAW file is developed.
+
+    Attributes:
+        exposure: In EV, -3 to 3: each step doubles the light, up to the middle of the linear range; above,
+            brightening bends the highlights so that nothing clips which did not before.
+        white_balance: "camera" as shot; "auto" from the mean of the picture; "daylight" of the sensor.
+        half: Half as wide and high, without demosaicing: each 2×2 of the sensor becomes one pixel.
+
+    Raises:
+        ValueError: The exposure is out of range, or the white balance unknown.
+    """
+
+    exposure: float = 0.0
+    white_balance: Literal["camera", "auto", "daylight"] = "camera"
+    half: bool = False
+
+    def __post_init__(self) -> None:
+        if not -_MOST_EXPOSURE <= self.exposure <= _MOST_EXPOSURE:
+            raise ValueError(f"exposure must be -3 to 3 EV, not {self.exposure}")
+        if self.white_balance not in ("camera", "auto", "daylight"):
+            raise ValueError(f"no such white balance: {self.white_balance}")
+
+
+def is_raw(path: Path) -> bool:
+    """Tells whether a file is to be developed rather than decoded.
+
+    A RAW signature or a DNG version tag decides; for files that start like any TIFF, or like nothing
+    known, the suffix does, because most makers' RAW files cannot be told from a TIFF otherwise.
+    """
+    head = read_head(path)
+    if head.startswith(_SIGNATURES) or any(
+        head[at:].startswith(mark) for at, mark in _LATER_SIGNATURES.items()
+    ):
+        return True
+    if head.startswith((b"\xff\xd8\xff", b"\x89PNG", b"RIFF")):
+        return False
+    return path.suffix.lower() in RAW_SUFFIXES or _is_dng(path)
+
+
+def _is_dng(path: Path) -> bool:
+    directory = first_directory(path) if read_head(path).startswith(_TIFF) else None
+    return directory is not None and any(entry.tag == _DNG_VERSION for entry in directory[0].entries)
+
+
+def read_raw(path: Path, max_megapixels: float, options: RawOptions) -> Photo:
+    """Develops a RAW file to 16-bit sRGB, turned upright; a monochrome sensor gives grey.
+
+    Args:
+        path: The file.
+        max_megapixels: Larger ones are refused, by their full size also where `options.half` is asked for.
+        options: How it is developed.
+
+    Raises:
+        InputError: LibRaw does not know the camera, its compression or its colours, or the file is damaged
+            or too large.
+    """
+    import rawpy
+
+    try:
+        with rawpy.imread(str(path)) as raw:
+            check_size(path, raw.sizes.iheight, raw.sizes.iwidth, max_megapixels)
+            notes = _colour_notes(path, raw, options)
+            linear = _developed(raw, options, is_dng=_is_dng(path))
+            exif = shot_exif(path, raw)
+    except rawpy.LibRawFileUnsupportedError as error:
+        raise InputError(
+            f"{path} cannot be developed: "
+            f"LibRaw {libraw_version()} does not know this camera or compression.",
+            "Convert it to DNG with Adobe's DNG Converter, or export a 16-bit TIFF from a RAW program.",
+        ) from error
+    except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
+        raise damaged(path, "RAW", _text(error)) from error
+    pixels = _tones(options.exposure)[linear]
+    if pixels.shape[2] == 1:
+        # Without a profile, because sRGB's is one for colour.
+        return Photo(as_rgb(pixels[:, :, 0]), None, "raw", True, None, exif, notes=notes)
+    return Photo(pixels, None, "raw", False, srgb_profile(), exif, notes=notes)
+
+
+def _colour_notes(path: Path, raw: Any, options: RawOptions) -> tuple[str, ...]:
+    """Says where LibRaw has to guess at colours, and refuses where it would not convert them at all."""
+    notes = []
+    is_known = raw.color_matrix[0][0] > _LEAST_MATRIX or raw.rgb_xyz_matrix.any()
+    if raw.num_colors == 4 and not is_known:
+        raise InputError(
+            f"{path} comes from a sensor of four colours "
+            f"that LibRaw {libraw_version()} cannot turn into RGB.",
+            "Export a 16-bit TIFF from the maker's program.",
+        )
+    if raw.num_colors == 3 and not is_known:
+        notes.append("the camera's colours are not known; they are approximate")
+    if raw.num_colors > 1 and options.white_balance == "camera" and not raw.camera_whitebalance[0] > 0:
+        notes.append("no white balance in the file; taken from the picture")
+    return tuple(notes)
+
+
+def _developed(raw: Any, options: RawOptions, *, is_dng: bool) -> Pixels:
+    """Returns (H, W, 3), or (H, W, 1) from a monochrome sensor, in linear sRGB."""
+    import rawpy
+
+    height, width = raw.sizes.iheight, raw.sizes.iwidth
+    linear: Pixels = raw.postprocess(
+        use_camera_wb=options.white_balance == "camera",
+        use_auto_wb=options.white_balance == "auto",
+        half_size=options.half,
+        # Without automatic brightness, which clips 1 % of the highlights and differs from shot to
+        # shot: a dark result can be brightened later, a clipped one cannot be brought back.
+        no_auto_bright=True,
+        # Many makers' files clip below LibRaw's table, so that white must be looked for; a DNG states it.
+        adjust_maximum_thr=0.0 if is_dng else 0.75,
+        output_bps=16,
+        output_color=rawpy.ColorSpace.sRGB,
+        gamma=(1, 1),
+    )
+    is_full = linear.shape[0] * linear.shape[1] >= height * width
+    return _halved(linear) if options.half and is_full else linear
+
+
+def _halved(linear: Pixels) -> Pixels:
+    """Averages each 2×2, for sensors without a mosaic, whose size LibRaw leaves."""
+    rows, columns = (size - size % 2 for size in linear.shape[:2])
+    wide = linear[:rows, :columns].astype(np.uint32)
+    total = wide[::2, ::2] + wide[1::2, ::2] + wide[::2, 1::2] + wide[1::2, 1::2]
+    mean: Pixels = ((total + 2) // 4).astype(np.uint16)
+    return mean
+
+
+def _tones(exposure: float) -> Pixels:
+    """Returns 65,536 sRGB values by linear ones: the gain of `exposure`, bent above the knee."""
+    light = np.arange(65536) / 65535 * 2**exposure
+    if exposure > 0:
+        # From the knee a hyperbola that begins with the gain's slope and ends in white.
+        slope = (2**exposure - _KNEE) / (1 - _KNEE)
+        share = np.maximum(light - _KNEE, 0) / (2**exposure - _KNEE)
+        light = np.minimum(light, _KNEE) + (1 - _KNEE) * slope * share / (1 + (slope - 1) * share)
+    return srgb_curve(light)
+
+
+def libraw_version() -> str:
+    """Returns the decoder's version, such as "0.22.0"."""
+    import rawpy
+
+    return ".".join(str(part) for part in rawpy.libraw_version)
+
+
+def _text(error: Exception) -> str:
+    """Returns LibRaw's words; rawpy hands them over as bytes."""
+    words = error.args[0] if error.args else ""
+    return words.decode("utf-8", "replace") if isinstance(words, bytes) else str(error)

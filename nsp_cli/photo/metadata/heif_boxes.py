@@ -1,0 +1,176 @@
+"""What the boxes of a HEIF or AVIF file say about its main picture: size, depth, colour, turn, metadata."""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from nsp_cli.photo.metadata.bmff import boxes, file_box, first_box
+from nsp_cli.photo.metadata.patching import clean_exif, set_orientation
+
+ERRORS = (ValueError, LookupError, struct.error)
+"""What damaged boxes raise here."""
+
+_LONGEST = 2**26
+_XMP_TYPE = b"application/rdf+xml"
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """The main picture as its boxes describe it, before any of it is decoded."""
+
+    height: int  # as stored
+    width: int
+    bit_depth: int  # 0 where it is not stated
+    quarter_turns: int  # to the left, to be shown upright
+    mirror: int | None  # after turning: 0 swaps top and bottom, 1 left and right
+    icc_profile: bytes | None
+    primaries: int  # by H.273; 2 where not stated, as transfer
+    transfer: int
+    exif: bytes | None
+    xmp: bytes | None
+    is_cropped: bool
+
+
+def read_facts(path: Path) -> PictureFacts:
+    """Reads the boxes of a file.
+
+    Raises:
+        ValueError, LookupError, struct.error: They are damaged, or describe no picture.
+    """
+    parts = dict(boxes(file_box(path, b"meta")[4:]))
+    properties = _properties(parts[b"iprp"], _main_item(parts[b"pitm"]))
+    kinds: dict[bytes, bytes] = {}
+    for kind, body in properties:
+        kinds.setdefault(kind, body)
+    width, height = struct.unpack_from(">II", kinds[b"ispe"], 4)
+    colours = {body[:4]: body[4:] for kind, body in properties if kind == b"colr"}
+    primaries, transfer = struct.unpack_from(">HH", colours.get(b"nclx", b"\0\2\0\2"))
+    exif, xmp = _metadata(path, parts)
+    return PictureFacts(
+        height,
+        width,
+        _depth(kinds),
+        kinds[b"irot"][0] & 3 if b"irot" in kinds else 0,
+        kinds[b"imir"][0] & 1 if b"imir" in kinds else None,
+        colours.get(b"prof") or colours.get(b"rICC"),
+        primaries,
+        transfer,
+        exif,
+        xmp,
+        b"clap" in kinds,
+    )
+
+
+def stored_depth(path: Path) -> int:
+    """Returns the bits per channel of a file's main picture; 0 where they are not stated, or unreadable."""
+    try:
+        return read_facts(path).bit_depth
+    except (*ERRORS, OSError):
+        return 0
+
+
+def upright(exif: bytes | None, xmp: bytes | None) -> tuple[bytes | None, bytes | None]:
+    """Lets EXIF and XMP say that nothing is to be turned, because in these files the boxes alone decide."""
+    cleaned, is_readable = clean_exif(exif)
+    # Damaged EXIF is handed on, for read_photo to say so.
+    return set_orientation(cleaned, xmp) if is_readable else (exif, xmp)
+
+
+def _main_item(box: bytes) -> int:
+    number: int = struct.unpack_from(">H" if box[0] == 0 else ">I", box, 4)[0]
+    return number
+
+
+def _properties(iprp: bytes, item: int) -> list[tuple[bytes, bytes]]:
+    """Returns kind and body of what is said about an item."""
+    every = list(boxes(first_box(iprp, b"ipco")))
+    table = io.BytesIO(first_box(iprp, b"ipma"))
+    version, wide = _number(table, 1), _number(table, 3) & 1
+    for _ in range(_number(table, 4)):
+        owner = _number(table, 2 if version == 0 else 4)
+        # The highest bit says whether a reader must understand the property.
+        indices = [_number(table, 1 + wide) & (0x7FFF if wide else 0x7F) for _ in range(_number(table, 1))]
+        if owner == item:
+            return [every[index - 1] for index in indices if index > 0]
+    raise ValueError("nothing describes its picture")
+
+
+def _depth(kinds: dict[bytes, bytes]) -> int:
+    """Returns bits per channel as pixi states them, else as the codec's header does."""
+    if b"pixi" in kinds:
+        return kinds[b"pixi"][5]
+    if b"av1C" in kinds:
+        flags = kinds[b"av1C"][2]
+        return (12 if flags & 0x20 else 10) if flags & 0x40 else 8
+    return (kinds[b"hvcC"][17] & 7) + 8 if b"hvcC" in kinds else 0
+
+
+def _metadata(path: Path, parts: dict[bytes, bytes]) -> tuple[bytes | None, bytes | None]:
+    """Returns the first EXIF and the first XMP item."""
+    exif = xmp = None
+    places = _places(parts.get(b"iloc", b""))
+    for item, kind, content in _items(parts.get(b"iinf", b"")):
+        if kind == b"Exif" and exif is None and item in places:
+            data = _content(path, parts, places[item])
+            exif = data[4 + struct.unpack_from(">I", data)[0] :]  # first where the TIFF header stands
+        elif kind == b"mime" and content == _XMP_TYPE and xmp is None and item in places:
+            xmp = _content(path, parts, places[item])
+    return exif, xmp
+
+
+def _items(iinf: bytes) -> list[tuple[int, bytes, bytes]]:
+    """Returns number, kind and MIME type of each item."""
+    items = []
+    for kind, body in boxes(iinf[6 if iinf[:1] == b"\0" else 8 :]):
+        if kind == b"infe" and body[0] >= 2:
+            table = io.BytesIO(body[4:])
+            number = _number(table, 2 if body[0] == 2 else 4)
+            _number(table, 2)
+            name = table.read(4)
+            items.append((number, name, table.read().split(b"\0")[1] if name == b"mime" else b""))
+    return items
+
+
+def _places(iloc: bytes) -> dict[int, tuple[int, list[tuple[int, int]]]]:
+    """Returns by item whether its bytes are in the file (0) or the idat box (1), and where and how many."""
+    table = io.BytesIO(iloc)
+    version, _ = _number(table, 1), _number(table, 3)
+    sizes = _number(table, 2)
+    offset, length, base, index = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
+    places = {}
+    for _ in range(_number(table, 2 if version < 2 else 4)):
+        item = _number(table, 2 if version < 2 else 4)
+        method = _number(table, 2) & 15 if version > 0 else 0
+        _number(table, 2)
+        start = _number(table, base)
+        extents = []
+        for _ in range(_number(table, 2)):
+            _number(table, index if version > 0 else 0)
+            extents.append((start + _number(table, offset), _number(table, length)))
+        places[item] = (method, extents)
+    return places
+
+
+def _content(path: Path, parts: dict[bytes, bytes], place: tuple[int, list[tuple[int, int]]]) -> bytes:
+    method, extents = place
+    if method > 1 or sum(length for _, length in extents) > _LONGEST:
+        raise ValueError("its metadata stands in no plausible place")
+    if method == 1:
+        return b"".join(parts[b"idat"][start : start + length] for start, length in extents)
+    with path.open("rb") as file:
+        return b"".join(_at(file, start, length) for start, length in extents)
+
+
+def _at(file: io.BufferedReader, start: int, length: int) -> bytes:
+    file.seek(start)
+    return file.read(length)
+
+
+def _number(table: io.BytesIO, size: int) -> int:
+    data = table.read(size)
+    if len(data) < size:
+        raise ValueError("a table runs past the end")
+    return int.from_bytes(data, "big")

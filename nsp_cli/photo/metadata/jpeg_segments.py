@@ -1,0 +1,70 @@
+"""The segments of a JPEG that carry metadata: found by walking the file, and made."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from nsp_cli.errors import OutputError
+from nsp_cli.photo.metadata import xmp
+
+LONGEST = 65533  # bytes of content
+EXIF_PREFIX = b"Exif\0\0"
+XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"
+EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
+RESOURCES_PREFIX = b"Photoshop 3.0\0"
+APP1, APP13 = 0xE1, 0xED
+_START_OF_SCAN, _END = 0xDA, 0xD9
+_ALONE = (0x01, *range(0xD0, 0xD9))  # markers without content
+
+
+def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yields marker and content of each segment before the pixels; ends where the file is damaged."""
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker in (_START_OF_SCAN, _END):
+            return
+        if marker == 0xFF or marker in _ALONE:
+            place += 1 if marker == 0xFF else 2
+            continue
+        size = struct.unpack_from(">H", data, place + 2)[0]
+        yield marker, data[place + 4 : place + 2 + size]
+        place += 2 + size
+
+
+def xmp_segments(packet: bytes | None) -> bytes:
+    """Makes the segments of an XMP packet; what exceeds one goes into extended XMP.
+
+    Raises:
+        OutputError: The packet is longer than a segment, and damaged so that it cannot be divided.
+    """
+    if packet is None:
+        return b""
+    try:
+        main, extension = xmp.split(packet, LONGEST - len(XMP_PREFIX))
+    except ValueError as error:
+        raise too_long("XMP", len(packet)) from error
+    made = _segment(APP1, XMP_PREFIX + main)
+    portions = [] if extension is None else xmp.portions(extension, LONGEST - len(EXTENDED_XMP))
+    return made + b"".join(_segment(APP1, EXTENDED_XMP + portion) for portion in portions)
+
+
+def resource_segments(block: bytes | None) -> bytes:
+    """Makes the segments of Photoshop's image resources, however many they take."""
+    block = block or b""
+    step = LONGEST - len(RESOURCES_PREFIX)
+    portions = [block[place : place + step] for place in range(0, len(block), step)]
+    return b"".join(_segment(APP13, RESOURCES_PREFIX + portion) for portion in portions)
+
+
+def too_long(name: str, size: int) -> OutputError:
+    """Makes the error for what does not fit into a segment."""
+    return OutputError(
+        f"The {name} of this photo has {size} bytes; a JPEG holds {LONGEST}.",
+        "Write --format tiff or --format png instead.",
+    )
+
+
+def _segment(marker: int, content: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content

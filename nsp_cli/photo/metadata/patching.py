@@ -1,0 +1,191 @@
+"""The few values in EXIF and XMP that would lie about the new pixels, patched where they stand.
+
+Nothing is decoded and rebuilt, because makers' notes hold offsets into the EXIF block and
+rebuilding breaks them. Everything else in the block stays as the camera wrote it.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+
+from nsp_cli.photo.metadata.ifd import ERRORS, EXIF_IFD, ORIENTATION, Directory, read_block, read_layout
+from nsp_cli.photo.metadata.resolution import are_alike, dpi_block, dpi_of, with_dpi
+
+EXIF_DAMAGED = "EXIF is damaged and not kept"
+_EXIF_PREFIX = b"Exif\0\0"
+_THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 513, 514
+_SHORT, _LONG = 3, 4
+# Width, height: in IFD0 some phones write them, in the Exif directory all do.
+_IFD0_SIZE, _EXIF_SIZE = (256, 257), (40962, 40963)
+_XMP_WIDTHS = (b"tiff:ImageWidth", b"exif:PixelXDimension")
+_XMP_HEIGHTS = (b"tiff:ImageLength", b"exif:PixelYDimension")
+
+
+def clean_exif(data: bytes | None) -> tuple[bytes | None, bool]:
+    """Returns the TIFF block of an EXIF segment without its thumbnail, and whether it was readable.
+
+    A block whose directories cannot be walked is not kept: what points nowhere cannot be patched.
+    """
+    if not data:
+        return None, True
+    block = data.removeprefix(_EXIF_PREFIX)
+    try:
+        return _without_thumbnail(block), True
+    except ERRORS:
+        return None, False
+
+
+def exif_dpi(exif: bytes | None) -> tuple[float, float] | None:
+    """Returns the resolution in a cleaned block, for formats with no place of their own."""
+    try:
+        return None if exif is None else dpi_of(*_directory(exif))
+    except ERRORS:
+        return None
+
+
+def exif_with_dpi(exif: bytes | None, dpi: tuple[float, float] | None) -> bytes | None:
+    """Returns a block that states a resolution, for files with no other place for it."""
+    stated = exif_dpi(exif)
+    if dpi is None or (stated is not None and are_alike(stated, dpi)):
+        return exif
+    return dpi_block(dpi) if exif is None else with_dpi(exif, dpi)
+
+
+def _directory(exif: bytes) -> tuple[Directory, str]:
+    directory, layout = read_block(exif)
+    return directory, layout.order
+
+
+def orientation_of(exif: bytes | None) -> int:
+    """Returns how the stored pixels must be turned for display: 1 to 8, 1 meaning not at all."""
+    if exif is None:
+        return 1
+    layout, start = read_layout(exif)
+    place = _rows(exif, layout.order, start)[0].get(ORIENTATION)
+    value = 1 if place is None else _number(exif, layout.order, place)
+    return value if 1 <= value <= 8 else 1
+
+
+def set_orientation(exif: bytes | None, xmp: bytes | None) -> tuple[bytes | None, bytes | None]:
+    """Says "upright" in both blocks, in EXIF wherever the tag stands."""
+    if exif is not None:
+        layout, start = read_layout(exif)
+        place = _rows(exif, layout.order, start)[0].get(ORIENTATION)
+        exif = exif if place is None else _patched(exif, layout.order, {place: (_SHORT, 1)})
+    return exif, None if xmp is None else _patch_xmp(xmp, (b"tiff:Orientation",), 1)
+
+
+def set_size(
+    exif: bytes | None, xmp: bytes | None, height: int, width: int
+) -> tuple[bytes | None, bytes | None]:
+    """Puts the photo's size into every EXIF and XMP field that states one; adds none."""
+    if exif is not None:
+        exif = _set_exif_size(exif, height, width)
+    if xmp is not None:
+        xmp = _patch_xmp(_patch_xmp(xmp, _XMP_WIDTHS, width), _XMP_HEIGHTS, height)
+    return exif, xmp
+
+
+def _set_exif_size(block: bytes, height: int, width: int) -> bytes:
+    layout, start = read_layout(block)
+    rows, _ = _rows(block, layout.order, start)
+    changes = _size_changes(rows, _IFD0_SIZE, height, width)
+    if EXIF_IFD in rows:
+        inner, _ = _rows(block, layout.order, _number(block, layout.order, rows[EXIF_IFD]))
+        changes |= _size_changes(inner, _EXIF_SIZE, height, width)
+    return _patched(block, layout.order, changes)
+
+
+def _size_changes(
+    rows: dict[int, int], tags: tuple[int, int], height: int, width: int
+) -> dict[int, tuple[int, int]]:
+    """Returns {row: (LONG, value)}; LONG fits into the row whatever type was there before."""
+    return {
+        rows[tag]: (_LONG, value) for tag, value in zip(tags, (width, height), strict=True) if tag in rows
+    }
+
+
+def _without_thumbnail(block: bytes) -> bytes:
+    """Unlinks IFD1 and removes its picture, which shows the photo before denoising.
+
+    Raises:
+        ValueError, struct.error: The block is damaged.
+    """
+    layout, start = read_layout(block)
+    if layout.inline != 4:
+        raise ValueError("an EXIF block is never BigTIFF")
+    rows, link = _rows(block, layout.order, start)
+    if EXIF_IFD in rows:  # prove that it can be walked later, also after other rows were patched
+        inner = _number(block, layout.order, rows[EXIF_IFD])
+        _, end = _rows(block, layout.order, inner)
+        if inner < link and start < end:
+            raise ValueError("its directories overlap")
+    link, second = _second_directory(block, layout.order, start)
+    if second == 0:
+        return block
+    first, end = _thumbnail_range(block, layout.order, second)
+    unlinked = block[:link] + bytes(4) + block[link + 4 :]
+    rest = unlinked[end:].strip(b"\0\xff")  # some cameras pad behind it
+    return unlinked[:first] + (bytes(end - first) + unlinked[end:] if rest else b"")
+
+
+def _second_directory(block: bytes, order: str, start: int) -> tuple[int, int]:
+    """Returns where the link to IFD1 stands and what it says; 0 where there is none."""
+    _, link = _rows(block, order, start)
+    # Some cameras leave the link out altogether where there is no thumbnail.
+    return link, struct.unpack_from(order + "I", block, link)[0] if link + 4 <= len(block) else 0
+
+
+def thumbnail_range(block: bytes) -> tuple[int, int] | None:
+    """Returns where the thumbnail of an EXIF block begins and ends; None without a second directory.
+
+    Raises:
+        ValueError, struct.error: The block is damaged.
+    """
+    layout, start = read_layout(block)
+    _, second = _second_directory(block, layout.order, start)
+    return _thumbnail_range(block, layout.order, second) if second else None
+
+
+def _thumbnail_range(block: bytes, order: str, start: int) -> tuple[int, int]:
+    """Returns where IFD1's JPEG begins and ends; an empty range at the end where it has none."""
+    try:
+        rows = _rows(block, order, start)[0]
+        first = _number(block, order, rows[_THUMBNAIL_OFFSET])
+        end = first + _number(block, order, rows[_THUMBNAIL_LENGTH])
+    except (*ERRORS, KeyError):
+        return len(block), len(block)
+    # Only where a JPEG really is: a wrong offset must not wipe something else.
+    is_jpeg = block[first : first + 2] == b"\xff\xd8"
+    return (first, min(end, len(block))) if is_jpeg else (len(block), len(block))
+
+
+def _rows(block: bytes, order: str, start: int) -> tuple[dict[int, int], int]:
+    """Returns where each tag's 12-byte row begins, and where the link to the next IFD stands."""
+    count = struct.unpack_from(order + "H", block, start)[0]
+    end = start + 2 + 12 * count
+    if end > len(block):
+        raise ValueError("the directory runs past the end")
+    return {struct.unpack_from(order + "H", block, row)[0]: row for row in range(start + 2, end, 12)}, end
+
+
+def _number(block: bytes, order: str, row: int) -> int:
+    kind = struct.unpack_from(order + "H", block, row + 2)[0]
+    value: int = struct.unpack_from(order + ("H" if kind == _SHORT else "I"), block, row + 8)[0]
+    return value
+
+
+def _patched(block: bytes, order: str, changes: dict[int, tuple[int, int]]) -> bytes:
+    """Returns a copy with {row: (type, value)} written into the rows; one value each."""
+    result = bytearray(block)
+    for row, (kind, value) in changes.items():
+        packed = struct.pack(order + ("H" if kind == _SHORT else "I"), value).ljust(4, b"\0")
+        result[row + 2 : row + 12] = struct.pack(order + "HI", kind, 1) + packed
+    return bytes(result)
+
+
+def _patch_xmp(packet: bytes, names: tuple[bytes, ...], value: int) -> bytes:
+    """Replaces a number in both spellings: name="6" and <name>6</name>."""
+    pattern = rb"((?:" + b"|".join(names) + rb")(?:\s*=\s*[\"']|\s*>)\s*)\d+"
+    return re.sub(pattern, rb"\g<1>" + str(value).encode(), packet)

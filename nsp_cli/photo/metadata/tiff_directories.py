@@ -1,0 +1,190 @@
+"""The metadata of a TIFF: its directories, read and written by hand, because tifffile writes no children."""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+from typing import BinaryIO, NamedTuple
+
+from nsp_cli.photo.metadata import ifd
+from nsp_cli.photo.metadata.ifd import Directory, Entry, Layout
+from nsp_cli.photo.metadata.iptc import ERRORS, iptc_record, with_iptc
+from nsp_cli.photo.metadata.resolution import RESOLUTION_TAGS, dpi_of
+from nsp_cli.photo.photo import Photo
+
+XMP, IPTC, RESOURCES, ICC_PROFILE = 700, 33723, 34377, 34675
+_BLOCK_TAGS = frozenset({XMP, IPTC, RESOURCES, ICC_PROFILE})
+# What a TIFF's IFD0 says of itself, and must not take over from another file's EXIF; pointers among it,
+# which stand among the entries only where they are damaged.
+OWN_TAGS = ifd.PIXEL_TAGS | _BLOCK_TAGS | RESOLUTION_TAGS | {ifd.EXIF_IFD, ifd.GPS_IFD, ifd.INTEROP_IFD}
+_BYTE, _LONG, _UNDEFINED = 1, 4, 7
+_LARGEST_BEGINNING = 2**16 - 2**12  # in all less than a JPEG takes of EXIF
+_STRIP_OFFSETS, _STRIP_LENGTHS, _TILE_OFFSETS = 273, 279, 324
+_SUBFILE_TYPE, _REDUCED, _MASK = 254, 1, 4
+
+
+class Facts(NamedTuple):
+    """What a page carries beside its pixels, as `Photo` has it; `damaged` are tags that could not be read."""
+
+    icc_profile: bytes | None
+    exif: bytes | None
+    xmp: bytes | None
+    resources: bytes | None
+    dpi: tuple[float, float] | None
+    damaged: list[int]
+
+
+def read_facts(file: BinaryIO, offset: int) -> Facts:
+    """Reads the metadata of the page whose directory stands at `offset`."""
+    file.seek(0)
+    layout, _ = ifd.read_layout(file.read(16))
+    directory = ifd.read_directory(file, layout, offset)
+    values = {entry.tag: entry.value for entry in directory.entries}
+    resources, record = values.get(RESOURCES), values.get(IPTC)
+    return Facts(
+        values.get(ICC_PROFILE),
+        _exif(file, directory, layout),
+        values.get(XMP),
+        resources if record is None else with_iptc(resources, record),
+        dpi_of(directory, layout.order),
+        directory.damaged,
+    )
+
+
+def about_the_shot(directory: Directory) -> list[Entry]:
+    """Returns what an IFD0 says that is neither about stored pixels nor a block that `Photo` has apart."""
+    return [entry for entry in directory.entries if entry.tag not in OWN_TAGS]
+
+
+def _exif(file: BinaryIO, directory: Directory, layout: Layout) -> bytes | None:
+    """Makes an EXIF block; a maker's note keeps its place in it, if that is near the file's beginning."""
+    shot = dataclasses.replace(directory, entries=about_the_shot(directory))
+    if not shot.entries and not shot.children:
+        return None
+    start = _first_pixel(directory, layout)
+    end = max((_end(child, shot.places[tag], layout) for tag, child in shot.children.items()), default=0)
+    has_note = any(entry.tag == ifd.MAKER_NOTE for entry in _inner(shot).entries)
+    is_usable = layout.inline == 4 and end <= start <= _LARGEST_BEGINNING and not shot.is_damaged
+    if not (has_note and is_usable):
+        return ifd.pack_block(shot, layout.order)
+    file.seek(0)
+    beginning = file.read(start)[8:].rstrip(b"\0")
+    place = max(8 + len(beginning), end)
+    place += place % 2
+    first = Directory([*shot.entries, *_pointers(shot, layout)])
+    block = (ifd.header(layout.order, place) + beginning).ljust(place, b"\0")
+    return block + ifd.pack_directory(first, layout, place)
+
+
+def _inner(directory: Directory) -> Directory:
+    return directory.children.get(ifd.EXIF_IFD, Directory([]))
+
+
+def _first_pixel(directory: Directory, layout: Layout) -> int:
+    """Returns where the pixels begin; 0 where that is not said."""
+    for entry in directory.entries:
+        if entry.tag in (_STRIP_OFFSETS, _TILE_OFFSETS) and entry.kind == _LONG:
+            return int(min(struct.unpack(f"{layout.order}{entry.length}I", entry.value)))
+    return 0
+
+
+def _end(directory: Directory, place: int, layout: Layout) -> int:
+    """Returns where a directory that stands at `place` ends, with its values and children."""
+    table = place + 2 + 12 * (len(directory.entries) + len(directory.children)) + layout.inline
+    values = [directory.places.get(entry.tag, 0) + len(entry.value) for entry in directory.entries]
+    below = [_end(child, directory.places[tag], layout) for tag, child in directory.children.items()]
+    return max([table, *values, *below])
+
+
+def _pointers(directory: Directory, layout: Layout) -> list[Entry]:
+    """Returns entries that point to the children where these stand already."""
+    return [
+        Entry(tag, _LONG, 1, struct.pack(layout.order + "I", directory.places[tag]))
+        for tag in directory.children
+    ]
+
+
+def reserve(photo: Photo, file: BinaryIO) -> bool:
+    """Begins a classic TIFF with the EXIF block itself, so that all in it stays at its offset.
+
+    Makers' notes hold offsets that count from the block's beginning; moved, they lose their meaning.
+    A directory that says "no full-size picture" follows, to which tifffile appends. Damaged blocks are not
+    begun with: what points beyond their end would point into the pixels.
+
+    Returns:
+        Whether anything was written.
+    """
+    if photo.exif is None:
+        return False
+    directory, layout = ifd.read_block(photo.exif)
+    if directory.is_damaged or not directory.children:
+        return False
+    start = len(photo.exif) + len(photo.exif) % 2
+    # With offset and length of pixels, because tifffile would log that it misses them.
+    rows = ((_SUBFILE_TYPE, _REDUCED), (_STRIP_OFFSETS, 0), (_STRIP_LENGTHS, 0))
+    no_picture = [Entry(tag, _LONG, 1, struct.pack(layout.order + "I", value)) for tag, value in rows]
+    file.write((ifd.header(layout.order, start) + photo.exif[8:]).ljust(start, b"\0"))
+    file.write(ifd.pack_directory(Directory(no_picture), layout, start))
+    file.seek(0)  # where tifffile looks for a TIFF to append to
+    return True
+
+
+def append_facts(photo: Photo, file: BinaryIO, *, is_reserved: bool) -> None:
+    """Appends a copy of the directory with the metadata in it, and lets the header point to that.
+
+    What tifffile's own directory says, such as where the pixels are, holds anywhere in the file.
+
+    Args:
+        photo: What the file is made of.
+        file: Written by tifffile.
+        is_reserved: What `reserve` returned.
+    """
+    file.seek(0)
+    layout, offset = ifd.read_layout(file.read(16))
+    if is_reserved:
+        offset = ifd.next_offset(file, layout, offset)
+    written = ifd.read_directory(file, layout, offset)
+    directory = Directory([*_shot_entries(photo, is_reserved), *written.entries, *_block_entries(photo)])
+    if photo.exif is not None and not is_reserved:
+        directory.children.update(ifd.read_block(photo.exif)[0].children)
+    if is_reserved:
+        # What tifffile wrote before the pixels has served, and is no part of the block before it.
+        file.seek(len(photo.exif or b""))
+        file.write(bytes(_first_pixel(written, layout) - file.tell()))
+    end = file.seek(0, 2)
+    start = file.seek(end + end % 2)
+    file.write(ifd.pack_directory(directory, layout, start))
+    file.seek(layout.inline)  # where a header points to its first directory, in BigTIFF too
+    file.write(struct.pack(layout.order + layout.offset_code, start))
+
+
+def _shot_entries(photo: Photo, is_reserved: bool) -> list[Entry]:
+    """Returns IFD0's share of EXIF, with pointers to the children where these stand in the file already."""
+    if photo.exif is None:
+        return []
+    directory, layout = ifd.read_block(photo.exif)
+    return about_the_shot(directory) + (_pointers(directory, layout) if is_reserved else [])
+
+
+def _block_entries(photo: Photo) -> list[Entry]:
+    blocks = [
+        (XMP, _BYTE, photo.xmp),
+        (IPTC, _UNDEFINED, _record(photo.resources)),
+        (RESOURCES, _BYTE, photo.resources),
+        (ICC_PROFILE, _UNDEFINED, photo.icc_profile),
+    ]
+    return [Entry(tag, kind, len(value), value) for tag, kind, value in blocks if value is not None]
+
+
+def _record(resources: bytes | None) -> bytes | None:
+    """Returns the IPTC record, which many programs look for in a tag of its own."""
+    try:
+        return None if resources is None else iptc_record(resources)
+    except ERRORS:
+        return None
+
+
+def is_reduced(directory: Directory, order: str) -> bool:
+    """Tells whether a directory is that of a thumbnail or a mask."""
+    value = next((entry.value for entry in directory.entries if entry.tag == _SUBFILE_TYPE), bytes(4))
+    return bool(int.from_bytes(value, "little" if order == "<" else "big") & (_REDUCED | _MASK))

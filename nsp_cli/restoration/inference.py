@@ -1,0 +1,253 @@
+"""Denoises and enlarges one photo with a blind-spot network, in tiles (paper Sec. 3.2, Eq. 6–9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nsp_cli.device import choose_device, choose_precision, fetch, free_memory
+from nsp_cli.networks import NetworkSpec
+from nsp_cli.ops.pixel_shuffle import pd_downsample, pd_upsample
+from nsp_cli.tiling.grid import Tile, TileGrid
+from nsp_cli.tiling.pixels import begin_paste, cut_tile, pad_bottom_right
+from nsp_cli.tiling.runner import Finish, run_tiles
+
+if TYPE_CHECKING:
+    from nsp_cli.weights.resolve import ResolvedWeights
+
+UpscaleMode = Literal["pd", "direct"]
+UPSCALE_MODES: tuple[str, ...] = get_args(UpscaleMode)
+
+OnProgress = Callable[[int, int], None]
+Network = Callable[[Tensor], Tensor]
+# A tile may take this share of the free memory: allocators round up, and others run too.
+_MEMORY_SHARE = 0.4
+# The best side of a core where any is exact, in pixels that the network takes for neighbours. Larger ones
+# read less of their neighbours again, but on a CPU fresh memory costs more than that (docs/speed.md).
+_BEST_CORE, _BEST_CORE_ON_CUDA = 1024, 2048
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where and how a network runs.
+
+    Attributes:
+        device: Tiles go there; the photo stays in main memory.
+        precision: Of the network's arithmetic; float32 for a tile whose result is not finite.
+        core: Side of a tile's core in photo pixels; None chooses from free memory.
+    """
+
+    device: torch.device
+    precision: torch.dtype
+    core: int | None = None
+
+    @classmethod
+    def choose(cls, device: str = "auto", precision: str = "auto", core: int | None = None) -> Execution:
+        """Picks device and precision by name, "auto" for what suits the machine.
+
+        Raises:
+            DeviceError: A name is unknown or the device absent.
+        """
+        chosen = choose_device(device)
+        return cls(chosen, choose_precision(precision, chosen), core)
+
+
+class Restorer:
+    """A network made ready to restore photos.
+
+    Photos are (3, H, W), uint8, uint16 or float32 in [0, 1], of any size; the result has the same
+    type unless told otherwise. Results are clipped to the type's range, float ones are not.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        spec: NetworkSpec,
+        execution: Execution,
+        metadata: dict[str, str] | None = None,
+        weights: ResolvedWeights | None = None,
+    ) -> None:
+        """Puts the network on its device.
+
+        Args:
+            network: Predicts.
+            spec: How to feed it.
+            execution: Where and how it runs.
+            metadata: What its weights file says.
+            weights: The file, for those who record it.
+        """
+        if execution.device.type == "cuda":
+            # Who asks for float32 means it: TF32 has the digits of float16.
+            torch.backends.cudnn.allow_tf32 = False
+        self.network = network.eval().to(execution.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.spec = spec
+        self.execution = execution
+        self.metadata = metadata or {}
+        self.weights = weights
+
+    def denoise(
+        self,
+        noisy: Tensor,
+        *,
+        mode: UpscaleMode = "pd",
+        noise: Tensor | None = None,
+        dtype: torch.dtype | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Tensor:
+        """Predicts the photo without its noise: an enlargement by t, averaged over t×t pixels.
+
+        Args:
+            noisy: (3, H, W).
+            mode: "pd" is the paper's way, the average of the answers to the t² sub-images (Eq. 7);
+                "direct" keeps more detail, and noise that correlates between neighbours. Networks
+                that are told the noise are not blind and have only this.
+            noise: What such networks are told: (6,) as from `noise_bands`.
+            dtype: Of the result; None for that of `noisy`.
+            on_progress: Called with the photo's pixels done and to do.
+
+        Returns:
+            (3, H, W).
+
+        Raises:
+            ValueError: The mode is unknown, or does not go with the network, or `noise` does not.
+            DeviceError: Memory ends at the smallest tile, or the result is not finite.
+        """
+        stride, network = self._check_mode(mode), self._told(noise)
+        process = partial(self._average if mode == "pd" else self._reduce, network)
+        result = _empty(noisy.shape[1], noisy.shape[2], dtype or noisy.dtype)
+        return self._run(noisy, process, result, stride=stride, on_progress=on_progress)
+
+    def upscale(
+        self,
+        noisy: Tensor,
+        *,
+        mode: UpscaleMode = "direct",
+        noise: Tensor | None = None,
+        dtype: torch.dtype | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Tensor:
+        """Enlarges by t and denoises in one go (Eq. 8, 9).
+
+        Args:
+            noisy: (3, H, W).
+            mode: "pd" interleaves the answers to the sub-images; "direct" gives the photo itself to
+                the network, for noise that hardly correlates between neighbours.
+            noise: As for `denoise`.
+            dtype: Of the result; None for that of `noisy`.
+            on_progress: Called with the photo's pixels done and to do.
+
+        Returns:
+            (3, t·H, t·W).
+
+        Raises:
+            ValueError, DeviceError: As for `denoise`.
+        """
+        stride, scale, network = self._check_mode(mode), self.spec.scale, self._told(noise)
+        process = partial(self._interleave, network) if mode == "pd" else network
+        result = _empty(noisy.shape[1] * scale, noisy.shape[2] * scale, dtype or noisy.dtype)
+        return self._run(noisy, process, result, stride=stride, on_progress=on_progress)
+
+    def _check_mode(self, mode: UpscaleMode) -> int:
+        """Returns how far apart the pixels are that the network takes for neighbours."""
+        if mode not in UPSCALE_MODES:
+            raise ValueError(f"unknown mode {mode!r}; known are {', '.join(UPSCALE_MODES)}")
+        if mode == "pd" and self.spec.is_told_noise:
+            raise ValueError("mode 'pd' is for blind-spot networks")
+        return self.spec.scale if mode == "pd" else 1
+
+    def _told(self, noise: Tensor | None) -> Network:
+        """Returns the network as a function of the picture alone."""
+        if self.spec.is_told_noise != (noise is not None):
+            raise ValueError("noise is for networks that are told it, and for all of them")
+        network: Callable[..., Tensor] = self.network
+        if noise is None:
+            return network
+        given = noise.to(self.execution.device)[None]
+        return lambda tile: network(tile, given)
+
+    def _reduce(self, network: Network, tile: Tensor) -> Tensor:
+        return functional.avg_pool2d(network(tile).float(), self.spec.scale)
+
+    def _average(self, network: Network, tile: Tensor) -> Tensor:
+        answers = self._each(network, pd_downsample(tile, self.spec.scale))
+        return answers.float().view(-1, *tile.shape).mean(dim=0)
+
+    def _interleave(self, network: Network, tile: Tensor) -> Tensor:
+        answers = self._each(network, pd_downsample(tile, self.spec.scale))
+        return pd_upsample(answers, self.spec.scale)
+
+    def _each(self, network: Network, sub_images: Tensor) -> Tensor:
+        """Answers sub-images: at once on a GPU; one by one on a CPU, as fast and with less memory."""
+        if not self._is_cpu:
+            return network(sub_images)
+        return torch.cat([network(sub_image[None]) for sub_image in sub_images])
+
+    @property
+    def _is_cpu(self) -> bool:
+        return self.execution.device.type == "cpu"
+
+    def _run(
+        self,
+        noisy: Tensor,
+        process: Network,
+        restored: Tensor,
+        *,
+        stride: int,
+        on_progress: OnProgress | None,
+    ) -> Tensor:
+        _, height, width = noisy.shape
+        # A sub-image's radius spans `stride` photo pixels a step, and its phase up to one stride less.
+        halo = self.spec.radius * stride + stride - 1
+        grid = TileGrid(height, width, halo, step=stride * self.spec.input_multiple)
+        scale, done = restored.shape[2] // width, 0
+
+        def begin(tile: Tile, precision: torch.dtype) -> Finish:
+            result = self._process(process, noisy, tile, precision)
+            is_finite, paste = fetch(result.isfinite().all()), begin_paste(restored, tile, result, scale)
+
+            def finish() -> bool:
+                if is_usable := bool(is_finite()):
+                    paste()
+                return is_usable
+
+            return finish
+
+        def count(tile: Tile) -> None:
+            nonlocal done
+            done += tile.core_pixels
+            if on_progress:
+                on_progress(done, height * width)
+
+        tiles = grid.plan(self.execution.core or self._core_from_memory(stride))
+        device, precision = self.execution.device, self.execution.precision
+        run_tiles(grid, tiles, begin, device=device, precision=precision, on_done=count)
+        return restored
+
+    def _core_from_memory(self, stride: int) -> int:
+        free = free_memory(self.execution.device) * _MEMORY_SHARE
+        bytes_per_pixel = self.spec.values_per_pixel * self.execution.precision.itemsize
+        # One by one, a tile's sub-images may each be as large as a tile is otherwise.
+        apart = stride if self._is_cpu else 1
+        side = int((free / bytes_per_pixel) ** 0.5) * apart - 2 * self.spec.radius * stride
+        best = _BEST_CORE_ON_CUDA if self.execution.device.type == "cuda" else _BEST_CORE * apart
+        return min(side, best) if self.spec.exact_tiling else side
+
+    @torch.inference_mode()
+    def _process(self, process: Network, noisy: Tensor, tile: Tile, precision: torch.dtype) -> Tensor:
+        height, width = (axis.read_stop - axis.read_start for axis in (tile.rows, tile.columns))
+        read = pad_bottom_right(cut_tile(noisy, tile, self.execution.device)[None], height, width)
+        read = read.contiguous(memory_format=torch.channels_last)
+        enabled = precision is not torch.float32
+        with torch.autocast(self.execution.device.type, precision if enabled else None, enabled=enabled):
+            return process(read)[0].float()
+
+
+def _empty(height: int, width: int, dtype: torch.dtype) -> Tensor:
+    # Pixels lie together in photo files, so the result needs no second copy on its way there.
+    return torch.empty((height, width, 3), dtype=dtype).permute(2, 0, 1)

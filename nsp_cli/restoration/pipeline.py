@@ -1,0 +1,241 @@
+"""The default way to restore a photo: measure its noise, predict, hand detail back, say what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nsp_cli.device import release_memory
+from nsp_cli.noise.conditioning import told_noise
+from nsp_cli.noise.estimation import NoiseProfile, measure_noise
+from nsp_cli.restoration.back_projection import back_projected
+from nsp_cli.restoration.inference import OnProgress, Restorer, UpscaleMode
+from nsp_cli.restoration.recovery import Strength, recover
+
+# Above this level of fine luma noise the PD average is the better prediction (phones at night), below
+# it the direct pass, which keeps more detail and shows no chessboard.
+STRONG_NOISE = 8 / 255
+# Of the time a photo takes, the network's share; for progress only.
+_NETWORK_SHARE = 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class Treatment:
+    """What was measured on a photo, and what follows from it.
+
+    Attributes:
+        noise: What was measured.
+        mode: The network's pass: "direct" or "pd"; None where the photo is left as it is.
+    """
+
+    noise: NoiseProfile
+    mode: UpscaleMode | None
+
+    @property
+    def levels(self) -> tuple[float, float]:
+        """Is the level of luma and of chroma noise, in 8-bit steps."""
+        return min(self.noise.luma, self.noise.most_luma) * 255, self.noise.chroma * 255
+
+    def describe(self) -> str:
+        """Says both in a line for people, levels in 8-bit steps."""
+        if self.noise.is_clean:
+            return "no noise measured"
+        luma, chroma = self.levels
+        levels = f"noise {luma:.1f} luma, {chroma:.1f} chroma (of 255)"
+        return f"{levels}, correlated over {self.noise.correlation_length():.1f} pixels"
+
+
+def choose_treatment(photo: Tensor, *, sees_all: bool = False) -> Treatment:
+    """Measures a (3, H, W) photo and chooses the network's pass, of which students have only "direct"."""
+    noise = measure_noise(photo)
+    if noise.is_clean:
+        return Treatment(noise, None)
+    is_strong = min(noise.fine_luma, noise.most_luma) > STRONG_NOISE
+    return Treatment(noise, "pd" if is_strong and not sees_all else "direct")
+
+
+def denoise(
+    restorer: Restorer,
+    noisy: Tensor,
+    *,
+    strength: Strength | None = None,
+    on_progress: OnProgress | None = None,
+) -> tuple[Tensor, Treatment]:
+    """Denoises a photo as far as its measured noise asks for.
+
+    Args:
+        restorer: Network and device.
+        noisy: (3, H, W) uint8, uint16 or float32 in [0, 1].
+        strength: None for automatic.
+        on_progress: Called with the photo's pixels done and to do.
+
+    Returns:
+        (3, H, W), same type, and what was done. Clean photos and strength 0 give the photo itself.
+
+    Raises:
+        DeviceError: Memory ends at the smallest tile, or the network's result is not finite.
+    """
+    told = restorer.spec.is_told_noise
+    strength, treatment = strength or Strength(), choose_treatment(noisy, sees_all=told)
+    if treatment.mode is None or strength.is_zero:
+        return noisy, Treatment(treatment.noise, None)
+    given = _told(restorer, treatment.noise, strength)
+    prediction = _predict(restorer, noisy, treatment.mode, given, _first_part(on_progress))
+    [result] = _recover(restorer, noisy, prediction, treatment.noise, [strength])
+    _finish_progress(noisy, on_progress)
+    return result, treatment
+
+
+def denoise_by_strengths(
+    restorer: Restorer,
+    noisy: Tensor,
+    strengths: Sequence[Strength],
+    treatment: Treatment,
+    *,
+    wanted: Callable[[Tensor], Tensor] = lambda image: image,
+    on_progress: OnProgress | None = None,
+) -> list[Tensor]:
+    """Denoises as `denoise` does, several times; what strengths have in common is done once.
+
+    Args:
+        restorer: Network and device.
+        noisy: (3, H, W) uint8, uint16 or float32 in [0, 1].
+        strengths: How much to remove.
+        treatment: Chosen on this photo, or on the one that it is a part of.
+        wanted: Cuts out of a (3, H, W) picture what is to be recovered; the network sees all of `noisy`.
+        on_progress: Called with the pixels done and to do, of all strengths.
+
+    Raises:
+        DeviceError: As for `denoise`.
+    """
+    pixels, part = noisy.shape[1] * noisy.shape[2], wanted(noisy)
+    results = dict.fromkeys(strengths, part)
+    groups = _filtered_alike(strengths) if treatment.mode else {}
+    answers: dict[tuple[float, ...], Tensor] = {}
+    for index, (strength, members) in enumerate(groups.items()):
+        given = _told(restorer, treatment.noise, strength)
+        key = () if given is None else tuple(given.tolist())
+        if key not in answers:
+            show = _part_of_several(on_progress, index, len(groups))
+            answers = {key: wanted(_predict(restorer, noisy, treatment.mode or "direct", given, show))}
+        recovered = _recover(restorer, part, answers[key], treatment.noise, members)
+        results |= dict(zip(members, recovered, strict=True))
+    if on_progress:
+        total = max(1, len(groups)) * pixels
+        on_progress(total, total)
+    return [results[strength] for strength in strengths]
+
+
+def _filtered_alike(strengths: Sequence[Strength]) -> dict[Strength, list[Strength]]:
+    """Groups those that remove something by the strength that the network and recovery are told."""
+    groups: dict[Strength, list[Strength]] = {}
+    for strength in strengths:
+        if not strength.is_zero:
+            groups.setdefault(strength.at_least_one, []).append(strength)
+    return groups
+
+
+def _part_of_several(on_progress: OnProgress | None, index: int, count: int) -> OnProgress | None:
+    if on_progress is None:
+        return None
+    return lambda done, total: on_progress(index * total + int(done * _NETWORK_SHARE), count * total)
+
+
+def _predict(
+    restorer: Restorer,
+    noisy: Tensor,
+    mode: UpscaleMode,
+    told: Tensor | None,
+    on_progress: OnProgress | None,
+) -> Tensor:
+    return restorer.denoise(noisy, mode=mode, noise=told, dtype=_halfway_type(noisy), on_progress=on_progress)
+
+
+def _recover(
+    restorer: Restorer, noisy: Tensor, prediction: Tensor, noise: NoiseProfile, strengths: Sequence[Strength]
+) -> list[Tensor]:
+    """Recovers on the GPU that there is; other devices were not tried, and one too small is no error."""
+    sees_all, device = restorer.spec.is_told_noise, restorer.execution.device
+    given = noisy, prediction, noise, strengths
+    if device.type == "cuda":
+        with suppress(torch.OutOfMemoryError):
+            return recover(*given, sees_all=sees_all, device=device)
+        release_memory(device)
+    return recover(*given, sees_all=sees_all)
+
+
+def upscale(
+    restorer: Restorer,
+    noisy: Tensor,
+    *,
+    mode: Literal["auto", "pd", "direct"] = "auto",
+    strength: Strength | None = None,
+    on_progress: OnProgress | None = None,
+) -> tuple[Tensor, Treatment]:
+    """Enlarges a photo so that, scaled down again, it is what `denoise` makes of it.
+
+    Args:
+        restorer: Network and device.
+        noisy: (3, H, W) uint8, uint16 or float32 in [0, 1].
+        mode: The network's pass; "auto" chooses by the measured noise. Students have only "direct".
+        strength: None for automatic; 0 enlarges with the noise.
+        on_progress: Called with the photo's pixels done and to do.
+
+    Returns:
+        (3, t·H, t·W), same type, and what was done. The mean of every t×t pixels is the denoised
+        photo's, up to rounding and clipping.
+
+    Raises:
+        ValueError: The network is a student, and the mode is "pd".
+        DeviceError: As for `denoise`.
+    """
+    told = restorer.spec.is_told_noise
+    strength, measured = strength or Strength(), choose_treatment(noisy, sees_all=told)
+    chosen: UpscaleMode = (measured.mode or "direct") if mode == "auto" else mode
+    enlarged = restorer.upscale(
+        noisy,
+        mode=chosen,
+        noise=_told(restorer, measured.noise, strength),
+        dtype=_halfway_type(noisy),
+        on_progress=_first_part(on_progress),
+    )
+    prediction = _scaled_down(enlarged, restorer.spec.scale)
+    target = noisy
+    if measured.mode is not None and not strength.is_zero:
+        [target] = _recover(restorer, noisy, prediction, measured.noise, [strength])
+    result = back_projected(enlarged, target, restorer.spec.scale)
+    _finish_progress(noisy, on_progress)
+    return result, Treatment(measured.noise, chosen)
+
+
+def _told(restorer: Restorer, noise: NoiseProfile, strength: Strength) -> Tensor | None:
+    if not restorer.spec.is_told_noise:
+        return None
+    return told_noise(noise, luma=strength.luma, chroma=strength.chroma)
+
+
+def _halfway_type(photo: Tensor) -> torch.dtype:
+    # An eighth of an 8-bit level, at half the memory.
+    return torch.float16 if photo.dtype == torch.uint8 else torch.float32
+
+
+def _scaled_down(image: Tensor, scale: int) -> Tensor:
+    return functional.avg_pool2d(image.float(), scale).to(image.dtype)
+
+
+def _first_part(on_progress: OnProgress | None) -> Callable[[int, int], None] | None:
+    if on_progress is None:
+        return None
+    return lambda done, total: on_progress(int(done * _NETWORK_SHARE), total)
+
+
+def _finish_progress(photo: Tensor, on_progress: OnProgress | None) -> None:
+    if on_progress:
+        pixels = photo.shape[1] * photo.shape[2]
+        on_progress(pixels, pixels)

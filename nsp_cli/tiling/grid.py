@@ -1,0 +1,95 @@
+"""Tiles of a photo: geometry only, knows no network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of one axis: what a tile answers for, and what it reads to do so.
+
+    Attributes:
+        start: First pixel of the core.
+        stop: One past the core's last.
+        read_start: First pixel read; at most `start`.
+        read_stop: One past the last pixel read.
+    """
+
+    start: int
+    stop: int
+    read_start: int
+    read_stop: int
+
+    def core_in_read(self, scale: int) -> slice:
+        """Returns where the core lies in what was read, enlarged by `scale`."""
+        return slice((self.start - self.read_start) * scale, (self.stop - self.read_start) * scale)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A core and the halo around it."""
+
+    rows: Span
+    columns: Span
+
+    @property
+    def core_pixels(self) -> int:
+        return (self.rows.stop - self.rows.start) * (self.columns.stop - self.columns.start)
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """A photo, the grid that tiles keep to, and the context they need.
+
+    Attributes:
+        height: Of the photo in pixels.
+        width: Of the photo in pixels.
+        halo: Context around a core in photo pixels; rounded up to a multiple of `step` and cut off
+            at the photo's edge, never padded here.
+        step: Tile origins lie on this grid, so that PD takes the same pixels into each sub-image.
+            What a tile reads ends on it too, up to step − 1 pixels past the photo's end.
+    """
+
+    height: int
+    width: int
+    halo: int
+    step: int
+
+    def plan(self, core: int) -> list[Tile]:
+        """Covers the photo with disjoint cores, each read with a halo of real neighbours.
+
+        Every pixel lies in exactly one core, so stitching is a copy and nothing is blended.
+        If the network's receptive-field radius is at most `halo`, the result equals one whole pass.
+
+        Args:
+            core: Side of a core; rounded down to a multiple of `step`, at least one step.
+        """
+        return self._cover(0, self.height, 0, self.width, max(self.step, core // self.step * self.step))
+
+    def split(self, tile: Tile) -> list[Tile]:
+        """Cuts a core into up to four, each with its own halo; none if it is a single step."""
+        rows, columns = tile.rows, tile.columns
+        side = max(rows.stop - rows.start, columns.stop - columns.start)
+        if side <= self.step:
+            return []
+        core = self._round_up(-(-side // 2))
+        return self._cover(rows.start, rows.stop, columns.start, columns.stop, core)
+
+    def _cover(self, top: int, bottom: int, left: int, right: int, core: int) -> list[Tile]:
+        return [
+            Tile(
+                self._span(row, min(row + core, bottom), self.height),
+                self._span(column, min(column + core, right), self.width),
+            )
+            for row in range(top, bottom, core)
+            for column in range(left, right, core)
+        ]
+
+    def _span(self, start: int, stop: int, size: int) -> Span:
+        halo = self._round_up(self.halo)
+        read_stop = min(self._round_up(size), self._round_up(stop) + halo)
+        return Span(start, stop, max(0, start - halo), read_stop)
+
+    def _round_up(self, value: int) -> int:
+        return -(-value // self.step) * self.step

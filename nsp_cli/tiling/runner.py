@@ -1,0 +1,84 @@
+"""Takes a photo's tiles through a device; a CUDA GPU works on the next tile while one is written."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+import torch
+
+from nsp_cli.device import release_memory
+from nsp_cli.errors import DeviceError
+from nsp_cli.tiling.grid import Tile, TileGrid
+
+Finish = Callable[[], bool]
+Begin = Callable[[Tile, torch.dtype], Finish]
+
+
+def run_tiles(
+    grid: TileGrid,
+    tiles: Iterable[Tile],
+    begin: Begin,
+    *,
+    device: torch.device,
+    precision: torch.dtype,
+    on_done: Callable[[Tile], None],
+) -> None:
+    """Begins and finishes every tile.
+
+    Args:
+        grid: Splits those for which memory is too small.
+        tiles: In order.
+        begin: Starts a tile in a precision. Returns what waits until it is done and writes it, or answers
+            False where the result is not finite; that tile is begun again in float32.
+        device: Where tiles are processed.
+        precision: Of the arithmetic.
+        on_done: Called when a tile is written.
+
+    Raises:
+        DeviceError: Memory ends at the smallest tile, or a result is not finite in float32.
+    """
+    pending = deque((tile, precision) for tile in tiles)
+    begun: deque[tuple[Tile, torch.dtype, Finish]] = deque()
+    ahead = 1 if device.type == "cuda" else 0
+    while pending or begun:
+        if pending:
+            tile, chosen = pending.popleft()
+            if finish := _begin_if_it_fits(begin, tile, chosen, device):
+                begun.append((tile, chosen, finish))
+            else:
+                pending.extendleft((part, chosen) for part in reversed(_halved(grid, tile)))
+        if len(begun) > ahead or (begun and not pending):
+            tile, chosen, finish = begun.popleft()
+            if finish():
+                on_done(tile)
+            else:
+                pending.appendleft((tile, _exact_instead_of(chosen)))
+
+
+def _begin_if_it_fits(
+    begin: Begin, tile: Tile, precision: torch.dtype, device: torch.device
+) -> Finish | None:
+    try:
+        return begin(tile, precision)
+    except torch.OutOfMemoryError:
+        pass
+    # Only here, past the handler, is nothing of the failed attempt held any more.
+    release_memory(device)
+    return None
+
+
+def _halved(grid: TileGrid, tile: Tile) -> list[Tile]:
+    parts = grid.split(tile)
+    if not parts:
+        raise DeviceError("out of memory at the smallest tile", "Close other programs or use --device cpu.")
+    return parts
+
+
+def _exact_instead_of(precision: torch.dtype) -> torch.dtype:
+    if precision == torch.float32:
+        raise DeviceError(
+            "the network's result is not finite, also in float32",
+            "The weights may be damaged: try nsp weights verify, or another --model.",
+        )
+    return torch.float32

@@ -1,0 +1,239 @@
+"""From folders of noisy photos to what can be drawn from: windows of decoded photos, and facts."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from nsp_cli.errors import InputError, TrainingError, counted
+from nsp_cli.photo import PHOTO_SUFFIXES, CameraFacts, camera_facts, read_photo
+from nsp_cli.training.data.photo_cache import PhotoCache, Pixels, read_window
+
+# A crop smaller than this is mostly border to a network that sees 60 pixels around.
+SMALLEST_SIDE = 120
+
+
+@dataclass(frozen=True)
+class TrainingPhoto:
+    """A decoded photo on disk, or a window of one.
+
+    Attributes:
+        source: The photo's file.
+        file: The array that holds its pixels, (H, W, 3), 8 or 16 bits.
+        top, left, height, width: The window of the array that is meant.
+        noise: Noise level as `noise_level` measures it.
+        facts: Camera and ISO.
+        checksum: Of the array.
+    """
+
+    source: Path
+    file: Path
+    top: int
+    left: int
+    height: int
+    width: int
+    noise: float
+    facts: CameraFacts
+    checksum: int
+
+    @property
+    def side(self) -> int:
+        return min(self.height, self.width)
+
+    @property
+    def megapixels(self) -> float:
+        return self.height * self.width / 1e6
+
+    def read(self, top: int, left: int, height: int, width: int) -> Pixels:
+        """Copies a part of the window, (height, width, 3)."""
+        return read_window(self.file, self.top + top, self.left + left, height, width)
+
+
+@dataclass(frozen=True)
+class PhotoPool:
+    """What some folders gave to train on.
+
+    Attributes:
+        photos: Decoded photos or windows of them.
+        skipped: Path and reason of every file that could not be used.
+        found: How many photos the folders hold.
+    """
+
+    photos: tuple[TrainingPhoto, ...]
+    skipped: tuple[tuple[Path, str], ...]
+    found: int
+
+    @property
+    def megapixels(self) -> float:
+        """Counts what is kept, not what the files hold."""
+        return sum(photo.megapixels for photo in self.photos)
+
+    def describe(self) -> str:
+        """Says how much there is."""
+        return f"{counted(len(self.photos), 'noisy photo')}, {self.megapixels:.1f} MP"
+
+    @property
+    def checksum(self) -> int:
+        """Tells one pool from another, so that a run is not resumed on other photos unnoticed."""
+        places = [(p.checksum, p.top, p.left, p.height, p.width) for p in self.photos]
+        return zlib.crc32(repr(places).encode())
+
+
+def find_photos(folder: Path) -> list[Path]:
+    """Lists the photos below a folder in a fixed order; hidden files and folders are left out.
+
+    Raises:
+        InputError: The folder does not exist or is no folder.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: not a folder", "Give the folder that holds your noisy photos.")
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in PHOTO_SUFFIXES
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def load_pool(
+    folders: Sequence[Path],
+    cache: PhotoCache,
+    *,
+    crop: int,
+    seed: int,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> PhotoPool:
+    """Decodes the photos below some folders into the cache, or finds them there.
+
+    Where they hold more than the cache's limit, each photo gives a random window of its share, and
+    where that would be less than a crop, only as many randomly chosen photos are read as give one
+    crop each.
+
+    Args:
+        folders: Searched recursively; a photo that lies below two of them counts once.
+        cache: Where the decoded photos go.
+        crop: Side of the crops that will be drawn.
+        seed: Decides the windows and the choice.
+        on_progress: Called with the photos done and to do.
+
+    Raises:
+        InputError: A folder does not exist.
+        TrainingError: No photo could be used, or the disk is full.
+    """
+    paths = _find_each_once(folders)
+    files = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    key = zlib.crc32(repr((files, crop, seed)).encode())
+    pool = _read_index(cache, key) or _decode(paths, cache, crop, seed, on_progress)
+    if not pool.photos:
+        where = ", ".join(str(folder) for folder in folders)
+        reason = pool.skipped[0][1] if pool.skipped else f"found no photo of a known type below {where}"
+        raise TrainingError(
+            f"nothing to train on: {reason}", "A few noisy JPEG, PNG, TIFF or RAW files will do."
+        )
+    _write_index(cache, key, pool)
+    return pool
+
+
+def _find_each_once(folders: Sequence[Path]) -> list[Path]:
+    """Lists the photos below all folders; one lies below two where they overlap or links lead to it."""
+    found: dict[Path, Path] = {}
+    for folder in folders:
+        for path in find_photos(folder):
+            found.setdefault(path.resolve(), path)
+    return list(found.values())
+
+
+def _decode(
+    paths: list[Path],
+    cache: PhotoCache,
+    crop: int,
+    seed: int,
+    on_progress: Callable[[int, int], None] | None,
+) -> PhotoPool:
+    # Counted at three bytes a pixel; 16 bits take six.
+    most = max(1, cache.limit // (6 * crop**2))
+    rng = np.random.default_rng(seed)
+    chosen = sorted(rng.choice(len(paths), most, replace=False)) if len(paths) > most else range(len(paths))
+    share = max(crop**2 * 6, cache.limit // max(1, len(chosen)))
+
+    def load(number: int) -> TrainingPhoto | tuple[Path, str]:
+        try:
+            return _load(paths[number], cache, share, np.random.default_rng([seed, number]), f"{number}")
+        except InputError as error:
+            return paths[number], error.message
+
+    results = []
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
+        for result in threads.map(load, chosen):
+            results.append(result)
+            if on_progress:
+                on_progress(len(results), len(chosen))
+    photos = tuple(result for result in results if isinstance(result, TrainingPhoto))
+    return PhotoPool(photos, tuple(r for r in results if isinstance(r, tuple)), len(paths))
+
+
+def _load(path: Path, cache: PhotoCache, share: int, rng: np.random.Generator, name: str) -> TrainingPhoto:
+    photo = read_photo(path)
+    height, width = photo.height, photo.width
+    if min(height, width) < SMALLEST_SIDE:
+        raise InputError(f"{path}: {width}×{height} is too small, both sides need {SMALLEST_SIDE} pixels")
+    shrink = min(1.0, (share / photo.pixels.nbytes) ** 0.5)
+    rows, columns = max(SMALLEST_SIDE, int(height * shrink)), max(SMALLEST_SIDE, int(width * shrink))
+    top, left = rng.integers(0, height - rows + 1), rng.integers(0, width - columns + 1)
+    window = np.ascontiguousarray(photo.pixels[top : top + rows, left : left + columns])
+    file = cache.store(name, window)
+    checksum = zlib.crc32(window.data)
+    return TrainingPhoto(path, file, 0, 0, rows, columns, noise_level(window), camera_facts(photo), checksum)
+
+
+def noise_level(pixels: Pixels) -> float:
+    """Estimates how noisy a photo is, in 8-bit levels, robustly against edges and texture.
+
+    Median absolute diagonal difference after 2×2 averaging, which sees the correlated noise that
+    demosaicing and JPEG leave; good for telling a night shot from a sunny one, not for more.
+    """
+    white = np.iinfo(pixels.dtype).max
+    height, width = (side // 4 * 4 for side in pixels.shape[:2])
+    image = torch.from_numpy(pixels[:height, :width].astype(np.float32) * (255 / white)).permute(2, 0, 1)
+    image = functional.avg_pool2d(image[None], 2)
+    top, bottom = image[..., 0::2, :], image[..., 1::2, :]
+    diagonal = (top[..., 0::2] - top[..., 1::2] - bottom[..., 0::2] + bottom[..., 1::2]) / 2
+    return float(diagonal.abs().median()) / 0.6745
+
+
+def _write_index(cache: PhotoCache, key: int, pool: PhotoPool) -> None:
+    path = cache.folder / "index.json"
+    partial = path.with_suffix(".partial")
+    content = {"key": key, "pool": asdict(pool)}
+    partial.write_text(json.dumps(content, default=os.fspath), encoding="utf-8")
+    partial.replace(path)
+
+
+def _read_index(cache: PhotoCache, key: int) -> PhotoPool | None:
+    """Returns what an earlier start of the run decoded, if the files are the same and all there."""
+    try:
+        content: dict[str, Any] = json.loads((cache.folder / "index.json").read_text(encoding="utf-8"))
+        if content["key"] != key:
+            return None
+        photos = tuple(_photo_from(fields) for fields in content["pool"]["photos"])
+        skipped = tuple((Path(path), reason) for path, reason in content["pool"]["skipped"])
+        pool = PhotoPool(photos, skipped, content["pool"]["found"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return pool if all(photo.file.is_file() for photo in photos) else None
+
+
+def _photo_from(fields: dict[str, Any]) -> TrainingPhoto:
+    given = fields | {"source": Path(fields["source"]), "file": Path(fields["file"])}
+    return TrainingPhoto(**given | {"facts": CameraFacts(**fields["facts"])})

@@ -1,0 +1,229 @@
+"""Which of two sets of weights suits some photos better, told without clean ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import fmean, stdev
+
+import torch
+from torch import Tensor
+
+from nsp_cli.evaluation.metrics import psnr
+from nsp_cli.noise.estimation import measure_noise
+from nsp_cli.noise.synthesis import sample_noise
+from nsp_cli.ops.pixels import to_unit_range
+from nsp_cli.restoration import pipeline
+from nsp_cli.restoration.inference import OnProgress, Restorer
+from nsp_cli.training.data.pairs import make_pairs
+
+# A gain must be this many times its standard error: one chance in forty that there is none.
+SURE = 2.0
+
+VALIDATION = "PSNR of the pairs given (dB)"
+ERROR = "error estimated by recorruption (levels²)"
+LOSS = "blind-spot loss (levels)"
+
+_PAIRS = 6
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure of two candidates on the same pictures.
+
+    Attributes:
+        title: With its unit.
+        before, after: Of each picture.
+        digits: Worth showing.
+        falls: Whether less is better.
+    """
+
+    title: str
+    before: tuple[float, ...]
+    after: tuple[float, ...]
+    digits: int
+    falls: bool = True
+
+    @property
+    def gain(self) -> float:
+        """The mean improvement; above 0 is better, whichever way the measure goes."""
+        return fmean(self._gains())
+
+    @property
+    def uncertainty(self) -> float:
+        """The standard error of the gain over the pictures; infinite of a single one."""
+        gains = self._gains()
+        return stdev(gains) / math.sqrt(len(gains)) if len(gains) > 1 else math.inf
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is one picture only, which tells no gain from chance."""
+        return len(self.before) == 1
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the gain is more than chance."""
+        return self.gain > SURE * self.uncertainty
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the loss is more than chance."""
+        return self.gain < -SURE * self.uncertainty
+
+    def _gains(self) -> list[float]:
+        sign = -1 if self.falls else 1
+        return [sign * (after - before) for before, after in zip(self.before, self.after, strict=True)]
+
+    def show(self, values: Sequence[float]) -> str:
+        """Writes the mean of one candidate's values."""
+        return f"{fmean(values):.{self.digits}f}"
+
+    def show_gain(self) -> str:
+        """Writes the gain, and its uncertainty where it is known."""
+        gain = f"{self.gain:+.{self.digits}f}"
+        return gain if self.is_single else f"{gain} ± {self.uncertainty:.{self.digits}f}"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How new weights compare with the ones before.
+
+    Attributes:
+        measures: The first decides.
+        regions: Number of pictures that were held out.
+    """
+
+    measures: tuple[Measure, ...]
+    regions: int
+
+    @property
+    def decisive(self) -> Measure:
+        """Is the measure that the verdict goes by."""
+        return self.measures[0]
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the new weights are to be recommended."""
+        return self.decisive.is_better
+
+
+def judge(
+    before: Restorer,
+    after: Restorer,
+    pictures: Sequence[Tensor],
+    *,
+    pd_factor: int | None,
+    validation: Sequence[tuple[Tensor, Tensor]] = (),
+    on_progress: OnProgress | None = None,
+) -> Judgement | None:
+    """Compares two networks with the default way to denoise.
+
+    Args:
+        before: What is there already.
+        after: What was trained.
+        pictures: (3, H, W) noisy ones that neither was trained on, at least 64 pixels a side.
+        pd_factor: s, that blind-spot loss is measured with; None for students, which have none.
+        validation: Noisy and clean uint8 pictures, where there are some; then their PSNR decides.
+        on_progress: Called with the comparisons done and to do.
+
+    Returns:
+        None where there is nothing to compare on.
+    """
+    compare = _Comparison(before, after, (1 + bool(pd_factor)) * len(pictures) + len(validation), on_progress)
+    measures = []
+    if validation:
+        measures.append(compare(VALIDATION, 2, partial(_true_psnr, validation), len(validation), falls=False))
+    if pictures:
+        measures.append(compare(ERROR, 2, partial(_error, pictures), len(pictures)))
+    if pictures and pd_factor:
+        measures.append(compare(LOSS, 3, partial(_loss, pictures, pd_factor), len(pictures)))
+    return Judgement(tuple(measures), len(pictures)) if measures else None
+
+
+class _Comparison:
+    """Measures both candidates on one picture after the other, and tells how far it is."""
+
+    def __init__(self, before: Restorer, after: Restorer, total: int, on_progress: OnProgress | None) -> None:
+        self._before, self._after, self._on_progress = before, after, on_progress
+        self._done, self._total = 0, total
+
+    def __call__(
+        self,
+        title: str,
+        digits: int,
+        measure: Callable[[Restorer, int], float],
+        count: int,
+        *,
+        falls: bool = True,
+    ) -> Measure:
+        before, after = zip(*(self._both(measure, index) for index in range(count)), strict=True)
+        return Measure(title, before, after, digits, falls)
+
+    def _both(self, measure: Callable[[Restorer, int], float], index: int) -> tuple[float, float]:
+        found = measure(self._before, index), measure(self._after, index)
+        self._done += 1
+        if self._on_progress:
+            self._on_progress(self._done, self._total)
+        return found
+
+
+def _true_psnr(pairs: Sequence[tuple[Tensor, Tensor]], restorer: Restorer, index: int) -> float:
+    noisy, clean = pairs[index]
+    return psnr(pipeline.denoise(restorer, noisy)[0], clean)
+
+
+def _error(pictures: Sequence[Tensor], restorer: Restorer, index: int) -> float:
+    return recorrupted_error(restorer, pictures[index], seed=index)
+
+
+def _loss(pictures: Sequence[Tensor], pd_factor: int, restorer: Restorer, index: int) -> float:
+    return blind_spot_loss(restorer, pictures[index], pd_factor, seed=index)
+
+
+def recorrupted_error(restorer: Restorer, noisy: Tensor, *, seed: int) -> float:
+    """Estimates the squared error of denoising a picture, without the clean one.
+
+    Noise n like the measured one is added for the input and subtracted for the target: the noise in
+    y + n and y − n is then independent of each other, so the mean of (f(y + n) − (y − n))² is the
+    error against the clean picture plus the target's noise, which is subtracted (Pang et al.,
+    Recorrupted-to-Recorrupted, CVPR 2021). It is the error on √2 times as strong noise, and as right
+    as the measurement of the noise.
+
+    Args:
+        restorer: Network and device.
+        noisy: (3, H, W), at least 64 pixels a side.
+        seed: Of the noise; the same for candidates that are compared.
+
+    Returns:
+        Mean squared error in 8-bit levels²; differences mean more than the value.
+    """
+    picture, profile = to_unit_range(noisy), measure_noise(noisy)
+    noise = sample_noise(profile, picture, torch.Generator().manual_seed(seed))
+    denoised, _ = pipeline.denoise(restorer, picture + noise)
+    error = (denoised - (picture - noise)).square().mean()
+    in_target = 2 * noise.square().mean()
+    return float(error - in_target) * 255**2
+
+
+@torch.inference_mode()
+def blind_spot_loss(restorer: Restorer, noisy: Tensor, pd_factor: int, *, seed: int) -> float:
+    """Measures how well the network predicts the next finer scale: what training makes small (Sec. 3.3).
+
+    Returns:
+        Mean absolute error in 8-bit levels, over six random pairs.
+    """
+    multiple = pd_factor * restorer.spec.input_multiple
+    height, width = (side // multiple * multiple for side in noisy.shape[-2:])
+    inputs, targets = make_pairs(
+        to_unit_range(noisy)[None, :, :height, :width],
+        s=pd_factor,
+        t=restorer.spec.scale,
+        pairs=_PAIRS,
+        generators=[torch.Generator().manual_seed(seed)],
+    )
+    device, precision = restorer.execution.device, restorer.execution.precision
+    with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+        predicted = restorer.network(inputs.to(device))
+    return float((predicted.float().cpu() - targets).abs().mean()) * 255

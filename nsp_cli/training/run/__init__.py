@@ -1,0 +1,1 @@
+"""A training run: recipe, trainer, loop, checkpoints and distributed processes."""

@@ -1,0 +1,189 @@
+"""From drawn crops to the network's inputs and targets, on the device; and drawing ahead of it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from nsp_cli.device import pinned, to_device
+from nsp_cli.networks import NetworkSpec
+from nsp_cli.ops.pixels import to_unit_range
+from nsp_cli.training.data.pairs import make_pairs
+from nsp_cli.training.data.pool import PhotoPool
+from nsp_cli.training.data.sampler import Crop, CropSampler
+from nsp_cli.training.run.distributed import World
+from nsp_cli.training.run.recipe import Recipe
+from nsp_cli.training.run.task import Batch
+from nsp_cli.training.seeded_random import generator_for
+from nsp_cli.training.simulation.sensor import SensorNoise, add_sensor_noise
+
+Drawn = TypeVar("Drawn")
+
+# Keeps the randomness of pairs apart from that of the crop they are made of.
+_PAIRS = 1
+
+
+class PairTask:
+    """To predict the next finer scale of noisy photos without seeing the predicted pixel (paper Sec. 3.3)."""
+
+    def __init__(
+        self, pool: PhotoPool, recipe: Recipe, spec: NetworkSpec, world: World | None = None
+    ) -> None:
+        """Sorts the photos.
+
+        Args:
+            pool: What to train on.
+            recipe: How.
+            spec: Of the network.
+            world: The processes that share the batches.
+
+        Raises:
+            TrainingError: No photo is large enough for the network.
+        """
+        self.recipe, self._scale, self._pool = recipe, spec.scale, pool
+        self._sampler = CropSampler(
+            pool.photos,
+            crop=recipe.crop,
+            batch=recipe.batch,
+            multiple=recipe.pd_factor * spec.input_multiple,
+            simulated=recipe.simulated,
+            noise_emphasis=recipe.noise_emphasis,
+            rank=(world or World()).rank,
+        )
+
+    @property
+    def pd_factor(self) -> int:
+        """As in `Task`; so are the others."""
+        return self.recipe.pd_factor
+
+    @property
+    def checksum(self) -> int:
+        return self._pool.checksum
+
+    @property
+    def data(self) -> str:
+        return self._pool.describe()
+
+    def describe(self) -> str:
+        recipe = self.recipe
+        return f"s = {recipe.pd_factor}, t = {self._scale}, n = {recipe.targets}, {recipe.strategy} targets"
+
+    def draw(self, seed: int, step: int) -> CropStack:
+        return stack(self._sampler.draw(seed, step))
+
+    def make_batch(self, drawn: CropStack, *, seed: int, step: int, device: torch.device) -> Batch:
+        inputs, targets = make_batch(drawn, self.recipe, self._scale, seed=seed, step=step, device=device)
+        return Batch((inputs,), targets)
+
+
+@dataclass(frozen=True, eq=False)
+class CropStack:
+    """A step's crops of one process.
+
+    Attributes:
+        pixels: (B, 3, S, S): bytes where all crops are, for they travel faster, else floats in [0, 1].
+        noises: As of each `Crop`; so are the numbers.
+        numbers: Decide the crops' randomness.
+    """
+
+    pixels: Tensor
+    noises: tuple[SensorNoise | None, ...]
+    numbers: tuple[int, ...]
+
+    def pin_memory(self) -> CropStack:
+        return replace(self, pixels=pinned(self.pixels))
+
+
+def stack(crops: Sequence[Crop]) -> CropStack:
+    """Puts a step's crops together, which takes long enough for a GPU to notice: do it ahead."""
+    pixels = [crop.pixels for crop in crops]
+    if len({one.dtype for one in pixels}) > 1:
+        pixels = list(map(to_unit_range, pixels))
+    noises, numbers = tuple(crop.noise for crop in crops), tuple(crop.number for crop in crops)
+    return CropStack(torch.stack(pixels), noises, numbers)
+
+
+def make_batch(
+    drawn: CropStack, recipe: Recipe, scale: int, *, seed: int, step: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Makes the pairs of a step.
+
+    A crop's randomness depends on its number in the step alone, so two processes with half of the
+    crops each make the same pairs as one process with all.
+
+    Returns:
+        Inputs (P·B, 3, S/s, S/s), channels last, and targets (P·B, 3, S/s·t, S/s·t), in [0, 1].
+    """
+    generators = [generator_for(seed, step, number, _PAIRS, device=device) for number in drawn.numbers]
+    pictures = to_unit_range(to_device(drawn.pixels, device))
+    noises = {index: noise for index, noise in enumerate(drawn.noises) if noise is not None}
+    if noises:
+        places = to_device(torch.tensor(list(noises)), device)
+        own = [generators[index] for index in noises]
+        noisy = add_sensor_noise(pictures[places], list(noises.values()), own)
+        pictures = pictures.index_copy(0, places, noisy)  # what was drawn stays as it is
+    inputs, targets = make_pairs(
+        pictures,
+        s=recipe.pd_factor,
+        t=scale,
+        n=recipe.targets,
+        strategy=recipe.strategy,
+        pairs=recipe.pairs,
+        generators=generators,
+    )
+    return inputs.contiguous(memory_format=torch.channels_last), targets
+
+
+class Prefetcher(Generic[Drawn]):
+    """Draws the next steps' crops in the background while the device works on this one's.
+
+    Attributes:
+        waited: Seconds that the device's work had to wait for a draw.
+    """
+
+    def __init__(self, draw: Callable[[int], Drawn], first: int, *, ahead: int = 4, threads: int = 2) -> None:
+        """Starts drawing the steps from `first` on.
+
+        Args:
+            draw: Maps a step's number to what is drawn; called from other threads.
+            first: The first step.
+            ahead: Steps drawn and not yet taken.
+            threads: Draws at a time.
+        """
+        self._draw, self._next = draw, first
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="draw")
+        self._drawn: deque[Future[Drawn]] = deque()
+        self.waited = 0.0
+        for _ in range(ahead):
+            self._submit()
+
+    def _submit(self) -> None:
+        self._drawn.append(self._threads.submit(self._draw, self._next))
+        self._next += 1
+
+    def take(self) -> Drawn:
+        """Returns the next step's draw; errors of the draw are raised here."""
+        begin = time.monotonic()
+        drawn = self._drawn.popleft().result()
+        self.waited += time.monotonic() - begin
+        self._submit()
+        return drawn
+
+    def __enter__(self) -> Prefetcher[Drawn]:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._threads.shutdown(cancel_futures=True)

@@ -1,0 +1,133 @@
+"""Runs a trainer for as long as the budget lasts: draws ahead, saves, stops when asked."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nsp_cli.errors import TrainingError
+from nsp_cli.training.run.batches import Prefetcher
+from nsp_cli.training.run.interrupt import StopWish, deferred_interrupts
+from nsp_cli.training.run.recipe import Budget
+from nsp_cli.training.run.trainer import Trainer
+
+CHECKPOINT_EVERY_SECONDS = 120.0
+# Threads that draw; more than that wait for each other.
+_DRAWING = min(6, max(2, (os.cpu_count() or 2) // 4))
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """A moment of a run.
+
+    Attributes:
+        step: Steps done.
+        share: Of the budget, in [0, 1].
+        loss: Recent mean absolute error; NaN before the first reading.
+        seconds: Time that the steps took.
+        waited: Share of that time in which the device waited for crops.
+    """
+
+    step: int
+    share: float
+    loss: float
+    seconds: float
+    waited: float
+
+
+def run(
+    trainer: Trainer,
+    budget: Budget,
+    *,
+    checkpoint: Path | None = None,
+    checkpoint_every: float = CHECKPOINT_EVERY_SECONDS,
+    on_progress: Callable[[TrainingProgress], None] | None = None,
+    on_save: Callable[[], None] | None = None,
+) -> None:
+    """Trains until the budget is used up.
+
+    Args:
+        trainer: The run; may have been resumed.
+        budget: Counted from the very first step, also when resumed.
+        checkpoint: Written every two minutes, at the end, on Ctrl-C and SIGTERM, and when the loss
+            is no longer finite.
+        checkpoint_every: Seconds of training between checkpoints.
+        on_progress: Called after every step.
+        on_save: Called after every checkpoint, in all processes.
+
+    Raises:
+        KeyboardInterrupt: The user asked to stop; the step was finished and saved.
+        TrainingError: The loss is no longer finite; the last good state was saved.
+    """
+    if budget.pays_compilation:
+        trainer.compile()
+    with deferred_interrupts() as wish:
+        loop = _Loop(trainer, budget, checkpoint, checkpoint_every, on_progress, on_save)
+        try:
+            loop.run(wish)
+        except TrainingError:
+            # All read that a loss is not finite; with any other error this process may be alone, and
+            # would wait for ever for what the others read.
+            if trainer.is_read or trainer.world.size == 1:
+                loop.save()
+            raise
+        loop.save()
+    if wish.is_set:
+        raise KeyboardInterrupt
+
+
+class _Loop:
+    def __init__(
+        self,
+        trainer: Trainer,
+        budget: Budget,
+        checkpoint: Path | None,
+        checkpoint_every: float,
+        on_progress: Callable[[TrainingProgress], None] | None,
+        on_save: Callable[[], None] | None,
+    ) -> None:
+        self._trainer, self._budget = trainer, budget
+        self._on_progress, self._on_save = on_progress, on_save
+        self._checkpoint, self._checkpoint_every = checkpoint, checkpoint_every
+        self._saved = trainer.seconds
+
+    def run(self, wish: StopWish) -> None:
+        trainer = self._trainer
+        share = self._agree_on_share(wish)
+        with Prefetcher(trainer.draw, trainer.step, ahead=_DRAWING + 1, threads=_DRAWING) as crops:
+            while share < 1:
+                begin, waited = time.monotonic(), crops.waited
+                trainer.train_step(crops.take(), share)
+                trainer.seconds += time.monotonic() - begin
+                trainer.waited += crops.waited - waited
+                if self._on_progress:
+                    self._on_progress(self._describe())
+                share = self._agree_on_share(wish)
+                # The seconds that all agreed on: saving reads the loss of all processes, and by clocks
+                # of their own some would read it while others are already at the next step.
+                if trainer.seconds - self._saved > self._checkpoint_every:
+                    self.save()
+
+    def _agree_on_share(self, wish: StopWish) -> float:
+        """Returns the share done, infinite if any process was asked to stop."""
+        trainer = self._trainer
+        trainer.seconds, stop = trainer.world.agree(trainer.seconds, float(wish.is_set))
+        return math.inf if stop else self._budget.progress(trainer.step, trainer.seconds)
+
+    def _describe(self) -> TrainingProgress:
+        trainer = self._trainer
+        share = min(1.0, self._budget.progress(trainer.step, trainer.seconds))
+        return TrainingProgress(
+            trainer.step, share, trainer.curve.recent, trainer.seconds, trainer.waited_share
+        )
+
+    def save(self) -> None:
+        if self._checkpoint:
+            self._trainer.save(self._checkpoint)
+            if self._on_save:
+                self._on_save()
+        self._saved = self._trainer.seconds

@@ -1,0 +1,268 @@
+"""A training run: network, optimiser, running mean, and the step that moves them (paper Sec. 3.3)."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from nsp_cli.device import choose_training_precision, release_memory
+from nsp_cli.errors import DeviceError, TrainingError
+from nsp_cli.networks import NetworkConfig
+from nsp_cli.training.run.checkpoint import checksum_of, load_checkpoint, save_checkpoint
+from nsp_cli.training.run.compilation import compiled
+from nsp_cli.training.run.distributed import World
+from nsp_cli.training.run.loss_curve import LossCurve
+from nsp_cli.training.run.memory import choose_chunk
+from nsp_cli.training.run.task import Batch, Task
+
+# Reading the loss makes the processor wait for a GPU; on the CPU it costs nothing.
+_CHECK_EVERY = {"cpu": 1}
+_CHECK_ELSEWHERE = 20
+# Steps between copies of the state to go back to; one at every step would take a tenth of the time.
+_KEEP_EVERY = 50
+
+
+class Trainer:
+    """A run and where it stands.
+
+    All randomness of a step comes from the seed, the step's number and the crop's, so a resumed run
+    draws the same crops and pairs as an unbroken one, and several processes the same as one.
+
+    Attributes:
+        step: Steps done.
+        seconds: Time that they took.
+        waited: The part of it in which this process had no crops yet.
+        curve: The loss so far.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        network_name: str,
+        config: NetworkConfig,
+        seed: int,
+        device: torch.device,
+        initial: dict[str, Tensor] | None = None,
+        world: World | None = None,
+    ) -> None:
+        torch.manual_seed(seed)
+        self.task, self.recipe = task, task.recipe
+        self.network_name, self.config, self.seed = network_name, config, seed
+        self.world, self.device = world or World(), device
+        self.network = config.build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if initial:
+            self.network.load_state_dict(initial)
+        self.ema = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=self.recipe.learning_rate,
+            weight_decay=self.recipe.weight_decay,
+            # One kernel instead of hundreds, which take longer to start than small networks to learn.
+            fused=device.type == "cuda",
+        )
+        self.step, self.seconds, self.waited, self.curve = 0, 0.0, 0.0, LossCurve()
+        self._wrapped = self.world.wrap(self.network)
+        self._forward: Callable[..., Tensor] = self._wrapped
+        self._precision = choose_training_precision(device)
+        self._chunk: int | None = None
+        self._check_every = _CHECK_EVERY.get(device.type, _CHECK_ELSEWHERE)
+        self._unchecked, self._steps_unchecked = torch.zeros(2, device=device), 0
+        self._good = copy.deepcopy(self._state())
+        self._start = checksum_of(initial)
+
+    @property
+    def waited_share(self) -> float:
+        """Is the share of the time in which the device had to wait for crops."""
+        return self.waited / self.seconds if self.seconds else 0.0
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the loss of every step was read."""
+        return not self._steps_unchecked
+
+    def compile(self) -> None:
+        """Compiles the network, which pays after some hundred steps; where that fails, goes on without."""
+        self._forward = compiled(self._wrapped)
+
+    def draw(self, step: int) -> Any:
+        """Draws what a step needs, most of it where a GPU fetches it by itself; for other threads."""
+        drawn = self.task.draw(self.seed, step)
+        return drawn.pin_memory() if self.device.type == "cuda" else drawn
+
+    def train_step(self, drawn: Any, share: float) -> None:
+        """Does one step.
+
+        Args:
+            drawn: What `draw` drew for it.
+            share: Of the run that is done, for the schedule.
+
+        Raises:
+            TrainingError: Loss or gradient is no longer finite; the last good state is back in place.
+            DeviceError: Memory ends at a single crop.
+        """
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.recipe.learning_rate * self.recipe.rate_factor(share)
+        loss = self._backward(self._make_batch(drawn))
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip or math.inf)
+        self.optimiser.step()
+        self.step += 1
+        self._update_ema()
+        self._unchecked += torch.stack([loss, norm])
+        self._steps_unchecked += 1
+        if self._steps_unchecked == self._check_every:
+            self.check()
+
+    def _make_batch(self, drawn: Any) -> Batch:
+        try:
+            return self.task.make_batch(drawn, seed=self.seed, step=self.step, device=self.device)
+        except torch.OutOfMemoryError as error:
+            raise self._out_of_memory(self.recipe.batch) from error
+
+    def _out_of_memory(self, crops: int) -> DeviceError:
+        return DeviceError(
+            f"out of memory with {crops} crops of {self.recipe.crop} pixels",
+            "Give a smaller --crop or --batch.",
+        )
+
+    def _backward(self, batch: Batch) -> Tensor:
+        if self._chunk is None:
+            self._chunk = choose_chunk(self.network, batch.inputs, self.device, self._precision)
+        while True:
+            try:
+                return self._accumulate(batch, self._chunk)
+            except torch.OutOfMemoryError as error:
+                # With several processes the others already wait for this one's gradients.
+                if self._chunk == 1 or self.world.size > 1:
+                    raise self._out_of_memory(self._chunk) from error
+                self._chunk = (self._chunk + 1) // 2
+                release_memory(self.device)
+
+    def _accumulate(self, batch: Batch, chunk: int) -> Tensor:
+        self.optimiser.zero_grad(set_to_none=True)
+        total = torch.zeros((), device=self.device)
+        parts = batch.split(chunk)
+        for number, part in enumerate(parts):
+            is_last = number == len(parts) - 1
+            no_exchange = nullcontext if is_last else getattr(self._wrapped, "no_sync", nullcontext)
+            with no_exchange():
+                is_mixed = self._precision != torch.float32
+                with torch.autocast(self.device.type, self._precision, enabled=is_mixed):
+                    predicted = self._forward(*part.inputs)
+                loss = part.loss(predicted) * (len(part) / len(batch))
+                loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        return total
+
+    @torch.no_grad()
+    def _update_ema(self) -> None:
+        # A short memory at first, or the random start would linger.
+        decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
+        values = self.network.state_dict()
+        # All in a few kernels; its third argument counts averages, which only other kinds need.
+        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        average([self.ema[name] for name in values], list(values.values()), self.step)
+
+    def check(self) -> None:
+        """Reads the loss of the steps since the last reading, and keeps the state if it is sound.
+
+        Raises:
+            TrainingError: As `train_step`.
+        """
+        if not self._steps_unchecked:
+            return
+        steps, self._steps_unchecked = self._steps_unchecked, 0
+        loss, norm = (self.world.mean(self._unchecked) / steps).tolist()
+        self._unchecked.zero_()
+        if not math.isfinite(loss + norm):
+            failed = self.step
+            self._restore(self._good)
+            raise TrainingError(
+                f"the loss was no longer finite at step {failed}; back to step {self.step}",
+                "Go on with --resume and a lower --learning-rate.",
+            )
+        self.curve.add(loss, steps)
+        if self.step - self._good["step"] >= _KEEP_EVERY:
+            self._good = copy.deepcopy(self._state())
+
+    def save(self, path: Path) -> None:
+        """Writes everything that is needed to go on exactly; only the main process does.
+
+        Raises:
+            TrainingError: As `train_step`; nothing was written.
+        """
+        self.check()
+        if self.world.is_main:
+            save_checkpoint(path, self._identity(), self._state())
+
+    def resume(self, path: Path) -> None:
+        """Goes back to where a checkpoint was written.
+
+        Raises:
+            TrainingError: There is none, it is damaged, or it belongs to another run.
+        """
+        state = load_checkpoint(path, self._identity()) if self.world.is_main else None
+        self._restore(self.world.share(state))
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(copy.deepcopy(state["optimiser"]))
+        for name, value in state["ema"].items():
+            self.ema[name].copy_(value)
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.waited = state.get("waited", 0.0)  # which older checkpoints do not tell
+        self.curve = LossCurve(**state["curve"])
+        self._good = copy.deepcopy(self._state())
+
+    def _identity(self) -> dict[str, Any]:
+        """Returns what makes the run what it is; the rate may change, to get past a divergence."""
+        recipe = asdict(self.recipe)
+        del recipe["learning_rate"], recipe["clip"]
+        return {
+            "network": self.network_name,
+            "config": asdict(self.config),  # type: ignore[call-overload]
+            "recipe": recipe,
+            "seed": self.seed,
+            "photos": self.task.checksum,
+            "weights to start from": self._start,
+            "processes": self.world.size,
+        }
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "ema": self.ema,
+            "step": self.step,
+            "seconds": self.seconds,
+            "waited": self.waited,
+            "curve": asdict(self.curve),
+        }
+
+    def metadata(self) -> dict[str, str]:
+        """Returns what a weights file tells of its training."""
+        pairs = {"pd_factor": str(self.task.pd_factor)} if self.task.pd_factor else {}
+        return pairs | {
+            "recipe": json.dumps(asdict(self.recipe)),
+            "steps": str(self.step),
+            "minutes": f"{self.seconds / 60:.1f}",
+            "seed": str(self.seed),
+            "processes": str(self.world.size),
+            "data": self.task.data,
+        }
+
+    def averaged_network(self) -> nn.Module:
+        """Returns a copy with the running mean of the weights, which is what gets published."""
+        network = self.config.build().to(self.device)
+        network.load_state_dict(self.ema)
+        return network.eval()

@@ -1,0 +1,1 @@
+"""Simulated photos: sensor noise, camera processing, texture and augmentation."""

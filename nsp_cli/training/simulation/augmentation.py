@@ -1,0 +1,99 @@
+"""Changes a picture before it gets noise: darker, with a cast, out of focus, with texture on it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nsp_cli.device import to_device
+from nsp_cli.training.seeded_random import happens, uniform
+from nsp_cli.training.simulation.texture import Texture, add_texture, draw_texture
+
+# Exposures of pictures that get simulated noise, as powers of e: scenes at night are dark.
+_EXPOSURES = (-1.3, 0.1)
+_CASTS = (0.8, 1.1)
+_BLURS, _BLURRED = (0.3, 1.1), 0.45
+_TEXTURED = 0.4
+# Of a Gaussian blur: three standard deviations of the widest.
+_TAPS = 3
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """How a picture is changed before it gets noise.
+
+    Attributes:
+        gains: What red, green and blue are multiplied with.
+        blur: Standard deviation of a Gaussian in pixels; 0 for none.
+        texture: Laid onto the picture; None for none.
+    """
+
+    gains: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    blur: float = 0.0
+    texture: Texture | None = None
+
+
+def draw_exposure(generator: torch.Generator) -> Exposure:
+    """Draws another exposure of a picture, at times with a cast, out of focus or with texture."""
+    gain = math.exp(uniform(*_EXPOSURES, generator)) if happens(0.5, generator) else 1.0
+    has_cast = happens(0.3, generator)
+    red, green, blue = (gain * uniform(*_CASTS, generator) if has_cast else gain for _ in range(3))
+    return Exposure(
+        (red, green, blue),
+        uniform(*_BLURS, generator) if happens(_BLURRED, generator) else 0.0,
+        draw_texture(generator) if happens(_TEXTURED, generator) else None,
+    )
+
+
+def expose(
+    pictures: Tensor, exposures: Sequence[Exposure], generator_of: Callable[[int], torch.Generator]
+) -> Tensor:
+    """Changes pictures.
+
+    Args:
+        pictures: (B, 3, H, W) sRGB in [0, 1].
+        exposures: One for each picture.
+        generator_of: Makes the source of randomness, on the pictures' device, of the picture with that index;
+            asked only for pictures that get texture.
+
+    Returns:
+        (B, 3, H, W) sRGB in [0, 1].
+    """
+    gains = torch.tensor([exposure.gains for exposure in exposures])[..., None, None]
+    pictures = pictures * to_device(gains, pictures.device)
+    blurred = [index for index, exposure in enumerate(exposures) if exposure.blur]
+    if blurred:
+        places = to_device(torch.tensor(blurred), pictures.device)
+        pictures[places] = _blurred(pictures[places], [exposures[index].blur for index in blurred])
+    return _textured(pictures.clamp_(0, 1), exposures, generator_of)
+
+
+def _blurred(pictures: Tensor, widths: Sequence[float]) -> Tensor:
+    distance = torch.arange(-_TAPS, _TAPS + 1)
+    taps = torch.exp(-(distance**2) / (2 * torch.tensor(widths)[:, None] ** 2))
+    taps = to_device((taps / taps.sum(1, keepdim=True)).repeat_interleave(3, 0), pictures.device)
+    # Each picture's planes are groups of one convolution, with taps of their own.
+    planes = functional.pad(pictures.flatten(0, 1)[None], (_TAPS,) * 4, mode="reflect")
+    rows = functional.conv2d(planes, taps[:, None, :, None], groups=len(taps))
+    columns = functional.conv2d(rows, taps[:, None, None], groups=len(taps))
+    return columns.view_as(pictures)
+
+
+def _textured(
+    pictures: Tensor, exposures: Sequence[Exposure], generator_of: Callable[[int], torch.Generator]
+) -> Tensor:
+    chosen = [
+        (index, texture, generator_of(index))
+        for index, exposure in enumerate(exposures)
+        if (texture := exposure.texture)
+    ]
+    if chosen:
+        indices, textures, own = zip(*chosen, strict=True)
+        places = to_device(torch.tensor(indices), pictures.device)
+        pictures[places] = add_texture(pictures[places], textures, own)
+    return pictures

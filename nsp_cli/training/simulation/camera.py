@@ -1,0 +1,209 @@
+"""A simulated camera: sensor noise as a camera's own processing and its JPEG leave it.
+
+`sensor` stops at the demosaiced picture. Cameras go on: they smooth noise, colour more than
+brightness and flat areas more than texture, sharpen, and compress. What that does to noise is far
+from white: in real pairs of DSLR JPEGs luma noise falls off beyond a quarter of the sampling rate,
+and chroma noise is a fifth of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nsp_cli.device import to_device
+from nsp_cli.ops.block_dct import from_luma_chroma, to_luma_chroma
+from nsp_cli.training.seeded_random import below, happens, uniform, white_noise
+from nsp_cli.training.simulation.jpeg_compression import compress
+from nsp_cli.training.simulation.sensor import (
+    SensorNoise,
+    bayer_masks,
+    demosaic_bilinear,
+    draw_sensor_noise,
+    srgb_to_linear,
+)
+
+# Where the sRGB curve's slope is taken at the least; in black it would be 12.92, which no camera keeps.
+_DARKEST = 0.004
+_EDGE = 0.06
+# Standard deviation, in pixels, of what cameras add to their smoothing where a picture is flat.
+_FLAT_WIDTH = 1.2
+
+
+@dataclass(frozen=True)
+class Camera:
+    """How one exposure became noisy. Widths are standard deviations of Gaussians in pixels.
+
+    Attributes:
+        sensor: Shot and read noise; only their ratio counts, `luma` and `chroma` say how strong it is.
+        phase: Row and column of the sensor's first red pixel, 0 or 1; None for a sensor that sees
+            all colours everywhere, which is what a demosaicing better than bilinear comes close to.
+        luma, chroma: Levels of the noise in the finished picture, white at 1, chroma per plane.
+        luma_width, chroma_width: Of the camera's smoothing.
+        floor: Of each frequency's noise, relative to the coarse: what smoothing leaves at the least.
+        blotches: Share of noise that is `blotch_width` wide, which noise reduction leaves.
+        blotch_width: Its width.
+        sharpening: Amount of an unsharp mask of radius 1.
+        flat_smoothing: How much more of the noise is smoothed away where the picture is flat, 0 to 1.
+        mixing: How far the colour matrix is from none; it makes chroma noise of luma noise.
+        quality: Of the JPEG; None for a picture that was merely rounded to 8 bits.
+        subsampling: 0 for 4:4:4, 2 for 4:2:0.
+        grid: Rows and columns of the picture before the JPEG's first whole 8×8 block.
+    """
+
+    sensor: SensorNoise
+    phase: tuple[int, int] | None
+    luma: float
+    chroma: float
+    luma_width: float
+    chroma_width: float
+    floor: float
+    blotches: float
+    blotch_width: float
+    sharpening: float
+    flat_smoothing: float
+    mixing: float
+    quality: int | None
+    subsampling: int
+    grid: tuple[int, int]
+
+
+def draw_camera(generator: torch.Generator) -> Camera:
+    """Draws a camera, an exposure and its processing, from a clean ISO 100 to a phone at night."""
+
+    def between(low: float, high: float) -> float:
+        return uniform(low, high, generator)
+
+    def log_uniform(low: float, high: float) -> float:
+        return math.exp(between(math.log(low), math.log(high)))
+
+    def chance(share: float) -> bool:
+        return happens(share, generator)
+
+    luma = (log_uniform(0.7, 60) if chance(0.7) else log_uniform(10, 70)) / 255
+    luma_width = between(0, 1.1) if chance(0.8) else between(1.1, 2.0)
+    # Sensors make as much chroma as luma noise; cameras leave a tenth of it, or more than that.
+    chroma = luma * (log_uniform(0.08, 0.6) if chance(0.5) else log_uniform(0.5, 1.4))
+    return Camera(
+        sensor=draw_sensor_noise(generator),
+        phase=(int(chance(0.5)), int(chance(0.5))) if chance(0.6) else None,
+        luma=luma,
+        chroma=chroma,
+        luma_width=luma_width,
+        chroma_width=luma_width + (between(0, 0.7) if chance(0.5) else between(0, 2.0)),
+        floor=between(0, 0.3) if chance(0.5) else 0.0,
+        blotches=between(0, 0.7) if chance(0.4) else 0.0,
+        blotch_width=log_uniform(1.2, 5.0),
+        sharpening=between(0, 1.0) if chance(0.4) else 0.0,
+        flat_smoothing=between(0, 0.9) if chance(0.5) else 0.0,
+        mixing=between(0, 1.0),
+        quality=round(100 - log_uniform(2, 40)) if chance(0.65) else None,
+        subsampling=2 if chance(0.6) else 0,
+        # Photos as they come from a camera start with a block, turned and cropped ones anywhere.
+        grid=(below(8, generator), below(8, generator)) if chance(0.5) else (0, 0),
+    )
+
+
+def photograph(clean: Tensor, cameras: Sequence[Camera], generators: Sequence[torch.Generator]) -> Tensor:
+    """Takes noisy pictures of clean ones.
+
+    Args:
+        clean: (B, 3, H, W) sRGB in [0, 1].
+        cameras: One for each picture.
+        generators: Source of each picture's randomness, on the pictures' device.
+
+    Returns:
+        (B, 3, H, W) sRGB in [0, 1], 8-bit values.
+    """
+    noise = _processed(clean, cameras, _sensor_noise(clean, cameras, generators))
+    return _saved(((clean + noise).clamp(0, 1) * 255).round(), cameras) / 255
+
+
+def _saved(pictures: Tensor, cameras: Sequence[Camera]) -> Tensor:
+    for subsampling in (0, 2):
+        chosen = [
+            index
+            for index, camera in enumerate(cameras)
+            if camera.quality is not None and camera.subsampling == subsampling
+        ]
+        if chosen:
+            qualities = [cameras[index].quality or 0 for index in chosen]
+            grids = [cameras[index].grid for index in chosen]
+            places = to_device(torch.tensor(chosen), pictures.device)
+            pictures[places] = compress(pictures[places], qualities, grids, halves_chroma=subsampling == 2)
+    return pictures
+
+
+def _sensor_noise(clean: Tensor, cameras: Sequence[Camera], generators: Sequence[torch.Generator]) -> Tensor:
+    """Returns demosaiced, colour-corrected noise in gamma-coded values; its strength means nothing."""
+    white = white_noise(clean.shape[1:], generators)
+    column = _Columns(cameras, clean.device)
+    gains = column(lambda camera: (camera.sensor.gains[0], 1.0, camera.sensor.gains[1]))
+    linear = srgb_to_linear(clean)
+    shot, read = column(lambda camera: camera.sensor.shot), column(lambda camera: camera.sensor.read)
+    noise = (shot * linear / gains + read).sqrt() * white
+    phases = [camera.phase or (0, 0) for camera in cameras]
+    mosaic = noise * bayer_masks(clean.shape[-2], clean.shape[-1], phases, clean.device)
+    has_mosaic = column(lambda camera: float(camera.phase is not None))
+    colour = torch.where(has_mosaic > 0, demosaic_bilinear(mosaic), noise) * gains
+    # A colour matrix with rows that sum to one amplifies what differs between channels.
+    mixing = column(lambda camera: camera.mixing)
+    colour = colour + 0.7 * mixing * (colour - colour.mean(1, keepdim=True))
+    # The tone curve's slope: (1.055 / 2.4) · x^(1/2.4 − 1).
+    return colour * linear.clamp(min=_DARKEST).pow(1 / 2.4 - 1)
+
+
+def _processed(clean: Tensor, cameras: Sequence[Camera], noise: Tensor) -> Tensor:
+    """Smooths and sharpens noise as the cameras do, and makes it as strong as they say."""
+    shape, column = noise.shape[-2:], _Columns(cameras, clean.device)
+    spectrum = torch.fft.rfft2(to_luma_chroma(noise.transpose(0, 1)).transpose(0, 1))
+    planes = torch.fft.irfft2(spectrum * _response(column, shape, extra=0.0), s=shape)
+    if any(camera.flat_smoothing for camera in cameras):
+        smooth = torch.fft.irfft2(spectrum * _response(column, shape, extra=_FLAT_WIDTH), s=shape)
+        planes = torch.lerp(planes, smooth, column(lambda camera: camera.flat_smoothing) * _flatness(clean))
+    rms = planes.square().mean((2, 3), keepdim=True).sqrt()
+    rms = torch.cat([rms[:, :1], rms[:, 1:].mean(1, keepdim=True).expand(-1, 2, -1, -1)], 1)
+    wanted = column(lambda camera: (camera.luma, camera.chroma, camera.chroma))
+    return from_luma_chroma((planes / rms.clamp(min=1e-9) * wanted).transpose(0, 1)).transpose(0, 1)
+
+
+def _response(column: _Columns, shape: tuple[int, ...] | torch.Size, *, extra: float) -> Tensor:
+    """Returns (B, 3, H, W // 2 + 1): what each frequency of luma and chroma is multiplied with."""
+    rows, columns = torch.fft.fftfreq(shape[0]), torch.fft.rfftfreq(shape[1])
+    squared = to_device(rows[:, None] ** 2 + columns[None] ** 2, column.device)
+
+    def low_pass(width: Tensor) -> Tensor:
+        return torch.exp(-2 * math.pi**2 * width.square() * squared)
+
+    width = column(lambda camera: (camera.luma_width, camera.chroma_width, camera.chroma_width))
+    floor, share = column(lambda camera: camera.floor), column(lambda camera: camera.blotches)
+    fine = low_pass(torch.hypot(width, torch.full_like(width, extra))).square() + floor.square()
+    coarse = low_pass(torch.hypot(width, column(lambda camera: camera.blotch_width))).square()
+    levelled = coarse * fine.mean((2, 3), keepdim=True) / coarse.mean((2, 3), keepdim=True).clamp(min=1e-9)
+    response = torch.lerp(fine, levelled, share).sqrt()
+    sharpening = column(lambda camera: (camera.sharpening, 0.0, 0.0))
+    return response * (1 + sharpening * (1 - low_pass(torch.ones_like(width))))
+
+
+def _flatness(clean: Tensor) -> Tensor:
+    """Returns (B, 1, H, W), near 1 where a picture is flat and near 0 at edges and on texture."""
+    grey = functional.pad(clean.mean(1, keepdim=True), (2, 2, 2, 2), mode="reflect")
+    mean, square = (functional.avg_pool2d(grey**power, 5, 1) for power in (1, 2))
+    deviation = (square - mean.square()).clamp(min=0)
+    return 1 / (1 + deviation / _EDGE**2 * 4)
+
+
+class _Columns:
+    """Reads one value, or one per channel, of each camera, (B, 1 or 3, 1, 1), to go with its picture."""
+
+    def __init__(self, cameras: Sequence[Camera], device: torch.device) -> None:
+        self._cameras, self.device = cameras, device
+
+    def __call__(self, read: Callable[[Camera], float | tuple[float, ...]]) -> Tensor:
+        values = torch.tensor([read(camera) for camera in self._cameras])
+        return to_device(values.reshape(len(values), -1, 1, 1), self.device)

@@ -1,0 +1,109 @@
+"""A simulated sensor: the noise that a camera would have added at a higher ISO, on a real photo.
+
+Shot and read noise are white only on the sensor. Demosaicing spreads them over neighbouring
+pixels, and the tone curve makes them depend on brightness; both are simulated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nsp_cli.device import to_device
+from nsp_cli.training.seeded_random import uniform, white_noise
+
+
+@dataclass(frozen=True)
+class SensorNoise:
+    """Noise of one exposure, in linear light with white at 1.
+
+    Attributes:
+        shot: Variance per unit of signal.
+        read: Variance at black.
+        gains: Red and blue white-balance gains, applied after the noise.
+    """
+
+    shot: float
+    read: float
+    gains: tuple[float, float]
+
+
+def draw_sensor_noise(generator: torch.Generator) -> SensorNoise:
+    """Draws the noise of a random camera and ISO.
+
+    Read noise follows shot noise as measured over real cameras (Brooks et al., "Unprocessing Images
+    for Learned Raw Denoising", CVPR 2019, Sec. 3.1); the shot range is wider here, ISO 200 to 25,600.
+    """
+    shot = math.exp(uniform(math.log(1e-4), math.log(0.03), generator))
+    spread = float(torch.randn((), generator=generator))
+    read = math.exp(2.18 * math.log(shot) + 1.20 + 0.26 * spread)
+    return SensorNoise(shot, read, (uniform(1.5, 2.4, generator), uniform(1.4, 2.0, generator)))
+
+
+def add_sensor_noise(
+    pictures: Tensor, noises: Sequence[SensorNoise], generators: Sequence[torch.Generator]
+) -> Tensor:
+    """Returns pictures as noisier exposures of the same scenes would show them.
+
+    Bilinear demosaicing is linear, so the noise alone is demosaiced and added: a picture keeps its
+    own sharpness.
+
+    Args:
+        pictures: (B, 3, H, W) sRGB in [0, 1].
+        noises: What to add to each.
+        generators: Source of each picture's randomness, on the pictures' device.
+
+    Returns:
+        (B, 3, H, W) sRGB in [0, 1], rounded to 8 bits.
+    """
+    device, (height, width) = pictures.device, pictures.shape[-2:]
+    values = [(noise.shot, noise.read, noise.gains[0], 1.0, noise.gains[1]) for noise in noises]
+    columns = to_device(torch.tensor(values), device)[..., None, None]
+    shot, read, gains = columns[:, :1], columns[:, 1:2], columns[:, 2:]
+    sensor = srgb_to_linear(pictures) / gains
+    noise = (shot * sensor + read).sqrt() * white_noise(pictures.shape[1:], generators)
+    mosaic = noise * bayer_masks(height, width, [(0, 0)], device)
+    noisy = linear_to_srgb(((sensor + demosaic_bilinear(mosaic)) * gains).clamp(0, 1))
+    return (noisy * 255).round() / 255
+
+
+def bayer_masks(height: int, width: int, phases: Sequence[tuple[int, int]], device: torch.device) -> Tensor:
+    """Returns (B, 3, H, W): 1 where a Bayer sensor sees that colour, 0 elsewhere.
+
+    Args:
+        height, width: Of the pictures.
+        phases: Row and column of each sensor's first red pixel, 0 or 1.
+        device: Where they are needed.
+    """
+    first = to_device(torch.tensor(phases, dtype=torch.int32), device)
+    rows, columns = (
+        (torch.arange(size, device=device) + first[:, axis, None]) % 2 == 1
+        for axis, size in enumerate((height, width))
+    )
+    rows, columns = rows[:, :, None], columns[:, None]
+    return torch.stack([~rows & ~columns, rows ^ columns, rows & columns], dim=1).float()
+
+
+def demosaic_bilinear(mosaic: Tensor) -> Tensor:
+    """Fills the missing colours of a Bayer mosaic (…, 3, H, W) with the mean of their neighbours."""
+    green = mosaic.new_tensor([[0, 1, 0], [1, 4, 1], [0, 1, 0]]) / 4
+    other = mosaic.new_tensor([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 4
+    kernels = torch.stack([other, green, other])[:, None]
+    # Reflection keeps the mosaic's parity across the border.
+    padded = functional.pad(mosaic, (1, 1, 1, 1), mode="reflect")
+    return functional.conv2d(padded, kernels, groups=3)
+
+
+def srgb_to_linear(image: Tensor) -> Tensor:
+    """Undoes the sRGB transfer curve (IEC 61966-2-1), [0, 1] to [0, 1]."""
+    return torch.where(image <= 0.04045, image / 12.92, ((image + 0.055) / 1.055) ** 2.4)
+
+
+def linear_to_srgb(image: Tensor) -> Tensor:
+    """Applies the sRGB transfer curve (IEC 61966-2-1), [0, 1] to [0, 1]."""
+    return torch.where(image <= 0.0031308, image * 12.92, 1.055 * image.clamp(min=1e-8) ** (1 / 2.4) - 0.055)

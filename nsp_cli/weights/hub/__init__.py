@@ -1,0 +1,27 @@
+"""Weights on the Hugging Face hub or a mirror of it; the one place that uses the hub's client."""
+
+from nsp_cli.weights.hub.address import SCHEME, HubFile, parse_hub_file
+from nsp_cli.weights.hub.client import (
+    OnProgress,
+    cache_folder,
+    discard,
+    endpoint,
+    fetch,
+    find_in_cache,
+    stated_sha256,
+    why_unreachable,
+)
+
+__all__ = [
+    "SCHEME",
+    "HubFile",
+    "OnProgress",
+    "cache_folder",
+    "discard",
+    "endpoint",
+    "fetch",
+    "find_in_cache",
+    "parse_hub_file",
+    "stated_sha256",
+    "why_unreachable",
+]

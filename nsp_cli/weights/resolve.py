@@ -1,0 +1,169 @@
+"""From what a user calls weights to a local file that is what it should be."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from nsp_cli.errors import WeightsError
+from nsp_cli.files import file_sha256
+from nsp_cli.weights import hub
+from nsp_cli.weights.file import read_header
+from nsp_cli.weights.hub import HubFile, OnProgress
+from nsp_cli.weights.manifest import REPOSITORY, Entry, Manifest, load_manifest
+
+REPOSITORY_VARIABLE = "NSP_HUB_REPO"
+
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+
+
+@dataclass(frozen=True)
+class ResolvedWeights:
+    """A local weights file, checked as far as possible without loading it.
+
+    Attributes:
+        path: Where it lies.
+        name: The manifest's name, or the file's without folder and ending.
+        sha256: Of the whole file, lower-case hex.
+    """
+
+    path: Path
+    name: str
+    sha256: str
+
+
+def resolve(
+    model: str,
+    *,
+    revision: str | None = None,
+    sha256: str | None = None,
+    on_progress: OnProgress | None = None,
+    manifest: Manifest | None = None,
+) -> ResolvedWeights:
+    """Finds weights, downloading them if need be, and checks them.
+
+    Files that the manifest knows are compared with its sha256 on every call. Of others the header is
+    read, which finds files cut short but not changed numbers; give `sha256` to be sure.
+
+    Args:
+        model: A name of the manifest, "auto" for its default, a path ending in .safetensors, or
+            hf://owner/repository/file.safetensors[@revision].
+        revision: Commit, tag or branch on the hub; for hf:// addresses only.
+        sha256: Refuses any other file.
+        on_progress: Called with the bytes done and to do while downloading.
+        manifest: Another one than nsp's own.
+
+    Raises:
+        WeightsError: They are unknown, cannot be had, or are not what they should be.
+    """
+    if sha256 is not None and not _SHA256.fullmatch(sha256):
+        raise WeightsError(f"{sha256}: not a sha256", "It has 64 hexadecimal digits: sha256sum FILE")
+    if revision is not None and not model.startswith(hub.SCHEME):
+        raise WeightsError(f"{model}: only hf:// addresses have a revision", "Leave out the revision.")
+    if model.startswith(hub.SCHEME):
+        file = hub.parse_hub_file(model, revision)
+        path = _fetch_checked(file, sha256, on_progress)
+        return ResolvedWeights(path, path.stem, sha256_of(path))
+    if _is_path(model):
+        return _check_given(Path(model), sha256)
+    manifest = manifest or load_manifest()
+    entry = manifest.find(model)
+    if sha256 is not None and sha256.lower() != entry.sha256:
+        raise WeightsError(
+            f"{entry.name}: its sha256 is {entry.sha256}, not the one given", "Leave out the sha256."
+        )
+    return ResolvedWeights(_resolve_entry(entry, manifest, on_progress), entry.name, entry.sha256)
+
+
+def find_local(entry: Entry, manifest: Manifest) -> Path | None:
+    """Returns where known weights lie on this machine, unchecked; None where they must be fetched."""
+    if entry.bundled:
+        path = manifest.folder / entry.file
+        return path if path.is_file() else None
+    repository = _repository_of(entry, manifest)
+    return hub.find_in_cache(HubFile(repository, entry.file, entry.revision)) if repository else None
+
+
+def sha256_of(path: Path) -> str:
+    """Returns a file's sha256 in lower-case hex.
+
+    Raises:
+        WeightsError: The file cannot be read.
+    """
+    try:
+        return file_sha256(path)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror})", "Check the path.") from error
+
+
+def _is_path(model: str) -> bool:
+    return model.endswith((".safetensors", ".pth", ".pt", ".ckpt")) or "/" in model or os.sep in model
+
+
+def _check_given(path: Path, sha256: str | None) -> ResolvedWeights:
+    if path.suffix in {".pth", ".pt", ".ckpt"}:
+        raise WeightsError(
+            f"{path}: such files can carry code, so nsp does not load them",
+            f"Convert the authors' weights: nsp weights import {path} -o {path.stem}.safetensors",
+        )
+    read_header(path)
+    found = sha256_of(path)
+    if sha256 is not None and found != sha256.lower():
+        raise WeightsError(f"{path}: its sha256 is {found}, not {sha256.lower()}", "Fetch the file again.")
+    return ResolvedWeights(path, path.stem, found)
+
+
+def _resolve_entry(entry: Entry, manifest: Manifest, on_progress: OnProgress | None) -> Path:
+    if not entry.bundled:
+        file = HubFile(_repository_or_error(entry, manifest), entry.file, entry.revision)
+        cached = hub.find_in_cache(file)
+        if cached is not None:
+            if sha256_of(cached) == entry.sha256:
+                return cached  # it cannot be other on the hub, so nobody needs to be asked
+            hub.discard(cached)
+        return _fetch_checked(file, entry.sha256, on_progress)
+    path = manifest.folder / entry.file
+    again = "Install again: pip install --force-reinstall nsp-cli"
+    if not path.is_file():
+        raise WeightsError(f"{path}: the bundled weights {entry.name} are missing", again)
+    found = sha256_of(path)
+    if found != entry.sha256:
+        raise WeightsError(f"{path}: changed or damaged: its sha256 is {found}, not {entry.sha256}", again)
+    return path
+
+
+def _fetch_checked(file: HubFile, sha256: str | None, on_progress: OnProgress | None) -> Path:
+    """Fetches a file; one that is not what it should be is thrown out of the cache and refused."""
+    path = hub.fetch(file, on_progress)
+    try:
+        expected = sha256 or hub.stated_sha256(path)
+        if expected is not None and (found := sha256_of(path)) != expected.lower():
+            raise WeightsError(f"{file}: the file's sha256 is {found}, not {expected.lower()}")
+        read_header(path)
+    except WeightsError as error:
+        thrown_out = hub.discard(path)
+        what = "It was thrown out of the cache; try again" if thrown_out else f"Delete {path} and try again"
+        raise WeightsError(
+            f"{file}: refused: {error.message.removeprefix(f'{file}: ')}",
+            f"{what}. If it comes back, the file on the hub is not the right one.",
+        ) from error
+    return path
+
+
+def _repository_of(entry: Entry, manifest: Manifest) -> str:
+    chosen = os.environ.get(REPOSITORY_VARIABLE, "") or entry.repository or manifest.hub_repository
+    if chosen and not REPOSITORY.fullmatch(chosen):
+        raise WeightsError(f"{REPOSITORY_VARIABLE}={chosen}: not a repository", "Give it as owner/name.")
+    return chosen
+
+
+def _repository_or_error(entry: Entry, manifest: Manifest) -> str:
+    repository = _repository_of(entry, manifest)
+    if not repository:
+        raise WeightsError(
+            f"{entry.name}: not part of this installation, and no hub repository is set to fetch it from",
+            f"Set {REPOSITORY_VARIABLE}=owner/name, or fetch {entry.file} yourself and give its path.",
+        )
+    return repository

@@ -1,0 +1,378 @@
+"""What goes wrong on a photographer's evening, made to go wrong: nothing is lost, nothing half-written."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from noisy_files import save
+from PIL import Image
+
+from nsp_cli.photo import read_photo, read_provenance
+
+posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and permissions")
+not_root = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may do everything")
+
+
+@pytest.fixture
+def shoot(tmp_path: Path) -> Path:
+    for number in range(4):
+        save(tmp_path / "shoot" / f"{number}.png", number)
+    return tmp_path / "shoot"
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def statuses(run) -> list[str]:
+    return [json.loads(line)["status"] for line in run.out.splitlines()]
+
+
+def assert_whole(folder: Path) -> None:
+    """Passes if everything in a folder is a finished result."""
+    for path in folder.rglob("*"):
+        assert path.name[0] != ".", f"{path} was left behind"
+        if path.is_file():
+            assert read_provenance(path) is not None
+            read_photo(path)
+
+
+class TestDisk:
+    def test_a_full_disk_stops_the_run_and_the_next_goes_on(
+        self, run_nsp, shoot, out, tiny_weights, monkeypatch
+    ):
+        command = ("denoise", shoot, "-o", out, "-m", tiny_weights, "--json")
+        real, written = os.fsync, []
+
+        def fsync(file: int) -> None:
+            written.append(file)
+            if len(written) == 2:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            real(file)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("os.fsync", fsync)
+            run = run_nsp(*command)
+        assert run.code == 1
+        # The third may have been on its way to the disk, where there is room again.
+        assert statuses(run) in (["done", "failed", last, "not_begun"] for last in ("done", "not_begun"))
+        assert "make room" in run.err
+        assert_whole(out)
+        assert run_nsp(*command).code == 0
+        assert len(list(out.iterdir())) == 4
+
+    def test_a_folder_that_vanishes_costs_what_was_on_its_way(
+        self, run_nsp, shoot, out, tiny_weights, monkeypatch
+    ):
+        from nsp_cli.batch import stages
+
+        real = stages.write_job
+
+        def vanish(worked, order):
+            if worked.ready.job.source.name == "1.png":
+                shutil.rmtree(out)
+            return real(worked, order)
+
+        command = ("denoise", shoot, "-o", out, "-m", tiny_weights, "--json")
+        with monkeypatch.context() as patch:
+            patch.setattr("nsp_cli.batch.pipeline.write_job", vanish)
+            run = run_nsp(*command)
+        assert run.code == 1
+        assert statuses(run)[:2] == ["done", "failed"]
+        assert "does not exist" in run.err
+        assert run_nsp(*command).code == 0
+        assert_whole(out)
+        assert len(list(out.iterdir())) == 4
+
+    def test_a_read_only_folder_is_named_before_any_work(
+        self, run_nsp, shoot, out, tiny_weights, monkeypatch
+    ):
+        def refuse(path, *_, **__):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+        monkeypatch.setattr("nsp_cli.batch.pipeline.work_job", pytest.fail)
+        run = run_nsp("denoise", shoot / "0.png", "-o", out / "0.png", "-m", tiny_weights)
+        assert run.code == 1
+        assert "Permission denied" in run.err
+
+    @posix
+    @not_root
+    def test_a_really_read_only_folder(self, run_nsp, shoot, out, tiny_weights):
+        out.mkdir()
+        out.chmod(0o500)
+        run = run_nsp("denoise", shoot, "-o", out, "-m", tiny_weights)
+        assert run.code == 1
+        assert "Permission denied" in run.err
+
+    @posix
+    @not_root
+    def test_a_photo_that_may_not_be_read(self, run_nsp, shoot, out, tiny_weights):
+        (shoot / "1.png").chmod(0)
+        run = run_nsp("denoise", shoot, "-o", out, "-m", tiny_weights, "--json")
+        assert statuses(run) == ["done", "failed", "done", "done"]
+
+    def test_file_systems_that_cannot_lock_are_no_hindrance(
+        self, run_nsp, shoot, out, tiny_weights, monkeypatch
+    ):
+        def refuse(*_: object, **__: object) -> None:
+            raise NotImplementedError("no flock here")
+
+        monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+        assert run_nsp("denoise", shoot, "-o", out, "-m", tiny_weights).code == 0
+
+
+class TestPhotos:
+    @pytest.mark.parametrize("what", ["deleted", "truncated", "changed"])
+    def test_a_photo_that_goes_while_the_run_goes_on(
+        self, run_nsp, shoot, out, tiny_weights, monkeypatch, what
+    ):
+        from nsp_cli.batch import stages
+
+        real = stages.read_photo
+
+        def read(path: Path, **settings: object):
+            if path.name == "1.png" and what == "changed":
+                photo = real(path, **settings)
+                save(path, seed=99, side=30)
+                return photo
+            if path.name == "1.png":
+                path.unlink() if what == "deleted" else os.truncate(path, 100)
+            return real(path, **settings)
+
+        monkeypatch.setattr(stages, "read_photo", read)
+        run = run_nsp("denoise", shoot, "-o", out, "-m", tiny_weights, "--json")
+        assert statuses(run) == ["done", "failed", "done", "done"]
+        assert_whole(out)
+
+    @posix
+    def test_pipes_and_devices_are_no_photos(self, run_nsp, tmp_path, out, tiny_weights):
+        os.mkfifo(tmp_path / "pipe.jpg")
+        (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
+        for path in (tmp_path / "pipe.jpg", tmp_path / "loop.jpg", Path(os.devnull)):
+            assert run_nsp("denoise", path, "-o", out, "-m", tiny_weights).code == 1, path
+
+    def test_a_picture_of_one_row(self, run_nsp, tmp_path, out, tiny_weights):
+        Image.fromarray(np.random.default_rng(0).integers(0, 256, (1, 100_000, 3), np.uint8)).save(
+            tmp_path / "row.png"
+        )
+        run = run_nsp("denoise", tmp_path / "row.png", "-o", out, "-m", tiny_weights)
+        assert run.code == 0, run.err
+        with Image.open(out / "row.png") as image:
+            assert image.size == (100_000, 1)
+
+    def test_names_of_255_bytes(self, run_nsp, tmp_path, tiny_weights):
+        name = "ü" * 125 + "a.png"
+        save(tmp_path / name)
+        run = run_nsp("denoise", tmp_path / name, "-m", tiny_weights)
+        assert run.code == 0, run.err
+        assert len(list(tmp_path.glob("*.png"))) == 2
+
+    def test_names_that_are_no_text(self, run_nsp, tmp_path, out, tiny_weights):
+        if os.name == "nt" or sys.platform == "darwin":
+            pytest.skip("file names are Unicode here")
+        odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/odd\xff\n[x].png"))
+        save(odd)
+        run = run_nsp("denoise", odd, "-o", out, "-m", tiny_weights, "--log", tmp_path / "log", "--json")
+        assert run.code == 0, run.err
+        assert [os.fsencode(path.name) for path in out.iterdir()] == [b"odd\xff\n[x].png"]
+
+
+class TestDevice:
+    def test_memory_that_ends_at_the_third_tile(self, run_nsp, tmp_path, out, tiny_weights, monkeypatch):
+        save(tmp_path / "photo.png", side=100)
+        command = ("denoise", tmp_path / "photo.png", "-m", tiny_weights, "--plain", "--tile", "32")
+        run_nsp(*command, "-o", tmp_path / "expected.png")
+        from nsp_cli.restoration.inference import Restorer
+
+        real, tiles = Restorer._average, []
+
+        def average(self, network, tile):
+            tiles.append(tile)
+            if len(tiles) == 3:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return real(self, network, tile)
+
+        monkeypatch.setattr(Restorer, "_average", average)
+        assert run_nsp(*command, "-o", out / "photo.png").code == 0
+        expected, found = (
+            read_photo(path).pixels.astype(int) for path in (tmp_path / "expected.png", out / "photo.png")
+        )
+        assert np.abs(expected - found).max() <= 1
+
+    def test_a_network_that_answers_nonsense_writes_nothing(
+        self, run_nsp, shoot, out, tiny_weights, monkeypatch
+    ):
+        from nsp_cli.restoration.inference import Restorer
+
+        for name in ("_average", "_reduce"):
+            monkeypatch.setattr(Restorer, name, lambda _self, _network, tile: tile * float("nan"))
+        run = run_nsp("denoise", shoot / "0.png", "-o", out / "0.png", "-m", tiny_weights)
+        assert run.code == 1
+        assert "finite" in run.err
+        assert not list(out.iterdir())
+
+    def test_main_memory_that_ends_costs_one_photo(self, run_nsp, shoot, out, tiny_weights, monkeypatch):
+        from nsp_cli.batch import stages
+
+        real = stages.read_photo
+
+        def read(path: Path, **settings: object):
+            if path.name == "2.png":
+                raise MemoryError
+            return real(path, **settings)
+
+        monkeypatch.setattr(stages, "read_photo", read)
+        run = run_nsp("denoise", shoot, "-o", out, "-m", tiny_weights, "--json")
+        assert statuses(run) == ["done", "done", "failed", "done"]
+        assert "memory ran out" in run.err
+
+
+def test_a_clock_that_goes_back_changes_nothing(run_nsp, shoot, out, tiny_weights, monkeypatch):
+    hours = iter(range(10**6, 0, -1))
+    monkeypatch.setattr(time, "time", lambda: 3600.0 * next(hours))
+    command = ("denoise", shoot, "-o", out, "-m", tiny_weights, "--json")
+    assert statuses(run_nsp(*command)) == ["done"] * 4
+    assert statuses(run_nsp(*command)) == ["skipped"] * 4
+
+
+# The tests below run nsp as a process, network and disk slowed down so that something can happen meanwhile.
+SLOW = """
+import os, sys, time
+from nsp_cli import restore
+real = restore.Restorer._process
+def slow(self, *arguments):
+    time.sleep(float(sys.argv[1]))
+    return real(self, *arguments)
+restore.Restorer._process = slow
+fsync = os.fsync
+os.fsync = lambda file: (time.sleep(float(sys.argv[1]) / 2), fsync(file))
+from nsp_cli.cli import main
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def start(seconds: float, *arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", SLOW, str(seconds), *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(condition, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@posix
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_cleanly(run_nsp, shoot, out, tiny_weights, number):
+    command = ("denoise", shoot, "-o", out, "-m", tiny_weights)
+    process = start(0.3, *command)
+    wait_for(lambda: list(out.glob("*.png")))
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "goes on where it stopped" in err
+    assert_whole(out)
+    assert run_nsp(*command).code == 0
+    assert len(list(out.iterdir())) == 4
+
+
+@posix
+@pytest.mark.slow
+def test_two_processes_share_a_folder(tmp_path, out, tiny_weights):
+    for number in range(12):
+        save(tmp_path / "shoot" / f"{number}.png", number)
+    command = ("denoise", tmp_path / "shoot", "-o", out, "-m", tiny_weights, "--json")
+    processes = [start(0.1, *command) for _ in range(2)]
+    outputs = [process.communicate(timeout=120) for process in processes]
+    lines = [json.loads(line) for output, _ in outputs for line in output.splitlines()]
+    done = [line["source"] for line in lines if line["status"] == "done"]
+    assert sorted(done) == sorted(str(path) for path in (tmp_path / "shoot").iterdir())
+    assert {line["status"] for line in lines} == {"done", "skipped"}
+    assert_whole(out)
+
+
+@posix
+@pytest.mark.slow
+def test_a_killed_process_does_not_hold_the_others_up(run_nsp, shoot, out, tiny_weights):
+    command = ("denoise", shoot, "-o", out, "-m", tiny_weights)
+    process = start(5, *command)
+    wait_for(lambda: list(out.glob(".nsp-*.lock")))
+    process.kill()
+    process.communicate()
+    assert run_nsp(*command).code == 0
+    assert_whole(out)
+    assert len(list(out.iterdir())) == 4
+
+
+@posix
+@pytest.mark.slow
+def test_kills_at_random_moments(run_nsp, tmp_path, out, tiny_weights, record_property):
+    """NSP_KILLS=50 repeats it as often."""
+    for number in range(6):
+        save(tmp_path / "shoot" / f"{number}.tif", number, side=200)
+    command = ("denoise", tmp_path / "shoot", "-m", tiny_weights, "--plain")
+    assert run_nsp(*command, "-o", tmp_path / "right").code == 0
+    right = tree(tmp_path / "right")
+    rng, finished, half = np.random.default_rng(0), [], 0
+    for _ in range(int(os.environ.get("NSP_KILLS", "3"))):
+        process = start(0.1, *command, "-o", out)
+        wait_for(lambda: out.exists() and any(out.iterdir()))
+        time.sleep(rng.uniform(0, 0.9))
+        process.kill()
+        process.communicate()
+        done = {name: data for name, data in tree(out).items() if name[0] != "."}
+        assert done.items() <= right.items()
+        finished.append(len(done))
+        half += any(path.suffix == ".tif" for path in out.glob(".*"))
+        assert run_nsp(*command, "-o", out).code == 0
+        assert tree(out) == right
+        shutil.rmtree(out)
+    record_property("results there when killed", finished)
+    record_property("times that a half-written file was left and removed", half)
+
+
+@posix
+@pytest.mark.slow
+def test_watching_takes_photos_as_they_arrive_and_ends_well(tmp_path, out, tiny_weights):
+    (tmp_path / "camera").mkdir()
+    with start(0, "watch", tmp_path / "camera", "-o", out, "-m", tiny_weights) as process:
+        for number in range(2):
+            save(tmp_path / "camera" / f"{number}.png", number)
+            wait_for((out / f"{number}.png").exists)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
+    assert_whole(out)
+
+
+@posix
+@pytest.mark.slow
+def test_a_reader_that_goes_away_is_no_traceback(shoot, out, tiny_weights):
+    with start(0.2, "denoise", shoot, "-o", out, "-m", tiny_weights) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        err = process.stderr.read()
+    assert process.returncode in (0, 1)
+    assert "Traceback" not in err
+    assert_whole(out)

@@ -1,0 +1,97 @@
+"""What a CUDA GPU makes of photos and lessons, beside what the processor makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from nsp_cli import Strength, load_weights
+from nsp_cli.networks import NetworkConfig
+from nsp_cli.networks.dbsn import DbsnConfig
+from nsp_cli.networks.unet import UnetConfig
+from nsp_cli.noise.estimation import measure_noise
+from nsp_cli.restoration import pipeline
+from nsp_cli.restoration.recovery import recover
+from nsp_cli.training.data.photo_cache import PhotoCache
+from nsp_cli.training.data.pool import PhotoPool
+from nsp_cli.training.distillation.sample_making import make_lessons
+from nsp_cli.training.distillation.samples import LessonSampler
+from nsp_cli.training.distillation.student import StudentTask
+from nsp_cli.training.distillation.teacher_data import prepare_study
+from nsp_cli.training.run.batches import PairTask
+from nsp_cli.training.run.recipe import Recipe, StudentRecipe
+from nsp_cli.training.run.task import Task
+from nsp_cli.training.run.trainer import Trainer
+from tests.scenes import correlated_noise, scene, to_8_bits
+from tests.training_photos import noisy_pixels, stored
+
+pytestmark = pytest.mark.cuda
+
+
+@pytest.fixture(scope="module")
+def noisy() -> torch.Tensor:
+    picture = scene(300, 340)
+    return to_8_bits(picture + correlated_noise(picture.shape, 12, 0.7))
+
+
+@pytest.mark.parametrize("model", ["nsp-fast", "nsp-light"])
+@pytest.mark.parametrize(("precision", "decibels"), [("float32", 65), ("auto", 48)])
+def test_a_photo_is_the_processors(noisy, model, precision, decibels):
+    on_gpu, on_cpu = (
+        pipeline.denoise(load_weights(model, device=device, precision=chosen), noisy)[0].float()
+        for device, chosen in (("cuda", precision), ("cpu", "float32"))
+    )
+    error = (on_gpu - on_cpu).square().mean().clamp(min=1e-6)
+    assert float(10 * torch.log10(255**2 / error)) > decibels
+
+
+def test_recovery_is_the_processors(noisy):
+    profile = measure_noise(noisy)
+    on_gpu, on_cpu = (
+        recover(noisy, scene(300, 340), profile, [Strength()], device=device)[0].int()
+        for device in (torch.device("cuda"), None)
+    )
+    difference = (on_gpu - on_cpu).abs()
+    assert difference.max() <= 1
+    assert (difference > 0).float().mean() < 1e-3
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_lessons_are_as_noisy_as_the_processors(tmp_path: Path, scale):
+    photos = tuple(stored(tmp_path, noisy_pixels(300, 310, seed=n), noise=1.0, name=str(n)) for n in range(3))
+    cache = PhotoCache(tmp_path / "run", root=tmp_path / "cache")
+    study = prepare_study(PhotoPool(photos, (), 3), cache, lambda photo: photo, "echo")
+    recipe = replace(StudentRecipe(), crop=64, batch=16, real=0.0, taught=0.5, measured=0.3)
+    drawn = LessonSampler(study, recipe, scale).draw(0, 0)
+    on_gpu, on_cpu = (
+        make_lessons(drawn, scale=scale, balance=0.15, seed=0, step=0, device=torch.device(device))
+        for device in ("cuda", "cpu")
+    )
+    # The same cameras, other grains and made-up textures: a GPU draws other numbers.
+    plain = [index for index, plan in enumerate(drawn.plans) if plan.exposure.texture is None]
+    torch.testing.assert_close(on_gpu.clean.cpu()[plain], on_cpu.clean[plain])
+    assert ((on_gpu.noise.cpu() / on_cpu.noise).log().abs().median()) < 0.2
+
+
+@pytest.mark.parametrize("is_student", [False, True])
+def test_what_is_drawn_waits_in_pinned_memory(tmp_path: Path, is_student):
+    photos = tuple(stored(tmp_path, noisy_pixels(300, 310, seed=n), noise=1.0, name=str(n)) for n in range(3))
+    pool = PhotoPool(photos, (), 3)
+    task: Task
+    if is_student:
+        cache = PhotoCache(tmp_path / "run", root=tmp_path / "cache")
+        study = prepare_study(pool, cache, lambda photo: photo, "echo")
+        config: NetworkConfig = UnetConfig()
+        task = StudentTask(study, replace(StudentRecipe(), crop=64, batch=16), 1, "echo")
+    else:
+        config = DbsnConfig()
+        task = PairTask(pool, replace(Recipe(), crop=240, batch=4), config.spec())
+    name = "unet" if is_student else "dbsn"
+    trainer = Trainer(task, network_name=name, config=config, seed=0, device=torch.device("cuda"))
+    drawn = trainer.draw(0)
+    assert (drawn.clean if is_student else drawn.pixels).is_pinned()
+    trainer.train_step(drawn, 0.5)
+    trainer.check()

@@ -1,0 +1,176 @@
+"""The draft: true to the whole photo's result, of chosen parts, on a sheet that harms nothing."""
+
+from __future__ import annotations
+
+import signal
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nsp_cli import load_weights
+from nsp_cli.cli import console
+from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
+from nsp_cli.photo import Photo, labelled_sheet, read_photo, write_photo
+from nsp_cli.report import make_preview
+from nsp_cli.report.preview import SIDE
+from nsp_cli.restoration import pipeline, recovery
+from nsp_cli.restoration.recovery import Strength
+from tests.conftest import SHARED
+from tests.scenes import scene, to_8_bits, white_noise
+
+
+def noisy(height: int, width: int, level: float = 8) -> Photo:
+    picture = scene(height, width)
+    pixels = tensor_to_pixels(to_8_bits(picture + white_noise(picture.shape, level)))
+    return Photo(np.ascontiguousarray(pixels), format="png")
+
+
+@pytest.fixture(scope="module")
+def photo() -> Photo:
+    return noisy(700, 900)
+
+
+@pytest.fixture(scope="module", params=["nsp-fast", "nsp-light"])
+def restorer(request):
+    return load_weights(request.param, device="cpu")
+
+
+@pytest.mark.parametrize("size", [(700, 900), (180, 420)])
+def test_crops_are_those_of_the_whole_photos_result(restorer, size):
+    photo = noisy(*size)
+    preview = make_preview(restorer, photo, [1.5])
+    whole, _ = pipeline.denoise(restorer, pixels_to_tensor(photo.pixels), strength=Strength(1.5, 1.5))
+    (_, before), (_, after) = preview.versions
+    for region, crop, same in zip(preview.regions, after, before, strict=True):
+        place = slice(region.top, region.top + region.height), slice(region.left, region.left + region.width)
+        assert (photo.pixels[place] == same).all()
+        difference = np.abs(crop.astype(int) - tensor_to_pixels(whole)[place])
+        # A blind-spot network leaves recovery more to do, and so more to measure on the parts alone.
+        most, mean = (3, 0.1) if restorer.spec.is_told_noise else (6, 0.5)
+        assert difference.max() <= most
+        assert difference.mean() < mean
+        assert np.abs(crop.astype(int) - same).mean() > 2
+
+
+def assert_crops_differ_by_statistics_alone(restorer, photo, monkeypatch):
+    """Lets recovery measure what it measured on the whole photo; then crops are the same to a level."""
+    measured, measure = [], recovery.flat_power
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            recovery, "flat_power", lambda *a: measured.append(measure(*a)) or measured[-1].clone()
+        )
+        whole, _ = pipeline.denoise(restorer, pixels_to_tensor(photo.pixels))
+    with monkeypatch.context() as patched:
+        patched.setattr(recovery, "flat_power", lambda *_: measured.pop(0))
+        preview = make_preview(restorer, photo, [1])
+    assert not measured
+    for region, crop in zip(preview.regions, preview.versions[1][1], strict=True):
+        place = slice(region.top, region.top + region.height), slice(region.left, region.left + region.width)
+        difference = np.abs(crop.astype(int) - tensor_to_pixels(whole)[place])
+        assert difference.max() <= 1
+        assert difference.mean() < 0.02
+
+
+def test_neighbours_that_were_cut_off_cost_a_level_at_most(restorer, photo, monkeypatch):
+    assert_crops_differ_by_statistics_alone(restorer, photo, monkeypatch)
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["canon-powershot-a85", "apple-iphone-4"])
+def test_so_do_those_of_camera_photos(name, monkeypatch):
+    photo = read_photo(SHARED / "data/train/cameras" / f"{name}.jpg")
+    assert_crops_differ_by_statistics_alone(load_weights(device="cpu"), photo, monkeypatch)
+
+
+def test_the_network_answers_once_for_strengths_that_tell_it_the_same(photo, monkeypatch):
+    restorer, asked = load_weights(device="cpu"), []
+    answer = restorer.denoise
+    monkeypatch.setattr(restorer, "denoise", lambda *a, **k: asked.append(k["noise"]) or answer(*a, **k))
+    versions = make_preview(restorer, photo, [0, 0.5, 1, 1.5]).versions
+    assert len(asked) == 2
+    names, crops = zip(*versions, strict=True)
+    assert names == ("noisy", "strength 0", "strength 0.5", "strength 1", "strength 1.5")
+    assert (crops[0][0] == crops[1][0]).all()
+    removed = [np.abs(crop[0].astype(int) - crops[0][0]).mean() for crop in crops]
+    assert removed == sorted(removed)
+
+
+def test_16_bits_transparency_and_progress(photo):
+    deep = photo.pixels.astype(np.uint16) * 257
+    deep_photo = Photo(deep, alpha=np.full(deep.shape[:2], 65535, np.uint16), format="png")
+    seen = []
+    preview = make_preview(load_weights(device="cpu"), deep_photo, [1, 2], lambda *step: seen.append(step))
+    assert all(crop.dtype == np.uint8 for _, crops in preview.versions for crop in crops)
+    assert seen == sorted(seen)
+    assert seen[-1][0] == seen[-1][1]
+
+
+@pytest.mark.parametrize("size", [(5, 7), (40, 3000), (256, 256), (383, 384), (384, 384), (385, 401)])
+def test_every_size_has_a_crop_inside_the_photo(size):
+    preview = make_preview(load_weights(device="cpu"), noisy(*size), [1])
+    assert 1 <= len(preview.regions) <= 3
+    for region in preview.regions:
+        assert 0 <= region.top <= region.top + region.height <= size[0]
+        assert 0 <= region.left <= region.left + region.width <= size[1]
+        assert max(region.height, region.width) <= SIDE
+    assert {crop.shape[:2] for crop in preview.versions[1][1]} == {
+        (r.height, r.width) for r in preview.regions
+    }
+
+
+def test_the_sheet_holds_every_picture_as_it_is():
+    pictures = [np.full((30, 40, 3), value, np.uint8) for value in (3, 250, 90, 170)]
+    sheet = labelled_sheet(["a", "b"], [("one", pictures[:2]), ("two", pictures[2:])])
+    for picture in pictures:
+        assert (sheet == picture[0, 0]).all(axis=2).sum() >= 30 * 40
+    assert not (
+        sheet[:, :40] == labelled_sheet(["x", "b"], [("one", pictures[:2]), ("two", pictures[2:])])[:, :40]
+    ).all()
+
+
+class TestCommand:
+    @pytest.fixture
+    def picture(self, tmp_path, photo):
+        write_photo(photo, tmp_path / "night.png")
+        return tmp_path / "night.png"
+
+    def test_writes_a_sheet_beside_the_photo(self, run_nsp, picture):
+        run = run_nsp("preview", picture)
+        sheet = picture.with_name("night_preview.png")
+        assert run.code == 0, run.err
+        assert run.out == f"{sheet}\n"
+        with Image.open(sheet) as image:
+            assert image.width > 4 * SIDE
+            assert image.height > SIDE
+        assert "noise" in run.err
+
+    def test_replaces_only_if_told(self, run_nsp, picture):
+        sheet = picture.with_name("night_preview.png")
+        sheet.write_bytes(b"mine")
+        run = run_nsp("preview", picture)
+        assert run.code == 1
+        assert "--overwrite" in run.err
+        assert sheet.read_bytes() == b"mine"
+        assert run_nsp("preview", picture, "--overwrite", "--strengths", "1").code == 0
+        assert sheet.read_bytes() != b"mine"
+
+    @pytest.mark.parametrize("name", ["night.png", "sheet.jpg", "absent/sheet.png"])
+    def test_places_where_no_sheet_may_go(self, run_nsp, picture, name):
+        before = picture.read_bytes()
+        run = run_nsp("preview", picture, "-o", picture.parent / name, "--overwrite")
+        assert run.code == 1
+        assert picture.read_bytes() == before
+
+    def test_sigterm_may_come_while_the_terminal_is_asked(self, run_nsp, picture, monkeypatch):
+        handlers = []
+        monkeypatch.setattr(
+            console, "show_picture", lambda _: handlers.append(signal.getsignal(signal.SIGTERM))
+        )
+        assert run_nsp("preview", picture).code == 0
+        with pytest.raises(KeyboardInterrupt):
+            handlers[0](signal.SIGTERM, None)
+
+    def test_strengths_that_are_none(self, run_nsp, picture):
+        assert run_nsp("preview", picture, "--strengths", "3").code == 2

@@ -1,0 +1,119 @@
+"""The simulated camera: its noise is as strong, as coloured and as smooth as it was drawn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from nsp_cli.noise.conditioning import bands_of_residual
+from nsp_cli.ops.block_dct import to_luma_chroma
+from nsp_cli.training.simulation.camera import Camera, draw_camera, photograph
+from nsp_cli.training.simulation.sensor import SensorNoise
+
+PLAIN = Camera(
+    sensor=SensorNoise(0.0, 1.0, (1.0, 1.0)),
+    phase=None,
+    luma=8 / 255,
+    chroma=4 / 255,
+    luma_width=0.0,
+    chroma_width=0.0,
+    floor=0.0,
+    blotches=0.0,
+    blotch_width=3.0,
+    sharpening=0.0,
+    flat_smoothing=0.0,
+    mixing=0.0,
+    quality=None,
+    subsampling=0,
+    grid=(0, 0),
+)
+GREY = torch.full((3, 128, 128), 0.5)
+
+
+def noise_of(camera: Camera, clean: Tensor = GREY, seed: int = 0) -> Tensor:
+    return photograph(clean[None], [camera], [torch.Generator().manual_seed(seed)])[0] - clean
+
+
+@pytest.mark.parametrize("camera", [PLAIN, replace(PLAIN, phase=(0, 1), mixing=1.0, luma_width=1.0)])
+def test_levels_are_those_drawn(camera):
+    luma, *chroma = to_luma_chroma(noise_of(camera))
+    assert float(luma.std()) == pytest.approx(8 / 255, rel=0.03)
+    assert float(torch.stack(chroma).square().mean().sqrt()) == pytest.approx(4 / 255, rel=0.06)
+
+
+def test_smoothing_takes_fine_noise_and_blotches_bring_coarse():
+    white, smooth, blotchy = (
+        bands_of_residual(noise_of(camera))
+        for camera in (PLAIN, replace(PLAIN, luma_width=1.0), replace(PLAIN, blotches=0.7))
+    )
+    assert white[0] == pytest.approx(float(white[2]), rel=0.2)
+    assert smooth[0] > 5 * smooth[2]
+    assert blotchy[0] > 2 * blotchy[2]
+    assert smooth[3] == pytest.approx(float(white[3]), rel=0.2)  # chroma has a width of its own
+
+
+def test_sharpening_brings_fine_noise():
+    assert (
+        bands_of_residual(noise_of(replace(PLAIN, sharpening=1.0)))[2] > bands_of_residual(noise_of(PLAIN))[2]
+    )
+
+
+def test_shot_noise_grows_with_light_in_linear_terms():
+    """Read noise shrinks towards the highlights, where the tone curve is flat; shot noise less so."""
+    halves = GREY.clone()
+    halves[..., :64], halves[..., 64:] = 0.2, 0.8
+    for sensor, ratio in ((SensorNoise(0.0, 1.0, (1, 1)), 0.184), (SensorNoise(1.0, 0.0, (1, 1)), 0.785)):
+        noise = noise_of(replace(PLAIN, sensor=sensor), halves)
+        assert float(noise[..., 64:].std() / noise[..., :64].std()) == pytest.approx(ratio, rel=0.1)
+
+
+def test_flat_areas_lose_fine_noise_that_texture_keeps():
+    textured = GREY + 0.2 * (torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(2)) - 0.5)
+    textured[..., :64] = 0.5
+    noise = noise_of(replace(PLAIN, flat_smoothing=0.9), textured.clamp(0, 1))
+    flat, busy = bands_of_residual(noise[..., :64]), bands_of_residual(noise[..., 64:])
+    assert busy[2] > 1.5 * flat[2]
+
+
+def test_no_phase_of_the_mosaic_is_special():
+    """A student that learnt on one phase alone would draw its grid into every photo."""
+    deviations = [
+        torch.stack([noise_of(replace(PLAIN, phase=phase), seed=seed) for seed in range(20)]).std(0).mean(0)
+        for phase in ((0, 0), (0, 1), (1, 0), (1, 1))
+    ]
+    grids = [torch.stack([d[r::2, c::2].mean() for r in (0, 1) for c in (0, 1)]) for d in deviations]
+    assert grids[0].max() > 1.05 * grids[0].min()
+    assert torch.stack(grids).mean(0).max() < 1.01 * torch.stack(grids).mean(0).min()
+
+
+def test_jpeg_is_a_jpeg_and_its_target_is_none():
+    coarse = noise_of(
+        replace(PLAIN, quality=30, luma=1e-4, chroma=1e-4), GREY + 0.3 * torch.rand(3, 128, 128) - 0.15
+    )
+    assert coarse.abs().mean() > 5 / 255
+
+
+def test_pictures_are_8_bit_and_depend_on_the_generator_alone():
+    taken = [
+        photograph(
+            torch.stack([GREY, GREY]), [PLAIN, PLAIN], [torch.Generator().manual_seed(n) for n in seeds]
+        )
+        for seeds in ((1, 2), (3, 2))
+    ]
+    assert torch.equal(taken[0][1], taken[1][1])
+    assert not torch.equal(taken[0][0], taken[1][0])
+    assert torch.allclose(taken[0] * 255, (taken[0] * 255).round(), atol=1e-4)
+
+
+def test_cameras_cover_what_real_ones_do():
+    cameras = [draw_camera(torch.Generator().manual_seed(seed)) for seed in range(400)]
+    luma = torch.tensor([255 * camera.luma for camera in cameras])
+    assert luma.min() < 1
+    assert luma.max() > 50
+    assert {camera.phase for camera in cameras} == {None, (0, 0), (0, 1), (1, 0), (1, 1)}
+    ratio = torch.tensor([camera.chroma / camera.luma for camera in cameras])
+    assert ratio.min() < 0.12
+    assert ratio.max() > 1.2

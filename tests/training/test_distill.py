@@ -1,0 +1,163 @@
+"""nsp distill and nsp train --student: from a teacher and noisy photos to a student."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from nsp_cli.cli import console
+from nsp_cli.networks.unet import UnetConfig
+from nsp_cli.training.run import loop
+from nsp_cli.weights.file import describe_weights, save_weights
+from tests.training_photos import noisy_pixels
+
+TINY = UnetConfig(widths=(4, 4, 8), encoder=(1, 1, 1), decoder=(1, 1))
+
+
+@pytest.fixture(autouse=True)
+def _loud() -> None:
+    console.set_quiet(False)
+
+
+@pytest.fixture
+def student(tmp_path: Path) -> Path:
+    path = tmp_path / "student.safetensors"
+    torch.manual_seed(0)
+    save_weights(path, TINY.build(), network_name="unet", config=TINY, metadata={})
+    return path
+
+
+@pytest.fixture
+def shots(tmp_path: Path) -> Path:
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    for number in range(2):
+        Image.fromarray(noisy_pixels(300, 620, seed=number)).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def distill(run_nsp, shots, student, tiny_weights, tmp_path):
+    def run(*arguments: object, name: str = "mine", start: object = student):
+        output = tmp_path / f"{name}.safetensors"
+        given = ("--teacher", tiny_weights, "--from", start, "--batch", 2)
+        return run_nsp("distill", shots, "-o", output, *given, *arguments), output
+
+    return run
+
+
+def test_a_student_denoises_and_tells_who_taught_it(run_nsp, distill, shots):
+    run, weights = distill("--steps", 2)
+    assert run.code == 0, run.err
+    assert run.out.strip() == str(weights)
+    info = describe_weights(weights)
+    assert (info.network, info.metadata["compared_with"]) == ("unet", "student")
+    assert info.metadata["recommended"] in {"yes", "no"}
+    assert "taught by tiny" in weights.with_suffix(".md").read_text(encoding="utf-8")
+    assert "taught by tiny" in weights.with_suffix(".html").read_text(encoding="utf-8")
+    done = run_nsp("denoise", shots / "0.png", "-m", weights)
+    assert done.code == 0, done.err
+    before, after = (np.asarray(Image.open(path)) for path in (shots / "0.png", done.out.strip()))
+    assert not np.array_equal(before, after)
+
+
+def test_a_student_can_teach(distill, student):
+    run, weights = distill("--steps", 1, "--teacher", student)
+    assert run.code == 0, run.err
+    assert "taught by student" in weights.with_suffix(".md").read_text(encoding="utf-8")
+
+
+def test_a_student_of_a_student_may_enlarge(run_nsp, distill, shots):
+    run, weights = distill("--steps", 1, "--x2")
+    assert run.code == 0, run.err
+    assert describe_weights(weights).config == UnetConfig(**{**vars(TINY), "scale": 2})
+    done = run_nsp("upscale", shots / "0.png", "--x2", "-m", weights)
+    assert done.code == 0, done.err
+    with Image.open(done.out.strip()) as enlarged:
+        assert enlarged.size == (1240, 600)
+    run, _ = distill("--steps", 1, name="other", start=weights)
+    assert run.code == 2
+    assert "--x2" in run.err
+
+
+def test_interrupted_and_resumed_is_bit_for_bit_the_unbroken_run(distill, monkeypatch):
+    unbroken, whole = distill("--steps", 4, name="whole")
+    assert unbroken.code == 0, unbroken.err
+    run_loop = loop._Loop.run
+
+    def stop_at_two(self, wish) -> None:
+        show = self._on_progress
+        self._on_progress = lambda now: (show(now), setattr(wish, "is_set", now.step == 2))
+        run_loop(self, wish)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop._Loop, "run", stop_at_two)
+        run, weights = distill("--steps", 4)
+    assert run.code == 130
+    assert not weights.exists()
+    run, weights = distill("--steps", 4, "--resume")
+    assert run.code == 0, run.err
+    first, second = load_file(whole), load_file(weights)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_nothing_to_resume_is_found_before_a_photo_is_decoded(distill):
+    run, weights = distill("--steps", 1, "--resume")
+    assert run.code == 1
+    assert "Traceback" not in run.err
+    assert "photos, " not in run.err
+    assert not weights.exists()
+
+
+def test_blind_spot_weights_are_no_student(distill, tiny_weights):
+    run, weights = distill("--steps", 1, start=tiny_weights)
+    assert run.code == 2
+    assert "no student" in run.err
+    assert not weights.exists()
+
+
+def test_a_student_is_not_for_train(run_nsp, shots, student, tmp_path):
+    run = run_nsp("train", shots, "-o", tmp_path / "x.safetensors", "--from", student, "--steps", 1)
+    assert run.code == 2
+    assert "distill" in run.err
+
+
+def test_plain_is_not_for_students(run_nsp, shots, student):
+    run = run_nsp("denoise", shots / "0.png", "--plain", "-m", student)
+    assert run.code == 1
+    assert "nsp-light" in run.err
+    assert "Traceback" not in run.err
+
+
+def test_pd_is_not_for_students(run_nsp, shots, distill):
+    _, weights = distill("--steps", 1, "--x2")
+    run = run_nsp("upscale", shots / "0.png", "--mode", "pd", "-m", weights)
+    assert run.code == 1
+    assert "nsp-light" in run.err
+
+
+def test_students_that_do_not_enlarge_are_not_for_upscale(run_nsp, shots, student):
+    run = run_nsp("upscale", shots / "0.png", "-m", student)
+    assert run.code == 1
+    assert "does not enlarge" in run.err
+
+
+@pytest.mark.slow
+def test_train_student_makes_a_teacher_and_a_student_of_it(run_nsp, shots, tmp_path):
+    output = tmp_path / "mine.safetensors"
+    arguments = (shots, "-o", output, "--student", "--steps", 2, "--crop", 120, "--batch", 1)
+    run = run_nsp("train", *arguments)
+    assert run.code == 0, run.err
+    teacher = tmp_path / "mine-teacher.safetensors"
+    assert describe_weights(teacher).network == "dbsn"
+    assert describe_weights(output).network == "unet"
+    assert "The student learns from" in run.err
+    assert describe_weights(output).metadata["compared_with"] == "nsp-fast"
+    again = run_nsp("train", *arguments)
+    assert again.code == 1
+    assert "exists already" in again.err

@@ -1,0 +1,185 @@
+"""Several processes, as torchrun starts them, train as one would with all of their crops."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from PIL import Image
+
+from nsp_cli.cli import main
+from nsp_cli.errors import TrainingError
+from nsp_cli.networks.dbsn import DbsnConfig
+from nsp_cli.training.run import loop
+from nsp_cli.training.run import trainer as trainer_module
+from nsp_cli.training.run.batches import PairTask
+from nsp_cli.training.run.distributed import World, joined_world
+from nsp_cli.training.run.loop import run
+from nsp_cli.training.run.recipe import Budget, Recipe
+from nsp_cli.training.run.trainer import Trainer
+from tests.training_photos import noisy_pixels, small_pool
+
+CPU, STEPS = torch.device("cpu"), 6
+needs_distributed = pytest.mark.skipif(
+    not torch.distributed.is_available(), reason="torch without distributed"
+)
+
+
+def train(
+    folder: Path, world: World, batch: int, checkpoint: Path, on_step: Callable[[int], None] = lambda _: None
+) -> Trainer:
+    recipe = Recipe(crop=120, batch=batch, simulated=0.5)
+    config = DbsnConfig(base_channels=4, num_modules=1)
+    trainer = Trainer(
+        PairTask(small_pool(folder), recipe, config.spec(), world),
+        network_name="dbsn",
+        config=config,
+        seed=3,
+        device=CPU,
+        world=world,
+    )
+    run(
+        trainer,
+        Budget(steps=STEPS),
+        checkpoint=checkpoint,
+        checkpoint_every=5,
+        on_progress=lambda now: on_step(now.step),
+    )
+    return trainer
+
+
+def join_as(rank: int, size: int, port: int) -> None:
+    """Makes this one of torchrun's processes."""
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(size),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
+    torch.set_num_threads(1)
+
+
+def train_as(rank: int, size: int, port: int, folder: Path) -> None:
+    """Trains in a folder of its own, which shows what it wrote."""
+    join_as(rank, size, port)
+    own = folder / f"rank{rank}"
+    own.mkdir()
+    with joined_world(CPU) as world:
+        trainer = train(own, world, 2, own / "checkpoint")
+    torch.save({"curve": trainer.curve.points(), "weights": trainer.ema}, folder / f"{rank}.pt")
+
+
+def read_seldom() -> None:
+    """Reads the loss as seldom as on a GPU, so that saving has some to read."""
+    trainer_module._CHECK_EVERY["cpu"] = 4
+
+
+def train_by_two_clocks(rank: int, size: int, port: int, folder: Path) -> None:
+    """Trains where the first process's clock says that every step is time for a checkpoint."""
+    read_seldom()
+    speed = 1 if rank else 10_000
+    loop.time = SimpleNamespace(monotonic=lambda: speed * time.monotonic())
+    train_as(rank, size, port, folder)
+
+
+def train_until_a_photo_is_gone(rank: int, size: int, port: int, folder: Path) -> None:
+    """Trains until the second process meets an error that the first knows nothing of."""
+    read_seldom()
+    join_as(rank, size, port)
+    own = folder / f"rank{rank}"
+    own.mkdir()
+
+    def fail(step: int) -> None:
+        if rank and step == 3:
+            raise TrainingError("injected")
+
+    with joined_world(CPU) as world:
+        train(own, world, 2, own / "checkpoint", fail)
+
+
+def in_two_processes(target: Callable[[int, int, int, Path], None], folder: Path) -> list[int | None]:
+    """Returns the exit codes; None of a process that had to be killed."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=target, args=(rank, 2, port, folder)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(240)
+    codes = [process.exitcode for process in processes]
+    for process in processes:
+        process.kill()
+    return codes
+
+
+@pytest.mark.slow
+@needs_distributed
+def test_processes_whose_clocks_differ_save_together(tmp_path):
+    assert in_two_processes(train_by_two_clocks, tmp_path) == [0, 0]
+    found = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
+    assert found[0]["curve"] == found[1]["curve"]
+    assert len(found[0]["curve"]) == STEPS
+
+
+def run_the_command(rank: int, size: int, port: int, folder: Path) -> None:
+    """Runs nsp train as the only process of one of two machines that share a disk."""
+    join_as(rank, size, port)
+    os.environ |= {"LOCAL_RANK": "0", "GROUP_RANK": str(rank), "NSP_CACHE_DIR": str(folder / "cache")}
+    options = ["--crop", "120", "--batch", "1", "--steps", "2", "--device", "cpu", "--overwrite"]
+    start = ["--from", str(folder / "tiny.safetensors")]
+    code = main(["train", str(folder / "shots"), "-o", str(folder / "mine.safetensors"), *start, *options])
+    sys.exit(code)
+
+
+@pytest.mark.slow
+@needs_distributed
+def test_each_machine_gives_back_its_decoded_photos(tmp_path, tiny_weights):
+    (tmp_path / "shots").mkdir()
+    Image.fromarray(noisy_pixels(300, 600)).save(tmp_path / "shots" / "a.png")
+    assert in_two_processes(run_the_command, tmp_path) == [0, 0]
+    assert tiny_weights.with_name("mine.safetensors").exists()
+    assert (tmp_path / "cache" / "decoded").is_dir()
+    assert not list((tmp_path / "cache" / "decoded").iterdir())
+
+
+@pytest.mark.slow
+@needs_distributed
+def test_a_process_alone_with_an_error_ends(tmp_path):
+    codes = in_two_processes(train_until_a_photo_is_gone, tmp_path)
+    assert codes[1] == 1
+    assert codes[0] not in (0, None)
+
+
+@pytest.mark.slow
+@needs_distributed
+def test_two_processes_have_the_loss_curve_of_one_with_the_doubled_batch(tmp_path):
+    assert in_two_processes(train_as, tmp_path) == [0, 0]
+    found = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
+    (tmp_path / "one").mkdir()
+    one = train(tmp_path / "one", World(), 4, tmp_path / "one" / "checkpoint")
+    for rank in range(2):
+        assert [step for step, _ in found[rank]["curve"]] == [step for step, _ in one.curve.points()]
+        losses = torch.tensor([[a[1], b[1]] for a, b in zip(found[rank]["curve"], one.curve.points())])  # noqa: B905
+        torch.testing.assert_close(losses[:, 0], losses[:, 1], rtol=1e-3, atol=1e-5)
+        for name, value in one.ema.items():
+            torch.testing.assert_close(found[rank]["weights"][name], value, rtol=1e-2, atol=1e-4)
+    assert (tmp_path / "rank0" / "checkpoint").exists()
+    assert not (tmp_path / "rank1" / "checkpoint").exists()
+
+
+def test_outside_torchrun_there_is_one_process(monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    with joined_world(CPU) as world:
+        assert (world.rank, world.size, world.is_main) == (0, 1, True)
+    assert world.agree(2.0, 3.0) == (2.0, 3.0)

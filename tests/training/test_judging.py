@@ -1,0 +1,120 @@
+"""Judging without clean pictures: that it agrees with judging with them."""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nsp_cli.networks import NetworkSpec
+from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.restoration.pipeline import denoise
+from nsp_cli.training.judging import (
+    ERROR,
+    LOSS,
+    VALIDATION,
+    Measure,
+    blind_spot_loss,
+    judge,
+    recorrupted_error,
+)
+from tests.scenes import scene, to_8_bits, white_noise
+
+SPEC = NetworkSpec(scale=2, input_multiple=1, radius=4, exact_tiling=True, values_per_pixel=50)
+EXECUTION = Execution(torch.device("cpu"), torch.float32)
+
+
+class Smoother(nn.Module):
+    """Stands in for a network: enlarges what a box has blurred, times a gain."""
+
+    def __init__(self, side: int, gain: float = 1.0) -> None:
+        super().__init__()
+        self.side, self.gain = side, gain
+
+    def forward(self, x: Tensor) -> Tensor:
+        blurred = functional.avg_pool2d(
+            functional.pad(x, [self.side // 2] * 4, mode="reflect"), self.side, stride=1
+        )
+        return functional.interpolate(blurred * self.gain, scale_factor=2, mode="nearest")
+
+
+def restorer(side: int, gain: float = 1.0) -> Restorer:
+    return Restorer(Smoother(side, gain), SPEC, EXECUTION)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[tuple[Tensor, Tensor]]:
+    """Noisy and clean uint8 pictures."""
+    # The texture of the scene's last third is noise by any measure that has no clean picture.
+    clean = [scene(576, 384)[:, :384].roll(48 * seed, 2) for seed in range(4)]
+    noisy = [picture + white_noise(picture.shape, 12, seed) for seed, picture in enumerate(clean)]
+    return [(to_8_bits(a), to_8_bits(b)) for a, b in zip(noisy, clean, strict=True)]
+
+
+def true_error(candidate: Restorer, clean: Tensor, seed: int) -> float:
+    """Returns the squared error on noise that is √2 times as strong as the pictures'."""
+    noisy = clean / 255 + white_noise(clean.shape, 12 * math.sqrt(2), seed)
+    return float((denoise(candidate, noisy)[0] * 255 - clean).square().mean())
+
+
+@pytest.mark.parametrize("side", [3, 7])
+def test_differences_of_recorrupted_error_are_the_true_ones(pictures, side):
+    better, worse = restorer(3), restorer(side, 0.7)
+    estimated = [
+        recorrupted_error(worse, n, seed=9) - recorrupted_error(better, n, seed=9) for n, _ in pictures
+    ]
+    true = [true_error(worse, c, seed=9) - true_error(better, c, seed=9) for _, c in pictures]
+    assert fmean(true) > 5
+    assert fmean(estimated) == pytest.approx(fmean(true), rel=0.25)
+
+
+def test_judging_without_clean_pictures_agrees_with_judging_with_them(pictures):
+    noisy = [noisy for noisy, _ in pictures]
+    judgement = judge(restorer(3, 0.7), restorer(3), noisy, pd_factor=5, validation=pictures)
+    assert judgement is not None
+    assert [measure.title for measure in judgement.measures] == [VALIDATION, ERROR, LOSS]
+    assert all(measure.is_better for measure in judgement.measures)
+
+
+def test_the_same_weights_gain_nothing(pictures):
+    judgement = judge(restorer(3), restorer(3), [n for n, _ in pictures], pd_factor=5)
+    assert judgement is not None
+    assert not judgement.is_better
+    assert all(measure.gain == 0 for measure in judgement.measures)
+
+
+def test_nothing_to_judge_on_is_no_judgement():
+    assert judge(restorer(3), restorer(3), [], pd_factor=5) is None
+
+
+def test_blind_spot_loss_is_the_mean_absolute_error_in_levels():
+    grey = torch.full((3, 40, 40), 100, dtype=torch.uint8)
+    assert blind_spot_loss(restorer(3, gain=0.9), grey, 5, seed=0) == pytest.approx(10, abs=1e-3)
+
+
+class TestMeasure:
+    def test_a_gain_must_exceed_twice_its_uncertainty(self):
+        sure = Measure("m", (1.0, 2.0, 3.0), (0.5, 1.6, 2.4), 2)
+        assert sure.gain == pytest.approx(0.5)
+        assert sure.uncertainty == pytest.approx(0.1 / math.sqrt(3), abs=1e-6)
+        assert sure.is_better
+        assert not Measure("m", (1.0, 2.0, 3.0), (0.0, 2.4, 2.9), 2).is_better
+
+    def test_more_is_better_where_it_rises(self):
+        before, after = (30.0, 31.0, 30.0), (31.0, 32.1, 31.0)
+        assert Measure("PSNR", before, after, 2, falls=False).is_better
+        assert not Measure("loss", before, after, 2).is_better
+
+    def test_one_picture_is_never_sure(self):
+        single = Measure("m", (2.0,), (1.0,), 2)
+        assert not single.is_better
+        assert not single.is_worse
+        assert single.show_gain() == "+1.00"
+
+    def test_a_loss_counts_as_a_gain_does(self):
+        assert Measure("m", (0.5, 1.6, 2.4), (1.0, 2.0, 3.0), 2).is_worse
+        assert not Measure("m", (0.0, 2.4, 2.9), (1.0, 2.0, 3.0), 2).is_worse

@@ -1,0 +1,195 @@
+"""What a student is taught with, and what is drawn of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from nsp_cli.errors import TrainingError
+from nsp_cli.noise.conditioning import bands_of_residual
+from nsp_cli.training.data.photo_cache import PhotoCache
+from nsp_cli.training.data.pool import PhotoPool
+from nsp_cli.training.distillation import samples
+from nsp_cli.training.distillation.sample_making import Lessons, make_lessons
+from nsp_cli.training.distillation.samples import LessonSampler, check_sizes
+from nsp_cli.training.distillation.teacher_data import Study, prepare_study
+from nsp_cli.training.run.recipe import StudentRecipe
+from tests.training_photos import noisy_pixels, stored
+
+RECIPE = StudentRecipe(crop=48, batch=3)
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> PhotoPool:
+    photos = [
+        stored(tmp_path, noisy_pixels(300, 310, seed=n), noise=noise, name=str(n))
+        for n, noise in enumerate((1.0, 2.0, 20.0))
+    ]
+    return PhotoPool(tuple(photos), (), 3)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> PhotoCache:
+    return PhotoCache(tmp_path / "run", root=tmp_path / "cache")
+
+
+@pytest.fixture
+def study(pool, cache) -> Study:
+    return prepare_study(pool, cache, plain_grey, "grey")
+
+
+def lessons_of(
+    study: Study, recipe: StudentRecipe, scale: int = 1, *, seed: int = 0, step: int = 0, rank: int = 0
+) -> Lessons:
+    drawn = LessonSampler(study, recipe, scale, rank=rank).draw(seed, step)
+    return make_lessons(
+        drawn, scale=scale, balance=recipe.balance, seed=seed, step=step, device=torch.device("cpu")
+    )
+
+
+def plain_grey(photo: torch.Tensor) -> torch.Tensor:
+    return torch.full_like(photo.int(), 30_000).to(torch.uint16)
+
+
+def test_the_teacher_sees_every_photo_once_also_when_the_run_starts_again(pool, cache):
+    asked = []
+
+    def teach(photo):
+        asked.append(photo.shape)
+        return photo
+
+    first, second = (prepare_study(pool, cache, teach, "echo") for _ in range(2))
+    assert asked == [(3, 300, 310)] * 3
+    assert first.checksum == second.checksum
+
+
+def test_another_teacher_or_other_photos_are_not_taken_from_the_cache(pool, cache, study, tmp_path):
+    echo = prepare_study(pool, cache, lambda photo: photo, "echo")
+    assert echo.checksum != study.checksum
+    assert echo.taught[0].clean.read(0, 0, 5, 5).std() > 0
+    others = [
+        replace(stored(tmp_path, noisy_pixels(300, 310, seed=9 + n), noise=1.0, name=str(n)), file=photo.file)
+        for n, photo in enumerate(pool.photos)
+    ]
+    swapped = prepare_study(PhotoPool(tuple(others), (), 3), cache, lambda photo: photo, "echo")
+    assert swapped.checksum != echo.checksum
+    assert (swapped.taught[0].clean.read(0, 0, 99, 99) != echo.taught[0].clean.read(0, 0, 99, 99)).any()
+
+
+def test_a_damaged_picture_in_the_cache_is_made_again(pool, cache, study):
+    file = study.taught[0].clean.file
+    file.write_bytes(file.read_bytes()[:1000])
+    again = prepare_study(pool, cache, plain_grey, "grey")
+    assert again.taught[0].clean.read(290, 300, 10, 10).min() == 30_000
+
+
+def test_mild_photos_are_made_smaller_and_noisy_ones_are_not(study):
+    sizes = Counter((picture.clean.height, picture.clean.width) for picture in study.reduced)
+    assert sizes == {(150, 155): 2, (100, 103): 2, (75, 77): 2}
+    assert [picture.noisy for picture in study.real] == list(study.pool.photos)
+
+
+def test_a_smaller_picture_is_of_the_photo_where_its_noise_is_gone_and_else_of_the_answer(study):
+    pictures = {
+        (picture.clean.noise, round(300 / picture.clean.height)): picture.clean for picture in study.reduced
+    }
+    is_photo = {
+        key: picture.read(0, 0, picture.height, picture.width).std() > 0 for key, picture in pictures.items()
+    }
+    expected = {(1.0, 2): True, (1.0, 3): True, (1.0, 4): True, (2.0, 2): False, (2.0, 3): False}
+    assert is_photo == expected | {(2.0, 4): True}
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_shapes(study, scale):
+    drawn = lessons_of(study, RECIPE, scale)
+    assert drawn.noisy.shape == (3, 3, 48, 48)
+    assert drawn.clean.shape == (3, 3, 48 * scale, 48 * scale)
+    assert drawn.noise.shape == (3, 6)
+    assert drawn.weights.shape == (3,)
+
+
+def test_seed_and_step_decide(study):
+    first, again, next_step, other_seed = (
+        lessons_of(study, RECIPE, seed=seed, step=step).noisy
+        for seed, step in ((1, 2), (1, 2), (1, 3), (2, 2))
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, next_step)
+    assert not torch.equal(first, other_seed)
+
+
+def test_two_processes_draw_what_one_would(study):
+    one = lessons_of(study, replace(RECIPE, batch=6), step=5)
+    two = [lessons_of(study, RECIPE, step=5, rank=rank) for rank in (0, 1)]
+    torch.testing.assert_close(torch.cat([part.noisy for part in two]), one.noisy)
+    torch.testing.assert_close(torch.cat([part.noise for part in two]), one.noise)
+
+
+def test_a_real_lesson_is_the_photo_and_the_teachers_answer(study):
+    drawn = lessons_of(study, replace(RECIPE, real=1.0, taught=0.0))
+    assert torch.allclose(drawn.clean, torch.tensor(30_000 / 65_535))
+    assert drawn.noisy.std(dim=(2, 3)).min() > 10 / 255
+
+
+@pytest.mark.parametrize("kind", ["real", "taught", "reduced"])
+def test_shares_are_kept(study, kind, monkeypatch):
+    share = {"real": 0.2, "taught": 0.3, "reduced": 0.5}[kind]
+    deck = LessonSampler(study, RECIPE, 1)._deck
+    generator = torch.Generator().manual_seed(0)
+    members = set(map(id, getattr(study, kind)))
+    drawn = [id(deck.draw(generator)) in members for _ in range(3000)]
+    assert sum(drawn) / 3000 == pytest.approx(share, abs=0.03)
+
+
+def test_what_the_student_is_told_is_the_noise_give_or_take(study, monkeypatch):
+    for name in ("_ALL_WRONG", "_EACH_WRONG", "_COARSE_WRONG"):
+        monkeypatch.setattr(samples, name, 0.0)
+    drawn = lessons_of(study, replace(RECIPE, real=0.0, taught=1.0))
+    for noisy, clean, told in zip(drawn.noisy, drawn.clean, drawn.noise, strict=True):
+        torch.testing.assert_close(told, bands_of_residual(noisy - clean))
+
+
+def test_strong_noise_counts_less(study):
+    drawn = [lessons_of(study, RECIPE, step=step) for step in range(5)]
+    noise = torch.cat([(one.noisy - one.clean).std((1, 2, 3)) for one in drawn])
+    weights = torch.cat([one.weights for one in drawn])
+    assert weights[noise.argmax()] < weights[noise.argmin()]
+
+
+def test_enlarging_lessons_survive_sharp_edges_in_the_dark(pool, cache):
+    """Halving overshoots below black, of which no shot noise can be drawn."""
+
+    def hard(photo):
+        edges = torch.zeros(photo.shape, dtype=torch.int32)
+        edges[..., ::7] = 60_000
+        return edges.to(torch.uint16)
+
+    study = prepare_study(pool, cache, hard, "hard")
+    recipe = replace(RECIPE, batch=8, real=0.3, measured=0.3)
+    for step in range(20):
+        drawn = lessons_of(study, recipe, 2, step=step)
+        assert drawn.noise.isfinite().all()
+        assert drawn.noisy.min() >= 0
+        assert drawn.noisy.max() <= 1
+        assert drawn.noisy.mean(dim=(1, 2, 3)).min() > 0.01
+
+
+def test_measured_noise_is_that_of_the_photos(study):
+    drawn = lessons_of(study, replace(RECIPE, real=0.0, measured=1.0, batch=30))
+    still = lessons_of(study, replace(RECIPE, real=0.0, measured=0.0, batch=30))
+    level = (drawn.noisy - drawn.clean).std(dim=(1, 2, 3))
+    # The photos were made with noise of 20 levels.
+    assert 12 / 255 < level.median() < 25 / 255
+    assert (still.noisy - still.clean).std(dim=(1, 2, 3)).min() < 6 / 255
+
+
+def test_photos_that_are_too_small_are_an_error(study):
+    with pytest.raises(TrainingError, match="512 pixels"):
+        LessonSampler(study, replace(RECIPE, crop=512), 1)
+    with pytest.raises(TrainingError, match="512 pixels"):
+        check_sizes(study.pool, replace(RECIPE, crop=256), 2)

@@ -1,0 +1,72 @@
+"""The page and the card of a run: what others wrote into names cannot break them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nsp_cli.errors import OutputError
+from nsp_cli.training.data.groups import Group
+from nsp_cli.training.judging import Judgement, Measure
+from nsp_cli.training.page import Crop, TrainingReport, write_card, write_page
+
+HOSTILE = '<script>alert("x")</script>|`'
+
+
+def report(**changes: object) -> TrainingReport:
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    measure = Measure("error", (2.0, 3.0), (1.0, 2.1), 2)
+    content = {
+        "name": "mine",
+        "facts": {"photos": HOSTILE},
+        "curve": [(0.5, 0.1), (1.5, 0.05)],
+        "before": "before: nsp-light",
+        "after": "after: mine",
+        "judgement": Judgement((measure,), 2),
+        "verdict": "Better.",
+        "groups": [Group(HOSTILE, 2, 3.0, 4.0)],
+        "crops": [Crop(HOSTILE, {"noisy": pixels, "mine": pixels})],
+        "skipped": [HOSTILE],
+    }
+    return TrainingReport(**content | changes)  # type: ignore[arg-type]
+
+
+def test_names_cannot_smuggle_in_markup(tmp_path):
+    write_page(tmp_path / "p.html", report())
+    write_card(tmp_path / "c.md", report())
+    assert HOSTILE not in (tmp_path / "p.html").read_text(encoding="utf-8")
+    card = (tmp_path / "c.md").read_text(encoding="utf-8")
+    assert "<script>" not in card
+    rows = [line for line in card.splitlines() if "alert" in line]
+    assert [line.replace("\\|", "").count("|") for line in rows] == [3, 5]
+
+
+def test_measures_and_verdict_are_shown(tmp_path):
+    write_page(tmp_path / "p.html", report())
+    text = (tmp_path / "p.html").read_text(encoding="utf-8")
+    for part in ("Better.", "2.50", "1.55", "+0.95 ± 0.05", "nsp-light"):
+        assert part in text, part
+
+
+def test_without_anything_held_out_there_is_still_a_page(tmp_path):
+    write_page(tmp_path / "p.html", report(judgement=None, crops=[], groups=[], skipped=[], curve=[]))
+    write_card(tmp_path / "c.md", report(judgement=None, groups=[]))
+    assert "held-out" not in (tmp_path / "p.html").read_text(encoding="utf-8")
+
+
+def test_what_was_judged_on_is_counted(tmp_path):
+    pairs = Measure("PSNR", (30.0, 31.0), (31.0, 31.5), 2, falls=False)
+    for regions, expected in (
+        (1, "1 held-out region<"),
+        (2, "2 held-out regions<"),
+        (0, "On the pairs given"),
+    ):
+        write_page(tmp_path / "p.html", report(judgement=Judgement((pairs,), regions)))
+        assert expected in (tmp_path / "p.html").read_text(encoding="utf-8")
+    write_card(tmp_path / "c.md", report(judgement=Judgement((pairs,), 1)))
+    assert "On 1 region that" in (tmp_path / "c.md").read_text(encoding="utf-8")
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_card(tmp_path / "absent" / "c.md", report())
