@@ -255,12 +255,12 @@ def test_a_clock_that_goes_back_changes_nothing(run_nsp, shoot, out, tiny_weight
 # The tests below run nsp as a process, network and disk slowed down so that something can happen meanwhile.
 SLOW = """
 import os, sys, time
-from nsp_cli import restore
-real = restore.Restorer._process
+from nsp_cli.restoration import inference
+real = inference.Restorer._process
 def slow(self, *arguments):
     time.sleep(float(sys.argv[1]))
     return real(self, *arguments)
-restore.Restorer._process = slow
+inference.Restorer._process = slow
 fsync = os.fsync
 os.fsync = lambda file: (time.sleep(float(sys.argv[1]) / 2), fsync(file))
 from nsp_cli.cli import main

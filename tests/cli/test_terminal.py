@@ -163,7 +163,7 @@ class TestSixel:
 SHOW = """
 import sys, time, termios
 from pathlib import Path
-from nsp_cli import console
+from nsp_cli.cli import console
 before, start = termios.tcgetattr(0), time.monotonic()
 console.show_picture(Path(sys.argv[1]))
 print(f"took {time.monotonic() - start:.2f}")
@@ -177,7 +177,7 @@ subprocess.run([sys.executable, "-c", sys.argv[2], sys.argv[1]], preexec_fn=os.s
 """
 ASK = """
 import sys
-from nsp_cli.terminal.ask import ask_for_sixel
+from nsp_cli.cli.terminal.ask import ask_for_sixel
 with open(sys.argv[1], "wb") as file:
     print(ask_for_sixel(0, file.fileno()))
 """

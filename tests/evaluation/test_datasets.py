@@ -23,7 +23,7 @@ BLOCKS = (2, 3, 24, 20, 3)
 # Another process in the middle of its work.
 HOLD = """
 from pathlib import Path
-from nsp_cli.datasets import results_in
+from nsp_cli.evaluation.datasets import results_in
 with results_in(Path("out"), {}, overwrite=True):
     print("held", flush=True)
     input()

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 NSP = """
 import sys
 from pathlib import Path
-from nsp_cli import manifest
+from nsp_cli.weights import manifest
 manifest.weights_folder = lambda: Path(sys.argv[1])
 from nsp_cli.cli import main
 sys.exit(main(sys.argv[2:]))
