@@ -45,7 +45,7 @@ def main() -> None:
     restorer, rows = load_weights(), []
     for pair in find_pairs(arguments.noisy, arguments.clean)[:: arguments.every]:
         noisy, clean = read_pair(*pair)
-        ours = score(pipeline.denoise(restorer, noisy)[0], clean)
+        ours = score(pipeline.denoise_tensor(restorer, noisy)[0], clean)
         rows.append(
             [score(noisy, clean), ours, *(score(with_bm3d(noisy, s), clean) for s in arguments.sigmas)]
         )

@@ -32,14 +32,14 @@ from nsp_cli.restoration.inference import Restorer
 
 def ways(nsp: Restorer, student: Restorer, denoiser: Restorer, noisy: Tensor) -> dict[str, Tensor]:
     """Returns each way's enlargement of (3, H, W) uint8."""
-    denoised = pipeline.denoise(denoiser, noisy)[0]
-    enlarged = pipeline.upscale(student, noisy)[0]
+    denoised = pipeline.denoise_tensor(denoiser, noisy)[0]
+    enlarged = pipeline.upscale_tensor(student, noisy)[0]
     return {
         "bicubic, noisy": enlarge_bicubic(noisy),
         "bicubic, denoised": enlarge_bicubic(denoised),
         "NSP pd": nsp.upscale(noisy, mode="pd"),
         "NSP direct": nsp.upscale(noisy, mode="direct"),
-        "NSP, noise-aware": pipeline.upscale(nsp, noisy)[0],
+        "NSP, noise-aware": pipeline.upscale_tensor(nsp, noisy)[0],
         "student": enlarged,
     }
 
@@ -63,7 +63,7 @@ def main() -> None:
             scores.setdefault(way, []).append(score(image, trial.truth))
             if way == "student":
                 again = functional.avg_pool2d(image.float(), 2).round().to(torch.uint8)
-                agreement.append(psnr(again, pipeline.denoise(student, trial.given)[0]))
+                agreement.append(psnr(again, pipeline.denoise_tensor(student, trial.given)[0]))
     for way, found in scores.items():
         mean = mean_score(found)
         print(f"{way}: {mean.psnr:.2f} / {mean.ssim:.4f}")

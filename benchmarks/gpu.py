@@ -32,10 +32,10 @@ from nsp_cli.bench.photos import synthetic_photo
 from nsp_cli.bench.timing import PeakMemory, alternated
 from nsp_cli.device import describe_precision
 from nsp_cli.networks.dbsn import DbsnConfig, fused
-from nsp_cli.noise.estimation import measure_noise
+from nsp_cli.noise.estimation import estimate_noise
 from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Execution, Restorer
-from nsp_cli.restoration.recovery import Strength, recover
+from nsp_cli.restoration.recovery import Strength, recover_detail
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import load_pool
 from nsp_cli.training.run.batches import PairTask, Prefetcher
@@ -67,7 +67,7 @@ def end_to_end(megapixels: float) -> dict[str, float]:
     runs: dict[str, Callable[[], object]] = {}
     for subject in map(load_subject, ("nsp-fast", "nsp-light", PAPER)):
         restorer = Restorer(subject.network, subject.spec, Execution.choose("cuda"))
-        runs[subject.name] = partial(pipeline.denoise, restorer, photo)
+        runs[subject.name] = partial(pipeline.denoise_tensor, restorer, photo)
         runs[f"{subject.name}, network"] = _direct_pass(restorer, photo)
     for run in runs.values():
         run()
@@ -77,9 +77,9 @@ def end_to_end(megapixels: float) -> dict[str, float]:
 def recovery_difference() -> dict[str, float]:
     """Returns how often, and by how much at most, recovery on the GPU differs from the CPU's, in levels."""
     photo = synthetic_photo(1.0)
-    noise = measure_noise(photo)
+    noise = estimate_noise(photo)
     on_cpu, on_gpu = (
-        recover(photo, photo, noise, [Strength()], device=torch.device(name))[0].int()
+        recover_detail(photo, photo, noise, [Strength()], device=torch.device(name))[0].int()
         for name in ("cpu", "cuda")
     )
     difference = (on_cpu - on_gpu).abs()
@@ -106,7 +106,7 @@ def convolutions(peak: float) -> dict[str, float]:
 
 def _direct_pass(restorer: Restorer, photo: torch.Tensor) -> Callable[[], object]:
     """Returns the network's part alone; speed does not depend on what noise a student is told."""
-    noise = torch.full((6,), 0.03) if restorer.spec.is_told_noise else None
+    noise = torch.full((6,), 0.03) if restorer.spec.is_noise_conditioned else None
     return partial(restorer.denoise, photo, mode="direct", noise=noise)
 
 
@@ -124,7 +124,7 @@ def fused_and_not(megapixels: float) -> dict[str, float]:
 
 
 def _one_by_one(run: Callable[[], object]) -> None:
-    with patch.object(fused, "pay_off", lambda *_: False):
+    with patch.object(fused, "can_fuse", lambda *_: False):
         run()
 
 

@@ -38,7 +38,7 @@ def measure(path: Path, pictures: list[tuple[Tensor, Tensor]]) -> tuple[float, f
     restorer = Restorer(network, info.config.spec(), Execution.choose())
     numbered = list(enumerate(pictures))
     return (
-        fmean(psnr(pipeline.denoise(restorer, noisy)[0], clean) for _, (noisy, clean) in numbered),
+        fmean(psnr(pipeline.denoise_tensor(restorer, noisy)[0], clean) for _, (noisy, clean) in numbered),
         fmean(recorrupted_error(restorer, noisy, seed=index) for index, (noisy, _) in numbered),
         fmean(blind_spot_loss(restorer, noisy, info.pd_factor, seed=index) for index, (noisy, _) in numbered),
     )

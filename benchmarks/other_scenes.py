@@ -75,7 +75,7 @@ def main() -> None:
         for name in PICTURES:
             clean = picture(name)
             noisy = (add_noise(clean / 255) * 255).round().to(torch.uint8)
-            results = [noisy, *(pipeline.denoise(restorer, noisy)[0] for restorer in restorers)]
+            results = [noisy, *(pipeline.denoise_tensor(restorer, noisy)[0] for restorer in restorers)]
             rows.append([(psnr(one, clean), ssim(one, clean)) for one in results])
             show(f"{kind}, {name}", rows[-1])
         means = [tuple(fmean(score) for score in zip(*one, strict=True)) for one in zip(*rows, strict=True)]

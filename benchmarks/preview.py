@@ -50,7 +50,8 @@ def compare(restorer: Restorer, photo: Photo) -> list[tuple[int, float]]:
 
     with measuring(keep):
         wholes = [
-            shown(photo, pipeline.denoise(restorer, noisy, strength=Strength(s, s))[0]) for s in STRENGTHS
+            shown(photo, pipeline.denoise_tensor(restorer, noisy, strength=Strength(s, s))[0])
+            for s in STRENGTHS
         ]
     results = [make_preview(restorer, photo, STRENGTHS)]
     with measuring(lambda _: measured.pop(0)):

@@ -81,7 +81,7 @@ def score(path: Path, pairs: list[tuple[Path, Path]]) -> tuple[float, float]:
     network, info = load_network(path)
     restorer = Restorer(network, info.config.spec(), Execution.choose())
     plain = evaluate(pairs, restorer.denoise)
-    default = evaluate(pairs, lambda photo: pipeline.denoise(restorer, photo)[0])
+    default = evaluate(pairs, lambda photo: pipeline.denoise_tensor(restorer, photo)[0])
     return fmean(s.denoised.psnr for s in plain), fmean(s.denoised.psnr for s in default)
 
 

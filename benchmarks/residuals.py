@@ -52,7 +52,7 @@ def main() -> None:
     restorer, rows, strips = load_weights(given.model), [], []
     for paths in find_pairs(given.noisy, given.clean)[:: given.every]:
         noisy, clean = map(to_unit_range, read_pair(*paths))
-        denoised = pipeline.denoise(restorer, noisy)[0]
+        denoised = pipeline.denoise_tensor(restorer, noisy)[0]
         removed, noise = noisy - denoised, noisy - clean
         ratio = bands_of_residual(removed) / bands_of_residual(noise)
         rows.append([*ratio.tolist(), correlation_with_detail(removed, clean)])

@@ -23,7 +23,8 @@ STRENGTHS = (0, 0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 1.75, 2)
 
 def scores(restorer: Restorer, noisy: Tensor, clean: Tensor) -> list[float]:
     """Returns PSNR at every strength."""
-    return [psnr(pipeline.denoise(restorer, noisy, strength=Strength(s, s))[0], clean) for s in STRENGTHS]
+    results = [pipeline.denoise_tensor(restorer, noisy, strength=Strength(s, s))[0] for s in STRENGTHS]
+    return [psnr(result, clean) for result in results]
 
 
 def main() -> None:

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from nsp_cli import load_weights
 from nsp_cli.networks.tbsn import TbsnConfig
-from nsp_cli.noise.conditioning import told_noise
-from nsp_cli.noise.estimation import measure_noise
+from nsp_cli.noise.conditioning import noise_conditioning
+from nsp_cli.noise.estimation import estimate_noise
 from nsp_cli.ops.pixels import pixels_to_tensor
 from nsp_cli.photo import read_photo
 from nsp_cli.restoration.inference import Execution, Restorer
@@ -45,8 +45,8 @@ def student(tile: int) -> Restorer:
 
 def restore(restorer: Restorer, photo: Tensor) -> Tensor:
     """Returns the network's own answer."""
-    if restorer.spec.is_told_noise:
-        return restorer.denoise(photo, mode="direct", noise=told_noise(measure_noise(photo)))
+    if restorer.spec.is_noise_conditioned:
+        return restorer.denoise(photo, mode="direct", noise=noise_conditioning(estimate_noise(photo)))
     return restorer.denoise(photo)
 
 

@@ -74,7 +74,7 @@ def prepare(given: argparse.Namespace) -> Study:
         return prepare_study(
             photos,
             cache,
-            lambda photo: pipeline.denoise(restorer, photo)[0],
+            lambda photo: pipeline.denoise_tensor(restorer, photo)[0],
             sha256_of(teacher),
             measures=given.measured > 0,
         )

@@ -60,7 +60,7 @@ def denoise(pixels: Pixels, restorer: Restorer, *, strength: Strength | None = N
         ValueError: The array is no such picture.
         DeviceError: Memory ends at the smallest tile.
     """
-    return tensor_to_pixels(pipeline.denoise(restorer, pixels_to_tensor(pixels), strength=strength)[0])
+    return tensor_to_pixels(pipeline.denoise_tensor(restorer, pixels_to_tensor(pixels), strength=strength)[0])
 
 
 def upscale(
@@ -89,4 +89,4 @@ def upscale(
     given = pixels_to_tensor(pixels)
     if restorer.spec.scale == 1:
         raise ValueError('these weights do not enlarge; load_weights("nsp-fast-x2") does')
-    return tensor_to_pixels(pipeline.upscale(restorer, given, mode=mode, strength=strength)[0])
+    return tensor_to_pixels(pipeline.upscale_tensor(restorer, given, mode=mode, strength=strength)[0])

@@ -161,7 +161,7 @@ def pinned(tensor: torch.Tensor) -> torch.Tensor:
     return _pinned_like(tensor).copy_(tensor)
 
 
-def fetch(tensor: torch.Tensor) -> Callable[[], torch.Tensor]:
+def begin_fetch(tensor: torch.Tensor) -> Callable[[], torch.Tensor]:
     """Begins to copy to main memory, in the device's turn; what is returned waits for it and gives it."""
     if not tensor.is_cuda:
         return tensor.cpu

@@ -65,7 +65,7 @@ def main() -> None:
         clean = torch.from_numpy(np.array(pixels)[: pixels.shape[0] // 2 * 2, : pixels.shape[1] // 2 * 2])
         clean = clean.permute(2, 0, 1)
         noisy = to_8_bits(add_sensor_noise(clean[None] / 255, [NOISE], [torch.Generator().manual_seed(0)])[0])
-        versions = noisy, papers.denoise(noisy), pipeline.denoise(restorer, noisy)[0], clean
+        versions = noisy, papers.denoise(noisy), pipeline.denoise_tensor(restorer, noisy)[0], clean
         print(name, *(f"{psnr(version, clean):.2f}" for version in versions[:3]))
         crops.append(versions)
         before, _, after, truth = (version.float() for version in versions)

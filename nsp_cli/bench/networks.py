@@ -16,8 +16,8 @@ from nsp_cli.bench.timing import PeakMemory, alternated
 from nsp_cli.device import describe_precision, free_memory
 from nsp_cli.networks import NetworkConfig, NetworkSpec
 from nsp_cli.networks.dbsn import DbsnConfig
-from nsp_cli.noise.conditioning import told_noise
-from nsp_cli.noise.estimation import measure_noise
+from nsp_cli.noise.conditioning import noise_conditioning
+from nsp_cli.noise.estimation import estimate_noise
 from nsp_cli.ops.pixels import to_unit_range
 from nsp_cli.restoration.inference import Execution, Restorer
 from nsp_cli.weights.file import load_network
@@ -114,7 +114,7 @@ def multiplications_per_pixel(network: nn.Module, spec: NetworkSpec) -> float:
     """Counts what a network's layers multiply per pixel of its input, by running it on a small picture."""
     side = 2 * max(32, spec.input_multiple)
     inputs = [torch.zeros(1, 3, side, side)]
-    if spec.is_told_noise:
+    if spec.is_noise_conditioned:
         inputs.append(torch.zeros(1, 6))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(*inputs)
@@ -203,7 +203,7 @@ def _whole_multiples(subject: Subject, megapixels: float) -> Tensor:
 
 
 def _noise(subject: Subject, photo: Tensor) -> Tensor | None:
-    return told_noise(measure_noise(photo)) if subject.spec.is_told_noise else None
+    return noise_conditioning(estimate_noise(photo)) if subject.spec.is_noise_conditioned else None
 
 
 def _most_naive_megapixels(subject: Subject, device: torch.device) -> float:

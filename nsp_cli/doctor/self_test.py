@@ -66,7 +66,7 @@ def _load(device: str, precision: str, tile: int = _UNTILED) -> Restorer:
 
 
 def _denoise(restorer: Restorer, noisy: Tensor) -> Tensor:
-    return pipeline.denoise(restorer, noisy)[0]
+    return pipeline.denoise_tensor(restorer, noisy)[0]
 
 
 def _speed(restorer: Restorer, noisy: Tensor) -> float:

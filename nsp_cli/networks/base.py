@@ -21,8 +21,9 @@ class NetworkSpec:
         exact_tiling: False where attention pools over all it sees (TBSN), so that a tile's
             result differs from the whole picture's however large the halo.
         values_per_pixel: Numbers alive at the peak per input pixel, measured; what a tile costs.
-        is_told_noise: It is no blind-spot network: it sees the pixel it answers for, and takes the
-            photo's measured noise as a second input.
+        is_blind_spot: Whether an output pixel is independent of the input pixel in its own place.
+        is_noise_conditioned: Whether the network takes the photo's estimated noise as a second input:
+            (B, 6), as from `noise_conditioning`.
     """
 
     scale: int
@@ -30,7 +31,8 @@ class NetworkSpec:
     radius: int
     exact_tiling: bool
     values_per_pixel: int
-    is_told_noise: bool = False
+    is_blind_spot: bool = True
+    is_noise_conditioned: bool = False
 
 
 class NetworkConfig(Protocol):

@@ -22,7 +22,7 @@ Layers = Callable[..., Tensor]
 _STRIP_BYTES = 4 << 20
 
 
-def pay_off(x: Tensor) -> bool:
+def pays_off(x: Tensor) -> bool:
     """Whether to work in strips: a GPU wants large pieces, and autograd none that are written in place."""
     return x.device.type == "cpu" and torch.is_inference_mode_enabled()
 

@@ -63,7 +63,8 @@ class UnetConfig:
             radius=reach + pitch[-1] - 1,
             exact_tiling=True,
             values_per_pixel=2 * self.widths[0],
-            is_told_noise=True,
+            is_blind_spot=False,
+            is_noise_conditioned=True,
         )
 
     def build(self) -> Unet:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nsp_cli.device import to_device
-from nsp_cli.noise.estimation import SIDE, NoiseProfile, noise_bands, ramp
+from nsp_cli.noise.estimation import BLOCK_SIDE, NoiseProfile, noise_bands, ramp
 from nsp_cli.ops.block_dct import dct_kernels, to_luma_chroma
 
 # Coarse luma over middle, and middle over what chroma makes believable: real pairs stay about below.
@@ -23,12 +23,12 @@ _ISOTROPIC, _UPRIGHT, _LEAST_UPRIGHT = 2.0, 2.4, 0.2
 def bands_of_residual(residual: Tensor) -> Tensor:
     """Returns the (…, 6) `noise_bands` of (…, 3, H, W) noise itself, where that is known."""
     planes = to_luma_chroma(residual.movedim(-3, 0)).movedim(0, -3)
-    kernels = to_device(dct_kernels(SIDE), residual.device)
-    coefficients = functional.conv2d(planes.reshape(-1, 1, *planes.shape[-2:]), kernels, stride=SIDE)
-    return noise_bands(coefficients.square().mean((2, 3)).view(*planes.shape[:-2], SIDE, SIDE))
+    kernels = to_device(dct_kernels(BLOCK_SIDE), residual.device)
+    coefficients = functional.conv2d(planes.reshape(-1, 1, *planes.shape[-2:]), kernels, stride=BLOCK_SIDE)
+    return noise_bands(coefficients.square().mean((2, 3)).view(*planes.shape[:-2], BLOCK_SIDE, BLOCK_SIDE))
 
 
-def told_noise(profile: NoiseProfile, *, luma: float = 1.0, chroma: float = 1.0) -> Tensor:
+def noise_conditioning(profile: NoiseProfile, *, luma: float = 1.0, chroma: float = 1.0) -> Tensor:
     """Returns what a student is told of a photo's noise.
 
     Args:

@@ -17,7 +17,7 @@ from nsp_cli.device import to_device
 from nsp_cli.noise.flat_blocks import flat_power, frequencies
 from nsp_cli.ops.block_dct import dct_kernels, from_luma_chroma, lattice_coefficients
 
-SIDE = 8
+BLOCK_SIDE = 8
 # Below this there is nothing to see: rounding to 8 bits alone makes 0.29, on a gradient up to 0.7.
 CLEAN = 0.7 / 255
 
@@ -62,7 +62,7 @@ def noise_bands(spectrum: Tensor) -> Tensor:
 
 def _band_masks() -> Tensor:
     """Returns (64, 3): which coefficients are coarse, middle and fine; DC is none."""
-    frequency = frequencies(SIDE)
+    frequency = frequencies(BLOCK_SIDE)
     fine, coarse = frequency >= _EDGES[1], (frequency > 0) & (frequency < _EDGES[0])
     return torch.stack([coarse, ~fine & (frequency >= _EDGES[0]), fine], dim=1)
 
@@ -102,7 +102,7 @@ class NoiseProfile:
 
         Texture that is taken for noise has little there, so this tells strong noise more surely.
         """
-        return float(self.spectrum[0].flatten()[frequencies(SIDE) >= _FINE].mean().sqrt())
+        return float(self.spectrum[0].flatten()[frequencies(BLOCK_SIDE) >= _FINE].mean().sqrt())
 
     @property
     def most_luma(self) -> float:
@@ -132,9 +132,9 @@ class NoiseProfile:
         Args:
             plane: 0 for luma, 1 or 2 for chroma.
         """
-        basis = dct_kernels(SIDE)[:, 0]
+        basis = dct_kernels(BLOCK_SIDE)[:, 0]
         covariance = torch.einsum("k,kij,kmn->ijmn", self.spectrum[plane].flatten(), basis, basis)
-        lags = [[_mean_at_lag(covariance, dy, dx) for dx in range(SIDE)] for dy in range(SIDE)]
+        lags = [[_mean_at_lag(covariance, dy, dx) for dx in range(BLOCK_SIDE)] for dy in range(BLOCK_SIDE)]
         correlation = torch.tensor(lags)
         return correlation / correlation[0, 0].clamp(min=1e-12)
 
@@ -144,28 +144,28 @@ class NoiseProfile:
             return 0.0
         lags = self.autocorrelation(plane)
         along = ((lags[0] + lags[:, 0]) / 2).tolist()
-        for distance in range(1, SIDE):
+        for distance in range(1, BLOCK_SIDE):
             before, here = along[distance - 1], along[distance]
             if here < math.exp(-1):
                 return float(distance - 1 + (before - math.exp(-1)) / (before - here))
-        return float(SIDE)
+        return float(BLOCK_SIDE)
 
 
 def _mean_at_lag(covariance: Tensor, dy: int, dx: int) -> float:
-    rows, columns = torch.arange(SIDE - dy)[:, None], torch.arange(SIDE - dx)[None]
+    rows, columns = torch.arange(BLOCK_SIDE - dy)[:, None], torch.arange(BLOCK_SIDE - dx)[None]
     return float(covariance[rows, columns, rows + dy, columns + dx].mean())
 
 
-def measure_noise(photo: Tensor) -> NoiseProfile:
+def estimate_noise(photo: Tensor) -> NoiseProfile:
     """Measures the noise on the flattest tenth of the photo's blocks, in every range of brightness.
 
     Args:
         photo: (3, H, W) uint8, uint16 or float in [0, 1].
     """
-    coefficients, clipped = lattice_coefficients(photo, SIDE, clipped_below=_CLIPPED)
+    coefficients, clipped = lattice_coefficients(photo, BLOCK_SIDE, clipped_below=_CLIPPED)
     usable = ~clipped if bool((~clipped).any()) else torch.ones_like(clipped)
     # DC of a block's luma is its mean, times √3 for the basis and times the side for the DCT.
-    brightness = coefficients[0, 0] / (SIDE * 3**0.5)
+    brightness = coefficients[0, 0] / (BLOCK_SIDE * 3**0.5)
     groups = _bins_of(brightness, usable)
     powers = flat_power(coefficients, _FLATTEST, groups)
     plausible = _plausible(powers.sum((1, 2)))[:, None, None]
@@ -174,7 +174,7 @@ def measure_noise(photo: Tensor) -> NoiseProfile:
     return NoiseProfile(
         brightness=torch.stack([brightness[group].mean() for group in groups]),
         levels=(channels * plausible).mean(2).sqrt().T,
-        spectrum=(powers * plausible).mean(0).view(3, SIDE, SIDE),
+        spectrum=(powers * plausible).mean(0).view(3, BLOCK_SIDE, BLOCK_SIDE),
         anisotropy=_anisotropy(flat_power(_without_banding(coefficients[:1]), _FLATTEST, groups)[:, 0]),
     )
 
@@ -196,16 +196,16 @@ def _without_banding(coefficients: Tensor) -> Tensor:
 
     A sensor's banding is the same from edge to edge, what a scene has along rows or columns is not.
     """
-    place, left = torch.arange(SIDE**2), coefficients.clone()
-    for is_even, axis in ((place % SIDE == 0, 3), (place < SIDE, 2)):
+    place, left = torch.arange(BLOCK_SIDE**2), coefficients.clone()
+    for is_even, axis in ((place % BLOCK_SIDE == 0, 3), (place < BLOCK_SIDE, 2)):
         left[:, is_even] -= left[:, is_even].median(axis, keepdim=True).values
     return left
 
 
 def _anisotropy(luma: Tensor) -> float:
     """Compares the (B, 64) power of upright and slanting waves."""
-    place, is_middle = torch.arange(SIDE**2), _band_masks()[:, 1]
-    is_upright = (place < SIDE) | (place % SIDE == 0)
+    place, is_middle = torch.arange(BLOCK_SIDE**2), _band_masks()[:, 1]
+    is_upright = (place < BLOCK_SIDE) | (place % BLOCK_SIDE == 0)
     upright, slanting = (luma[:, is_middle & kind].mean(1) for kind in (is_upright, ~is_upright))
     return float((upright / slanting.clamp(min=1e-12)).sqrt().median())
 

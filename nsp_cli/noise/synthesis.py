@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nsp_cli.device import to_device
-from nsp_cli.noise.estimation import SIDE, NoiseProfile
+from nsp_cli.noise.estimation import BLOCK_SIDE, NoiseProfile
 from nsp_cli.ops.block_dct import from_luma_chroma
 
 
@@ -41,7 +41,7 @@ def _power_spectrum(profile: NoiseProfile, plane: int, shape: tuple[int, int]) -
     """Returns what white noise of variance 1 is multiplied with, (H, W // 2 + 1)."""
     lags = profile.autocorrelation(plane) * profile.spectrum[plane].mean()
     covariance = torch.zeros(shape)
-    reach = torch.arange(1 - SIDE, SIDE)
+    reach = torch.arange(1 - BLOCK_SIDE, BLOCK_SIDE)
     rows, columns = reach[:, None], reach[None]
     covariance[rows % shape[0], columns % shape[1]] = lags[rows.abs(), columns.abs()]
     # Cut off at eight pixels, a covariance may have slightly negative powers.

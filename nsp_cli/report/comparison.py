@@ -19,7 +19,7 @@ from nsp_cli.report.pictures import REGION_SIDE, Packed, pack_within
 from nsp_cli.report.plot import noise_curve_svg
 from nsp_cli.report.regions import choose_regions
 from nsp_cli.report.versions import Version
-from nsp_cli.restoration.pipeline import Treatment, choose_treatment
+from nsp_cli.restoration.pipeline import RestorationPlan, plan_restoration
 
 # As mail programs take it, which add a third to what they attach.
 MOST_MEGABYTES = 18.0
@@ -136,7 +136,7 @@ def _entry(comparison: Comparison, number: int, room: int) -> _Entry | NotShown:
     if room < _LEAST_ROOM:
         return NotShown(comparison.name, _NO_ROOM)
     versions = comparison.versions
-    treatments = [choose_treatment(pixels_to_tensor(version.photo.pixels)) for version in versions]
+    plans = [plan_restoration(pixels_to_tensor(version.photo.pixels)) for version in versions]
     pictures, colours = _alike(versions)
     named = {version.name: picture for version, picture in zip(versions, pictures, strict=True)}
     html = render(
@@ -144,17 +144,17 @@ def _entry(comparison: Comparison, number: int, room: int) -> _Entry | NotShown:
         number=number,
         name=comparison.name,
         shot=camera_facts(versions[0].photo).describe(),
-        curve=_curve(versions, treatments) if room > _CURVE_ROOM else "",
-        versions=list(_facts(versions, treatments, colours)),
+        curve=_curve(versions, plans) if room > _CURVE_ROOM else "",
+        versions=list(_facts(versions, plans, colours)),
     )
     regions = choose_regions(pictures[0], pictures[-1], REGION_SIDE)
     packed = pack_within(comparison.name, named, regions, room - len(html.encode()) - _AROUND)
-    noise = " → ".join(_levels(treatment) for treatment in (treatments[0], treatments[-1]))
+    noise = " → ".join(_levels(plan) for plan in (plans[0], plans[-1]))
     return _Entry(packed, html, f"noise {noise}")
 
 
-def _curve(versions: Sequence[Version], treatments: Sequence[Treatment]) -> str:
-    svg = noise_curve_svg([(v.name, t.noise) for v, t in zip(versions, treatments, strict=True)])
+def _curve(versions: Sequence[Version], plans: Sequence[RestorationPlan]) -> str:
+    svg = noise_curve_svg([(v.name, t.noise) for v, t in zip(versions, plans, strict=True)])
     return base64.b64encode(svg.encode()).decode("ascii")
 
 
@@ -174,21 +174,21 @@ def _enlarged(picture: Pixels, height: int, width: int) -> Pixels:
     return np.ascontiguousarray(tensor_to_pixels(enlarged[0]))
 
 
-def _levels(treatment: Treatment) -> str:
-    luma, chroma = treatment.levels
+def _levels(plan: RestorationPlan) -> str:
+    luma, chroma = plan.levels
     return f"{luma:.1f}/{chroma:.1f}"
 
 
 def _facts(
-    versions: Sequence[Version], treatments: Sequence[Treatment], colours: Sequence[str]
+    versions: Sequence[Version], plans: Sequence[RestorationPlan], colours: Sequence[str]
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """Yields the name of each version, and what there is to say about it, by label."""
-    for version, treatment, colour in zip(versions, treatments, colours, strict=True):
+    for version, plan, colour in zip(versions, plans, colours, strict=True):
         photo = version.photo
         facts = {
             "file": version.file,
             "picture": f"{photo.width}×{photo.height}, {photo.bit_depth} bits, {photo.format}",
-            "measured": treatment.describe(),
+            "measured": plan.describe(),
             "colours": colour,
         }
         yield version.name, facts | _making(version, versions[0])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nsp_cli.errors import OutputError
-from nsp_cli.noise.estimation import SIDE, NoiseProfile
+from nsp_cli.noise.estimation import BLOCK_SIDE, NoiseProfile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ def plot_noise(profiles: Sequence[tuple[str, NoiseProfile]], target: Path) -> No
         right.axhline(0, color="0.8")
         for plane, label in enumerate(("luma", "chroma R−B", "chroma G")):
             lags = profile.autocorrelation(plane)
-            right.plot(range(SIDE), (lags[0] + lags[:, 0]) / 2, "o-", label=label)
+            right.plot(range(BLOCK_SIDE), (lags[0] + lags[:, 0]) / 2, "o-", label=label)
         right.legend()
     try:
         figure.savefig(target, dpi=110, format="png")

@@ -14,10 +14,10 @@ from nsp_cli.photo import Photo, Pixels, labelled_sheet, srgb_pixels, to_bit_dep
 from nsp_cli.report.regions import Region, choose_regions
 from nsp_cli.report.versions import strength_name
 from nsp_cli.restoration.inference import OnProgress, Restorer
-from nsp_cli.restoration.pipeline import Treatment, choose_treatment, denoise_by_strengths
+from nsp_cli.restoration.pipeline import RestorationPlan, denoise_by_strengths, plan_restoration
 from nsp_cli.restoration.recovery import HALO, Strength
 
-SIDE = 256
+CROP_SIDE = 256
 _MOST_CROPS = 3
 # Pixels around a crop. nsp-fast sees 123, but what 64 leave out changed no pixel of 14 of 25 camera photos by
 # more than a level, and none by more than five (`benchmarks/preview.py`). All take a tenth more time, for
@@ -36,12 +36,12 @@ class Preview:
     Attributes:
         regions: Where they are in the photo; one to three.
         versions: Names, and the crops of each, one of every region, (H, W, 3) uint8 sRGB. The photo is first.
-        treatment: What was measured on the whole photo.
+        plan: What was measured on the whole photo.
     """
 
     regions: Sequence[Region]
     versions: Sequence[tuple[str, Sequence[Pixels]]]
-    treatment: Treatment
+    plan: RestorationPlan
 
     def sheet(self) -> Pixels:
         """Lays them out, a row for each region and a column for each version: (H, W, 3) uint8."""
@@ -69,21 +69,21 @@ def make_preview(
         DeviceError: Memory ends at the smallest tile, or the network's result is not finite.
     """
     noisy = pixels_to_tensor(photo.pixels)
-    treatment = choose_treatment(noisy, sees_all=restorer.spec.is_told_noise)
+    plan = plan_restoration(noisy, is_blind_spot=restorer.spec.is_blind_spot)
     regions = _choose(photo)
     parts = _Parts.of(regions, photo)
     results = denoise_by_strengths(
         restorer,
         parts.gather(noisy),
         [Strength(strength, strength) for strength in strengths],
-        treatment,
+        plan,
         wanted=parts.wanted,
         on_progress=on_progress,
     )
     names = ["noisy", *map(strength_name, strengths)]
     pictures = [parts.wanted(parts.gather(noisy)), *results]
     versions = [(name, parts.crops(photo, picture)) for name, picture in zip(names, pictures, strict=True)]
-    return Preview(regions, versions, treatment)
+    return Preview(regions, versions, plan)
 
 
 @dataclass(frozen=True)
@@ -142,16 +142,16 @@ def _cut(image: Tensor, top: int, left: int, size: Region, around: int) -> Tenso
 
 
 def _has_room(photo: Photo) -> bool:
-    return min(photo.height, photo.width) >= SIDE + 2 * _AROUND
+    return min(photo.height, photo.width) >= CROP_SIDE + 2 * _AROUND
 
 
 def _choose(photo: Photo) -> list[Region]:
     """Chooses regions, with room around them where the photo has any."""
     margin = _AROUND if _has_room(photo) else 0
     height, width = photo.height - 2 * margin, photo.width - 2 * margin
-    found = choose_regions(*_coarse(photo, margin), SIDE // _COARSER)[:_MOST_CROPS]
+    found = choose_regions(*_coarse(photo, margin), CROP_SIDE // _COARSER)[:_MOST_CROPS]
     if not found:
-        found = [Region("middle", 0, 0, height // _COARSER, width // _COARSER).centre(SIDE // _COARSER)]
+        found = [Region("middle", 0, 0, height // _COARSER, width // _COARSER).centre(CROP_SIDE // _COARSER)]
     return [_enlarged(region, margin) for region in found]
 
 

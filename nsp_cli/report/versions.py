@@ -88,7 +88,7 @@ def strength_versions(
         restorer,
         noisy,
         [Strength(strength, strength) for strength in strengths],
-        pipeline.choose_treatment(noisy, sees_all=restorer.spec.is_told_noise),
+        pipeline.plan_restoration(noisy, is_blind_spot=restorer.spec.is_blind_spot),
         on_progress=on_progress,
     )
     return [

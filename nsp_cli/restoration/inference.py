@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nsp_cli.device import choose_device, choose_precision, fetch, free_memory
+from nsp_cli.device import begin_fetch, choose_device, choose_precision, free_memory
 from nsp_cli.networks import NetworkSpec
 from nsp_cli.ops.pixel_shuffle import pd_downsample, pd_upsample
 from nsp_cli.tiling.grid import Tile, TileGrid
@@ -21,11 +21,11 @@ from nsp_cli.tiling.runner import Finish, run_tiles
 if TYPE_CHECKING:
     from nsp_cli.weights.resolve import ResolvedWeights
 
-UpscaleMode = Literal["pd", "direct"]
-UPSCALE_MODES: tuple[str, ...] = get_args(UpscaleMode)
+InferenceMode = Literal["pd", "direct"]
+INFERENCE_MODES: tuple[str, ...] = get_args(InferenceMode)
 
 OnProgress = Callable[[int, int], None]
-Network = Callable[[Tensor], Tensor]
+Predict = Callable[[Tensor], Tensor]
 # A tile may take this share of the free memory: allocators round up, and others run too.
 _MEMORY_SHARE = 0.4
 # The best side of a core where any is exact, in pixels that the network takes for neighbours. Larger ones
@@ -95,7 +95,7 @@ class Restorer:
         self,
         noisy: Tensor,
         *,
-        mode: UpscaleMode = "pd",
+        mode: InferenceMode = "pd",
         noise: Tensor | None = None,
         dtype: torch.dtype | None = None,
         on_progress: OnProgress | None = None,
@@ -118,7 +118,7 @@ class Restorer:
             ValueError: The mode is unknown, or does not go with the network, or `noise` does not.
             DeviceError: Memory ends at the smallest tile, or the result is not finite.
         """
-        stride, network = self._check_mode(mode), self._told(noise)
+        stride, network = self._check_mode(mode), self._conditioned(noise)
         process = partial(self._average if mode == "pd" else self._reduce, network)
         result = _empty(noisy.shape[1], noisy.shape[2], dtype or noisy.dtype)
         return self._run(noisy, process, result, stride=stride, on_progress=on_progress)
@@ -127,7 +127,7 @@ class Restorer:
         self,
         noisy: Tensor,
         *,
-        mode: UpscaleMode = "direct",
+        mode: InferenceMode = "direct",
         noise: Tensor | None = None,
         dtype: torch.dtype | None = None,
         on_progress: OnProgress | None = None,
@@ -148,41 +148,41 @@ class Restorer:
         Raises:
             ValueError, DeviceError: As for `denoise`.
         """
-        stride, scale, network = self._check_mode(mode), self.spec.scale, self._told(noise)
+        stride, scale, network = self._check_mode(mode), self.spec.scale, self._conditioned(noise)
         process = partial(self._interleave, network) if mode == "pd" else network
         result = _empty(noisy.shape[1] * scale, noisy.shape[2] * scale, dtype or noisy.dtype)
         return self._run(noisy, process, result, stride=stride, on_progress=on_progress)
 
-    def _check_mode(self, mode: UpscaleMode) -> int:
+    def _check_mode(self, mode: InferenceMode) -> int:
         """Returns how far apart the pixels are that the network takes for neighbours."""
-        if mode not in UPSCALE_MODES:
-            raise ValueError(f"unknown mode {mode!r}; known are {', '.join(UPSCALE_MODES)}")
-        if mode == "pd" and self.spec.is_told_noise:
+        if mode not in INFERENCE_MODES:
+            raise ValueError(f"unknown mode {mode!r}; known are {', '.join(INFERENCE_MODES)}")
+        if mode == "pd" and not self.spec.is_blind_spot:
             raise ValueError("mode 'pd' is for blind-spot networks")
         return self.spec.scale if mode == "pd" else 1
 
-    def _told(self, noise: Tensor | None) -> Network:
+    def _conditioned(self, noise: Tensor | None) -> Predict:
         """Returns the network as a function of the picture alone."""
-        if self.spec.is_told_noise != (noise is not None):
-            raise ValueError("noise is for networks that are told it, and for all of them")
+        if self.spec.is_noise_conditioned != (noise is not None):
+            raise ValueError("noise is required for noise-conditioned networks and not accepted by others")
         network: Callable[..., Tensor] = self.network
         if noise is None:
             return network
         given = noise.to(self.execution.device)[None]
         return lambda tile: network(tile, given)
 
-    def _reduce(self, network: Network, tile: Tensor) -> Tensor:
+    def _reduce(self, network: Predict, tile: Tensor) -> Tensor:
         return functional.avg_pool2d(network(tile).float(), self.spec.scale)
 
-    def _average(self, network: Network, tile: Tensor) -> Tensor:
+    def _average(self, network: Predict, tile: Tensor) -> Tensor:
         answers = self._each(network, pd_downsample(tile, self.spec.scale))
         return answers.float().view(-1, *tile.shape).mean(dim=0)
 
-    def _interleave(self, network: Network, tile: Tensor) -> Tensor:
+    def _interleave(self, network: Predict, tile: Tensor) -> Tensor:
         answers = self._each(network, pd_downsample(tile, self.spec.scale))
         return pd_upsample(answers, self.spec.scale)
 
-    def _each(self, network: Network, sub_images: Tensor) -> Tensor:
+    def _each(self, network: Predict, sub_images: Tensor) -> Tensor:
         """Answers sub-images: at once on a GPU; one by one on a CPU, as fast and with less memory."""
         if not self._is_cpu:
             return network(sub_images)
@@ -195,7 +195,7 @@ class Restorer:
     def _run(
         self,
         noisy: Tensor,
-        process: Network,
+        process: Predict,
         restored: Tensor,
         *,
         stride: int,
@@ -209,7 +209,8 @@ class Restorer:
 
         def begin(tile: Tile, precision: torch.dtype) -> Finish:
             result = self._process(process, noisy, tile, precision)
-            is_finite, paste = fetch(result.isfinite().all()), begin_paste(restored, tile, result, scale)
+            is_finite = begin_fetch(result.isfinite().all())
+            paste = begin_paste(restored, tile, result, scale)
 
             def finish() -> bool:
                 if is_usable := bool(is_finite()):
@@ -239,7 +240,7 @@ class Restorer:
         return min(side, best) if self.spec.exact_tiling else side
 
     @torch.inference_mode()
-    def _process(self, process: Network, noisy: Tensor, tile: Tile, precision: torch.dtype) -> Tensor:
+    def _process(self, process: Predict, noisy: Tensor, tile: Tile, precision: torch.dtype) -> Tensor:
         height, width = (axis.read_stop - axis.read_start for axis in (tile.rows, tile.columns))
         read = pad_bottom_right(cut_tile(noisy, tile, self.execution.device)[None], height, width)
         read = read.contiguous(memory_format=torch.channels_last)

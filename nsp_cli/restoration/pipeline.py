@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from nsp_cli.device import release_memory
-from nsp_cli.noise.conditioning import told_noise
-from nsp_cli.noise.estimation import NoiseProfile, measure_noise
+from nsp_cli.noise.conditioning import noise_conditioning
+from nsp_cli.noise.estimation import NoiseProfile, estimate_noise
 from nsp_cli.restoration.back_projection import back_projected
-from nsp_cli.restoration.inference import OnProgress, Restorer, UpscaleMode
-from nsp_cli.restoration.recovery import Strength, recover
+from nsp_cli.restoration.inference import InferenceMode, OnProgress, Restorer
+from nsp_cli.restoration.recovery import Strength, recover_detail
 
 # Above this level of fine luma noise the PD average is the better prediction (phones at night), below
 # it the direct pass, which keeps more detail and shows no chessboard.
@@ -26,7 +26,7 @@ _NETWORK_SHARE = 0.9
 
 
 @dataclass(frozen=True, eq=False)
-class Treatment:
+class RestorationPlan:
     """What was measured on a photo, and what follows from it.
 
     Attributes:
@@ -35,7 +35,7 @@ class Treatment:
     """
 
     noise: NoiseProfile
-    mode: UpscaleMode | None
+    mode: InferenceMode | None
 
     @property
     def levels(self) -> tuple[float, float]:
@@ -51,22 +51,22 @@ class Treatment:
         return f"{levels}, correlated over {self.noise.correlation_length():.1f} pixels"
 
 
-def choose_treatment(photo: Tensor, *, sees_all: bool = False) -> Treatment:
+def plan_restoration(photo: Tensor, *, is_blind_spot: bool = True) -> RestorationPlan:
     """Measures a (3, H, W) photo and chooses the network's pass, of which students have only "direct"."""
-    noise = measure_noise(photo)
+    noise = estimate_noise(photo)
     if noise.is_clean:
-        return Treatment(noise, None)
+        return RestorationPlan(noise, None)
     is_strong = min(noise.fine_luma, noise.most_luma) > STRONG_NOISE
-    return Treatment(noise, "pd" if is_strong and not sees_all else "direct")
+    return RestorationPlan(noise, "pd" if is_strong and is_blind_spot else "direct")
 
 
-def denoise(
+def denoise_tensor(
     restorer: Restorer,
     noisy: Tensor,
     *,
     strength: Strength | None = None,
     on_progress: OnProgress | None = None,
-) -> tuple[Tensor, Treatment]:
+) -> tuple[Tensor, RestorationPlan]:
     """Denoises a photo as far as its measured noise asks for.
 
     Args:
@@ -81,22 +81,22 @@ def denoise(
     Raises:
         DeviceError: Memory ends at the smallest tile, or the network's result is not finite.
     """
-    told = restorer.spec.is_told_noise
-    strength, treatment = strength or Strength(), choose_treatment(noisy, sees_all=told)
-    if treatment.mode is None or strength.is_zero:
-        return noisy, Treatment(treatment.noise, None)
-    given = _told(restorer, treatment.noise, strength)
-    prediction = _predict(restorer, noisy, treatment.mode, given, _first_part(on_progress))
-    [result] = _recover(restorer, noisy, prediction, treatment.noise, [strength])
+    strength = strength or Strength()
+    plan = plan_restoration(noisy, is_blind_spot=restorer.spec.is_blind_spot)
+    if plan.mode is None or strength.is_zero:
+        return noisy, RestorationPlan(plan.noise, None)
+    given = _conditioning(restorer, plan.noise, strength)
+    prediction = _predict(restorer, noisy, plan.mode, given, _first_part(on_progress))
+    [result] = _recover(restorer, noisy, prediction, plan.noise, [strength])
     _finish_progress(noisy, on_progress)
-    return result, treatment
+    return result, plan
 
 
 def denoise_by_strengths(
     restorer: Restorer,
     noisy: Tensor,
     strengths: Sequence[Strength],
-    treatment: Treatment,
+    plan: RestorationPlan,
     *,
     wanted: Callable[[Tensor], Tensor] = lambda image: image,
     on_progress: OnProgress | None = None,
@@ -107,7 +107,7 @@ def denoise_by_strengths(
         restorer: Network and device.
         noisy: (3, H, W) uint8, uint16 or float32 in [0, 1].
         strengths: How much to remove.
-        treatment: Chosen on this photo, or on the one that it is a part of.
+        plan: Chosen on this photo, or on the one that it is a part of.
         wanted: Cuts out of a (3, H, W) picture what is to be recovered; the network sees all of `noisy`.
         on_progress: Called with the pixels done and to do, of all strengths.
 
@@ -116,15 +116,15 @@ def denoise_by_strengths(
     """
     pixels, part = noisy.shape[1] * noisy.shape[2], wanted(noisy)
     results = dict.fromkeys(strengths, part)
-    groups = _filtered_alike(strengths) if treatment.mode else {}
+    groups = _filtered_alike(strengths) if plan.mode else {}
     answers: dict[tuple[float, ...], Tensor] = {}
     for index, (strength, members) in enumerate(groups.items()):
-        given = _told(restorer, treatment.noise, strength)
+        given = _conditioning(restorer, plan.noise, strength)
         key = () if given is None else tuple(given.tolist())
         if key not in answers:
             show = _part_of_several(on_progress, index, len(groups))
-            answers = {key: wanted(_predict(restorer, noisy, treatment.mode or "direct", given, show))}
-        recovered = _recover(restorer, part, answers[key], treatment.noise, members)
+            answers = {key: wanted(_predict(restorer, noisy, plan.mode or "direct", given, show))}
+        recovered = _recover(restorer, part, answers[key], plan.noise, members)
         results |= dict(zip(members, recovered, strict=True))
     if on_progress:
         total = max(1, len(groups)) * pixels
@@ -150,34 +150,36 @@ def _part_of_several(on_progress: OnProgress | None, index: int, count: int) -> 
 def _predict(
     restorer: Restorer,
     noisy: Tensor,
-    mode: UpscaleMode,
-    told: Tensor | None,
+    mode: InferenceMode,
+    conditioning: Tensor | None,
     on_progress: OnProgress | None,
 ) -> Tensor:
-    return restorer.denoise(noisy, mode=mode, noise=told, dtype=_halfway_type(noisy), on_progress=on_progress)
+    return restorer.denoise(
+        noisy, mode=mode, noise=conditioning, dtype=_halfway_type(noisy), on_progress=on_progress
+    )
 
 
 def _recover(
     restorer: Restorer, noisy: Tensor, prediction: Tensor, noise: NoiseProfile, strengths: Sequence[Strength]
 ) -> list[Tensor]:
     """Recovers on the GPU that there is; other devices were not tried, and one too small is no error."""
-    sees_all, device = restorer.spec.is_told_noise, restorer.execution.device
+    is_blind_spot, device = restorer.spec.is_blind_spot, restorer.execution.device
     given = noisy, prediction, noise, strengths
     if device.type == "cuda":
         with suppress(torch.OutOfMemoryError):
-            return recover(*given, sees_all=sees_all, device=device)
+            return recover_detail(*given, is_blind_spot=is_blind_spot, device=device)
         release_memory(device)
-    return recover(*given, sees_all=sees_all)
+    return recover_detail(*given, is_blind_spot=is_blind_spot)
 
 
-def upscale(
+def upscale_tensor(
     restorer: Restorer,
     noisy: Tensor,
     *,
     mode: Literal["auto", "pd", "direct"] = "auto",
     strength: Strength | None = None,
     on_progress: OnProgress | None = None,
-) -> tuple[Tensor, Treatment]:
+) -> tuple[Tensor, RestorationPlan]:
     """Enlarges a photo so that, scaled down again, it is what `denoise` makes of it.
 
     Args:
@@ -195,13 +197,13 @@ def upscale(
         ValueError: The network is a student, and the mode is "pd".
         DeviceError: As for `denoise`.
     """
-    told = restorer.spec.is_told_noise
-    strength, measured = strength or Strength(), choose_treatment(noisy, sees_all=told)
-    chosen: UpscaleMode = (measured.mode or "direct") if mode == "auto" else mode
+    strength = strength or Strength()
+    measured = plan_restoration(noisy, is_blind_spot=restorer.spec.is_blind_spot)
+    chosen: InferenceMode = (measured.mode or "direct") if mode == "auto" else mode
     enlarged = restorer.upscale(
         noisy,
         mode=chosen,
-        noise=_told(restorer, measured.noise, strength),
+        noise=_conditioning(restorer, measured.noise, strength),
         dtype=_halfway_type(noisy),
         on_progress=_first_part(on_progress),
     )
@@ -211,13 +213,13 @@ def upscale(
         [target] = _recover(restorer, noisy, prediction, measured.noise, [strength])
     result = back_projected(enlarged, target, restorer.spec.scale)
     _finish_progress(noisy, on_progress)
-    return result, Treatment(measured.noise, chosen)
+    return result, RestorationPlan(measured.noise, chosen)
 
 
-def _told(restorer: Restorer, noise: NoiseProfile, strength: Strength) -> Tensor | None:
-    if not restorer.spec.is_told_noise:
+def _conditioning(restorer: Restorer, noise: NoiseProfile, strength: Strength) -> Tensor | None:
+    if not restorer.spec.is_noise_conditioned:
         return None
-    return told_noise(noise, luma=strength.luma, chroma=strength.chroma)
+    return noise_conditioning(noise, luma=strength.luma, chroma=strength.chroma)
 
 
 def _halfway_type(photo: Tensor) -> torch.dtype:

@@ -19,14 +19,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from nsp_cli.device import to_device
-from nsp_cli.noise.conditioning import told_noise
+from nsp_cli.noise.conditioning import noise_conditioning
 from nsp_cli.noise.estimation import NoiseProfile, ramp
 from nsp_cli.noise.flat_blocks import flat_power, frequencies
 from nsp_cli.ops.block_dct import BlockDct, from_luma_chroma, lattice_coefficients, to_luma_chroma
 from nsp_cli.tiling.grid import Tile, TileGrid
 from nsp_cli.tiling.pixels import begin_paste, cut_tile
 
-SIDE = 16
+_BLOCK_SIDE = 16
 # A pixel lies in blocks that start up to 15 pixels away, whose gain looks at the blocks 8 further.
 HALO = 24
 # A tile's side; on a GPU one takes about 400 MB.
@@ -82,13 +82,13 @@ class Strength:
         return Strength(max(1.0, self.luma), max(1.0, self.chroma))
 
 
-def recover(
+def recover_detail(
     noisy: Tensor,
     prediction: Tensor,
     profile: NoiseProfile,
     strengths: Sequence[Strength],
     *,
-    sees_all: bool = False,
+    is_blind_spot: bool = True,
     device: torch.device | None = None,
 ) -> list[Tensor]:
     """Makes the final picture from a photo and a network's prediction of it, by one strength or several.
@@ -100,8 +100,8 @@ def recover(
         prediction: (3, H, W), any of these types.
         profile: Of the noisy photo.
         strengths: How much to remove; those that share an `at_least_one` cost little more than one.
-        sees_all: The network saw the pixels it predicted and kept their texture itself; to hand back
-            more would bring noise (0.1 dB on DSLR pictures).
+        is_blind_spot: Whether the network is blind-spot. Others see the pixels that they predict and keep
+            their texture themselves; more detail would bring noise (0.1 dB on DSLR pictures).
         device: Where blocks are filtered; None for the CPU. Pictures stay in main memory.
 
     Returns:
@@ -115,12 +115,12 @@ def recover(
         raise ValueError("strengths above 1 filter differently: recover them apart")
     device = device or torch.device("cpu")
     boost = _by_plane(strengths[0].at_least_one).square()[:, None]
-    if sees_all:
-        halfway, most, (below, grain) = prediction, _left_by_seeing(profile), _AFTER_SEEING
-    else:
+    if is_blind_spot:
         residual = _believable(_residual_power(noisy, prediction), profile)
         halfway = _with_detail(noisy, prediction, _threshold(residual, _KEEP_ABOVE) * boost, device)
         most, (below, grain) = _left_by_blind(residual), _AFTER_BLIND
+    else:
+        halfway, most, (below, grain) = prediction, _left_by_seeing(profile), _AFTER_SEEING
     threshold = to_device(_threshold(_leftover(halfway, most), below) * boost, device)
     grain /= max(profile.luma, 1e-6)
     kept = [to_device(_kept_share(grain, one)[:, None, None], device) for one in strengths]
@@ -143,7 +143,7 @@ def _with_detail(noisy: Tensor, prediction: Tensor, threshold: Tensor, device: t
 
 
 def _coefficients(image: Tensor) -> Tensor:
-    return lattice_coefficients(image, SIDE, most=_LATTICE)[0]
+    return lattice_coefficients(image, _BLOCK_SIDE, most=_LATTICE)[0]
 
 
 def _residual_power(noisy: Tensor, prediction: Tensor) -> Tensor:
@@ -166,7 +166,7 @@ def _threshold(power: Tensor, factors: Sequence[float]) -> Tensor:
     JPEG and cameras smooth fine noise away where the photo is flat, and leave it on texture, where it
     cannot be measured.
     """
-    frequency = frequencies(SIDE)
+    frequency = frequencies(_BLOCK_SIDE)
     low = (frequency >= 0.9) & (frequency < 3)
     return torch.maximum(power, power[:, low].mean(1, keepdim=True)) * torch.tensor(factors)[:, None]
 
@@ -181,7 +181,7 @@ def _left_by_blind(residual: Tensor) -> Tensor:
 
     Chroma has little texture, but blotches larger than the prediction can tell from the scene.
     """
-    frequency = frequencies(SIDE)
+    frequency = frequencies(_BLOCK_SIDE)
     most = _LEFT_BY_BLIND * residual[0]
     middle = residual[0, (frequency >= _COARSE) & (frequency < 4.5)].mean()
     luma = torch.where(frequency < _COARSE, torch.maximum(most, _LEFT_COARSE * middle), most)
@@ -190,9 +190,9 @@ def _left_by_blind(residual: Tensor) -> Tensor:
 
 def _left_by_seeing(profile: NoiseProfile) -> Tensor:
     """Returns the same; coarse chroma is bounded too, or faint colours of water and leaves would go."""
-    most = _LEFT_BY_SEEING * told_noise(profile).square()
+    most = _LEFT_BY_SEEING * noise_conditioning(profile).square()
     share = ramp(profile.slope, _NOWHERE_FLAT, _SOMEWHERE_FLAT)
-    chroma = torch.where(frequencies(SIDE) < _COARSE, most[3], math.inf)
+    chroma = torch.where(frequencies(_BLOCK_SIDE) < _COARSE, most[3], math.inf)
     return torch.stack([(share * most[1].clamp(max=_MOST_LEFT**2)).expand_as(chroma), chroma, chroma])
 
 
@@ -222,7 +222,7 @@ def _shrink(planes: Tensor, threshold: Tensor, *, keep_mean: bool = False) -> Te
         threshold: (3, 256) power.
         keep_mean: Leave the blocks' means as they are.
     """
-    blocks = BlockDct(SIDE)
+    blocks = BlockDct(_BLOCK_SIDE)
     coefficients = blocks.forward(planes)
     local = _mean_of_nine(coefficients.square())
     gain = (1 - threshold[..., None, None] / local.clamp_(min=1e-12)).clamp_(min=0)
@@ -251,7 +251,7 @@ def _in_tiles(
         done = process(partial(cut_tile, tile=tile, device=device))
         return [begin_paste(result, tile, one) for result, one in zip(results, done, strict=True)]
 
-    begun = map(begin, TileGrid(height, width, HALO, step=SIDE // 2).plan(core))
+    begun = map(begin, TileGrid(height, width, HALO, step=_BLOCK_SIDE // 2).plan(core))
     # A CUDA GPU works on a tile while the one before is written.
     for pastes, _ in pairwise(chain(begun, [[]])):
         for paste in pastes:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from nsp_cli.device import fetch, to_device
+from nsp_cli.device import begin_fetch, to_device
 from nsp_cli.ops.pixels import from_unit_range, to_unit_range
 from nsp_cli.ops.reflection import reflected_indices
 from nsp_cli.tiling.grid import Tile
@@ -44,7 +44,7 @@ def begin_paste(image: Tensor, tile: Tile, result: Tensor, scale: int = 1) -> Ca
         # In the order of a photo's memory, which the processor is slow to make.
         core = core.permute(1, 2, 0).contiguous().permute(2, 0, 1)
         core = from_unit_range(core, image.dtype) if _crosses_as_it_is(image) else core
-    fetched = fetch(core)
+    fetched = begin_fetch(core)
 
     def paste() -> None:
         rows = slice(tile.rows.start * scale, tile.rows.stop * scale)

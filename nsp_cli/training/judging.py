@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nsp_cli.evaluation.metrics import psnr
-from nsp_cli.noise.estimation import measure_noise
+from nsp_cli.noise.estimation import estimate_noise
 from nsp_cli.noise.synthesis import sample_noise
 from nsp_cli.ops.pixels import to_unit_range
 from nsp_cli.restoration import pipeline
@@ -171,7 +171,7 @@ class _Comparison:
 
 def _true_psnr(pairs: Sequence[tuple[Tensor, Tensor]], restorer: Restorer, index: int) -> float:
     noisy, clean = pairs[index]
-    return psnr(pipeline.denoise(restorer, noisy)[0], clean)
+    return psnr(pipeline.denoise_tensor(restorer, noisy)[0], clean)
 
 
 def _error(pictures: Sequence[Tensor], restorer: Restorer, index: int) -> float:
@@ -199,9 +199,9 @@ def recorrupted_error(restorer: Restorer, noisy: Tensor, *, seed: int) -> float:
     Returns:
         Mean squared error in 8-bit levels²; differences mean more than the value.
     """
-    picture, profile = to_unit_range(noisy), measure_noise(noisy)
+    picture, profile = to_unit_range(noisy), estimate_noise(noisy)
     noise = sample_noise(profile, picture, torch.Generator().manual_seed(seed))
-    denoised, _ = pipeline.denoise(restorer, picture + noise)
+    denoised, _ = pipeline.denoise_tensor(restorer, picture + noise)
     error = (denoised - (picture - noise)).square().mean()
     in_target = 2 * noise.square().mean()
     return float(error - in_target) * 255**2

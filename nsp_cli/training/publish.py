@@ -234,7 +234,7 @@ def _crop(restorers: Mapping[str, Restorer], photo: TrainingPhoto) -> Crop:
     top = max(0, (photo.height - _CROP_SIDE) // 2)
     left = max(0, (photo.width - _CROP_SIDE) // 2)
     versions = {"noisy": region}
-    versions |= {name: pipeline.denoise(restorer, region)[0] for name, restorer in restorers.items()}
+    versions |= {name: pipeline.denoise_tensor(restorer, region)[0] for name, restorer in restorers.items()}
     cut = {name: v[:, top : top + _CROP_SIDE, left : left + _CROP_SIDE] for name, v in versions.items()}
     pixels = {name: from_unit_range(to_unit_range(v), torch.uint8) for name, v in cut.items()}
     return Crop(photo.source.name, {name: tensor_to_pixels(v) for name, v in pixels.items()})

@@ -14,7 +14,7 @@ from nsp_cli.bench.photos import synthetic_photo
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.networks.unet import UnetConfig
 from nsp_cli.restoration.inference import Execution
-from nsp_cli.restoration.pipeline import choose_treatment
+from nsp_cli.restoration.pipeline import plan_restoration
 
 CPU = torch.device("cpu")
 
@@ -59,7 +59,7 @@ def test_the_photo_is_the_same_every_time_and_noisy():
     assert photo[0].numel() == pytest.approx(0.3e6, rel=0.01)
     assert photo.shape[2] / photo.shape[1] == pytest.approx(1.5, rel=0.01)
     assert torch.equal(photo, synthetic_photo(0.3))
-    assert choose_treatment(photo).mode is not None
+    assert plan_restoration(photo).mode is not None
 
 
 def test_a_large_photo_is_as_large_as_asked():

@@ -12,9 +12,9 @@ from nsp_cli import Strength, load_weights
 from nsp_cli.networks import NetworkConfig
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.networks.unet import UnetConfig
-from nsp_cli.noise.estimation import measure_noise
+from nsp_cli.noise.estimation import estimate_noise
 from nsp_cli.restoration import pipeline
-from nsp_cli.restoration.recovery import recover
+from nsp_cli.restoration.recovery import recover_detail
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import PhotoPool
 from nsp_cli.training.distillation.sample_making import make_lessons
@@ -41,7 +41,7 @@ def noisy() -> torch.Tensor:
 @pytest.mark.parametrize(("precision", "decibels"), [("float32", 65), ("auto", 48)])
 def test_a_photo_is_the_processors(noisy, model, precision, decibels):
     on_gpu, on_cpu = (
-        pipeline.denoise(load_weights(model, device=device, precision=chosen), noisy)[0].float()
+        pipeline.denoise_tensor(load_weights(model, device=device, precision=chosen), noisy)[0].float()
         for device, chosen in (("cuda", precision), ("cpu", "float32"))
     )
     error = (on_gpu - on_cpu).square().mean().clamp(min=1e-6)
@@ -49,9 +49,9 @@ def test_a_photo_is_the_processors(noisy, model, precision, decibels):
 
 
 def test_recovery_is_the_processors(noisy):
-    profile = measure_noise(noisy)
+    profile = estimate_noise(noisy)
     on_gpu, on_cpu = (
-        recover(noisy, scene(300, 340), profile, [Strength()], device=device)[0].int()
+        recover_detail(noisy, scene(300, 340), profile, [Strength()], device=device)[0].int()
         for device in (torch.device("cuda"), None)
     )
     difference = (on_gpu - on_cpu).abs()

@@ -64,7 +64,7 @@ def test_training_does_not_work_in_strips():
     network, x = CONFIG.build(), torch.rand(1, 3, 8, 8)
     network(x).sum().backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
-    assert not strips.pay_off(x)
+    assert not strips.pays_off(x)
     with torch.inference_mode():
-        assert strips.pay_off(x)
-        assert not strips.pay_off(x.to("meta"))
+        assert strips.pays_off(x)
+        assert not strips.pays_off(x.to("meta"))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nsp_cli.noise.estimation import measure_noise
+from nsp_cli.noise.estimation import estimate_noise
 from nsp_cli.noise.synthesis import sample_noise
 from tests.scenes import correlated_noise, scene, white_noise
 
 
 def drawn(noise: torch.Tensor, seed: int = 0, picture: torch.Tensor | None = None) -> torch.Tensor:
-    profile = measure_noise(scene() + noise)
+    profile = estimate_noise(scene() + noise)
     return sample_noise(profile, scene() if picture is None else picture, torch.Generator().manual_seed(seed))
 
 

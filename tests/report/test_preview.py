@@ -13,7 +13,7 @@ from nsp_cli.cli import console
 from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
 from nsp_cli.photo import Photo, labelled_sheet, read_photo, write_photo
 from nsp_cli.report import make_preview
-from nsp_cli.report.preview import SIDE
+from nsp_cli.report.preview import CROP_SIDE
 from nsp_cli.restoration import pipeline, recovery
 from nsp_cli.restoration.recovery import Strength
 from tests.conftest import SHARED
@@ -40,14 +40,14 @@ def restorer(request):
 def test_crops_are_those_of_the_whole_photos_result(restorer, size):
     photo = noisy(*size)
     preview = make_preview(restorer, photo, [1.5])
-    whole, _ = pipeline.denoise(restorer, pixels_to_tensor(photo.pixels), strength=Strength(1.5, 1.5))
+    whole, _ = pipeline.denoise_tensor(restorer, pixels_to_tensor(photo.pixels), strength=Strength(1.5, 1.5))
     (_, before), (_, after) = preview.versions
     for region, crop, same in zip(preview.regions, after, before, strict=True):
         place = slice(region.top, region.top + region.height), slice(region.left, region.left + region.width)
         assert (photo.pixels[place] == same).all()
         difference = np.abs(crop.astype(int) - tensor_to_pixels(whole)[place])
         # A blind-spot network leaves recovery more to do, and so more to measure on the parts alone.
-        most, mean = (3, 0.1) if restorer.spec.is_told_noise else (6, 0.5)
+        most, mean = (3, 0.1) if restorer.spec.is_noise_conditioned else (6, 0.5)
         assert difference.max() <= most
         assert difference.mean() < mean
         assert np.abs(crop.astype(int) - same).mean() > 2
@@ -60,7 +60,7 @@ def assert_crops_differ_by_statistics_alone(restorer, photo, monkeypatch):
         patched.setattr(
             recovery, "flat_power", lambda *a: measured.append(measure(*a)) or measured[-1].clone()
         )
-        whole, _ = pipeline.denoise(restorer, pixels_to_tensor(photo.pixels))
+        whole, _ = pipeline.denoise_tensor(restorer, pixels_to_tensor(photo.pixels))
     with monkeypatch.context() as patched:
         patched.setattr(recovery, "flat_power", lambda *_: measured.pop(0))
         preview = make_preview(restorer, photo, [1])
@@ -114,7 +114,7 @@ def test_every_size_has_a_crop_inside_the_photo(size):
     for region in preview.regions:
         assert 0 <= region.top <= region.top + region.height <= size[0]
         assert 0 <= region.left <= region.left + region.width <= size[1]
-        assert max(region.height, region.width) <= SIDE
+        assert max(region.height, region.width) <= CROP_SIDE
     assert {crop.shape[:2] for crop in preview.versions[1][1]} == {
         (r.height, r.width) for r in preview.regions
     }
@@ -142,8 +142,8 @@ class TestCommand:
         assert run.code == 0, run.err
         assert run.out == f"{sheet}\n"
         with Image.open(sheet) as image:
-            assert image.width > 4 * SIDE
-            assert image.height > SIDE
+            assert image.width > 4 * CROP_SIDE
+            assert image.height > CROP_SIDE
         assert "noise" in run.err
 
     def test_replaces_only_if_told(self, run_nsp, picture):

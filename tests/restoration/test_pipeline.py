@@ -11,7 +11,7 @@ from torch.nn import functional
 from nsp_cli import Strength, load_weights
 from nsp_cli.evaluation.folders import evaluate, find_pairs, mean_score
 from nsp_cli.evaluation.metrics import psnr
-from nsp_cli.noise.conditioning import told_noise
+from nsp_cli.noise.conditioning import noise_conditioning
 from nsp_cli.restoration import back_projection, pipeline
 from nsp_cli.restoration.inference import Execution
 from tests.conftest import SHARED
@@ -40,20 +40,20 @@ def noisy():
 
 def test_a_clean_photo_is_passed_through(restorer):
     photo = to_8_bits(scene(200, 200)[:, :90, :])
-    result, treatment = pipeline.denoise(restorer, photo)
+    result, plan = pipeline.denoise_tensor(restorer, photo)
     assert result is photo
-    assert treatment.mode is None
-    assert "no noise" in treatment.describe()
+    assert plan.mode is None
+    assert "no noise" in plan.describe()
 
 
 def test_strength_nought_gives_the_photo_itself(restorer, noisy):
-    assert pipeline.denoise(restorer, noisy, strength=Strength(0, 0))[0] is noisy
+    assert pipeline.denoise_tensor(restorer, noisy, strength=Strength(0, 0))[0] is noisy
 
 
 @pytest.mark.parametrize(("level", "mode"), [(4, "direct"), (30, "pd")])
 def test_strong_noise_gets_the_average_and_mild_noise_the_direct_pass(level, mode):
     photo = to_8_bits(scene() + white_noise(scene().shape, level))
-    assert pipeline.choose_treatment(photo).mode == mode
+    assert pipeline.plan_restoration(photo).mode == mode
 
 
 # The scene's texture is white noise itself, fifteen times as strong as level 2: the student takes some of it
@@ -67,7 +67,7 @@ def test_the_result_is_better_than_the_photo_whatever_the_noise(model, level):
     clean = scene(192, 192)
     for noise in (white_noise(clean.shape, level), correlated_noise(clean.shape, level, 1.0)):
         photo = to_8_bits(clean + noise)
-        result, _ = pipeline.denoise(restorer, photo)
+        result, _ = pipeline.denoise_tensor(restorer, photo)
         assert psnr(result, to_8_bits(clean)) > psnr(photo, to_8_bits(clean))
 
 
@@ -75,8 +75,8 @@ def test_the_result_is_better_than_the_photo_whatever_the_noise(model, level):
 def test_an_enlargement_scaled_down_is_the_denoised_photo(enlarger, level):
     clean = scene(96, 120)
     photo = (clean + white_noise(clean.shape, level)).clamp(0, 1)
-    denoised, _ = pipeline.denoise(enlarger, photo)
-    enlarged, _ = pipeline.upscale(enlarger, photo)
+    denoised, _ = pipeline.denoise_tensor(enlarger, photo)
+    enlarged, _ = pipeline.upscale_tensor(enlarger, photo)
     assert torch.allclose(functional.avg_pool2d(enlarged, 2), denoised, atol=1e-3)
 
 
@@ -85,17 +85,17 @@ def test_an_enlargement_scaled_down_is_the_denoised_photo(enlarger, level):
 def test_an_enlargement_by_either_pass_scales_down_to_the_denoised_photo(blind_spot, level, mode):
     clean = scene(96, 120)
     photo = (clean + white_noise(clean.shape, level)).clamp(0, 1)
-    denoised, treatment = pipeline.denoise(blind_spot, photo)
-    enlarged, enlarged_with = pipeline.upscale(blind_spot, photo, mode=mode)
+    denoised, plan = pipeline.denoise_tensor(blind_spot, photo)
+    enlarged, enlarged_with = pipeline.upscale_tensor(blind_spot, photo, mode=mode)
     scaled_down = functional.avg_pool2d(enlarged, 2)
-    if enlarged_with.mode == treatment.mode:
+    if enlarged_with.mode == plan.mode:
         assert torch.allclose(scaled_down, denoised, atol=1e-3)
     else:
         assert psnr(to_8_bits(scaled_down), to_8_bits(denoised)) > 30
 
 
 def test_an_enlargement_at_strength_nought_scales_down_to_the_photo(enlarger, noisy):
-    enlarged, _ = pipeline.upscale(enlarger, noisy, strength=Strength(0, 0))
+    enlarged, _ = pipeline.upscale_tensor(enlarger, noisy, strength=Strength(0, 0))
     difference = functional.avg_pool2d(enlarged.float(), 2) - noisy.float()
     assert enlarged.shape == (3, 320, 368)
     assert difference.abs().median() < 0.5
@@ -104,27 +104,27 @@ def test_an_enlargement_at_strength_nought_scales_down_to_the_photo(enlarger, no
 def test_strips_of_an_enlargement_leave_no_trace(blind_spot, noisy, monkeypatch):
     exact = noisy.float() / 255
     monkeypatch.setattr(back_projection, "_STRIP", 1 << 20)
-    whole, _ = pipeline.upscale(blind_spot, exact)
+    whole, _ = pipeline.upscale_tensor(blind_spot, exact)
     monkeypatch.setattr(back_projection, "_STRIP", 16)
-    assert torch.allclose(pipeline.upscale(blind_spot, exact)[0], whole, atol=1e-6)
+    assert torch.allclose(pipeline.upscale_tensor(blind_spot, exact)[0], whole, atol=1e-6)
 
 
 def test_a_gpu_too_small_to_recover_on_leaves_that_to_the_processor(restorer, noisy, monkeypatch):
-    is_told, tried = restorer.spec.is_told_noise, []
-    expected, treatment = pipeline.denoise(restorer, noisy)
-    recover = pipeline.recover
+    is_conditioned, tried = restorer.spec.is_noise_conditioned, []
+    expected, plan = pipeline.denoise_tensor(restorer, noisy)
+    recover_detail = pipeline.recover_detail
 
     def on_a_small_gpu(*given, device=None, **options):
         tried.append(device)
         if device is not None:
             raise torch.OutOfMemoryError
-        return recover(*given, **options)
+        return recover_detail(*given, **options)
 
-    monkeypatch.setattr(pipeline, "recover", on_a_small_gpu)
+    monkeypatch.setattr(pipeline, "recover_detail", on_a_small_gpu)
     gpu = SimpleNamespace(spec=restorer.spec, execution=Execution(torch.device("cuda"), torch.bfloat16))
-    told = told_noise(treatment.noise) if is_told else None
-    prediction = restorer.denoise(noisy, mode=treatment.mode, noise=told, dtype=torch.float16)
-    [result] = pipeline._recover(gpu, noisy, prediction, treatment.noise, [Strength()])
+    conditioning = noise_conditioning(plan.noise) if is_conditioned else None
+    prediction = restorer.denoise(noisy, mode=plan.mode, noise=conditioning, dtype=torch.float16)
+    [result] = pipeline._recover(gpu, noisy, prediction, plan.noise, [Strength()])
     assert tried == [torch.device("cuda"), None]
     assert torch.equal(result, expected)
 
@@ -133,33 +133,33 @@ def test_several_strengths_are_each_what_denoising_gives(restorer, noisy):
     strengths = [
         Strength(*both) for both in ((0, 0), (0.5, 0.5), (1, 1), (0, 1), (2, 1), (2, 0.5), (0.5, 0.5))
     ]
-    treatment = pipeline.choose_treatment(noisy, sees_all=restorer.spec.is_told_noise)
+    plan = pipeline.plan_restoration(noisy, is_blind_spot=restorer.spec.is_blind_spot)
     seen = []
     together = pipeline.denoise_by_strengths(
-        restorer, noisy, strengths, treatment, on_progress=lambda *step: seen.append(step)
+        restorer, noisy, strengths, plan, on_progress=lambda *step: seen.append(step)
     )
     for strength, result in zip(strengths, together, strict=True):
-        assert torch.equal(result, pipeline.denoise(restorer, noisy, strength=strength)[0]), strength
+        assert torch.equal(result, pipeline.denoise_tensor(restorer, noisy, strength=strength)[0]), strength
     assert seen == sorted(seen)
     assert {total for _, total in seen} == {seen[-1][0]}
 
 
 def test_a_clean_photo_stays_itself_at_every_strength(restorer):
     clean = torch.full((3, 64, 64), 90, dtype=torch.uint8)
-    treatment = pipeline.choose_treatment(clean)
-    results = pipeline.denoise_by_strengths(restorer, clean, [Strength(), Strength(2, 2)], treatment)
+    plan = pipeline.plan_restoration(clean)
+    results = pipeline.denoise_by_strengths(restorer, clean, [Strength(), Strength(2, 2)], plan)
     assert all(torch.equal(result, clean) for result in results)
 
 
 def test_a_scene_without_a_flat_place_is_not_made_worse():
     clean = fractal()
     noisy = to_8_bits(clean + correlated_noise(clean.shape, 2, 0.5))
-    result, _ = pipeline.denoise(load_weights("nsp-fast", device="cpu"), noisy)
+    result, _ = pipeline.denoise_tensor(load_weights("nsp-fast", device="cpu"), noisy)
     assert psnr(result, to_8_bits(clean)) > psnr(noisy, to_8_bits(clean)) - 0.1
 
 
 def test_progress_rises_to_the_photos_pixels(restorer, noisy):
-    for work in (pipeline.denoise, pipeline.upscale):
+    for work in (pipeline.denoise_tensor, pipeline.upscale_tensor):
         seen = []
         work(restorer, noisy, on_progress=lambda done, total, seen=seen: seen.append((done, total)))
         assert seen == sorted(seen)
@@ -180,7 +180,7 @@ def test_progress_rises_to_the_photos_pixels(restorer, noisy):
 def test_real_pictures_gain(model, name, least):
     restorer, folder = load_weights(model, device="cpu"), SHARED / "data" / "dev" / name
     pairs = find_pairs(folder / "noisy", folder / "clean")[::7]
-    scores = evaluate(pairs, lambda photo: pipeline.denoise(restorer, photo)[0])
+    scores = evaluate(pairs, lambda photo: pipeline.denoise_tensor(restorer, photo)[0])
     noisy, denoised = (
         mean_score([getattr(score, side) for score in scores]) for side in ("noisy", "denoised")
     )

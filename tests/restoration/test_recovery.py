@@ -9,10 +9,10 @@ import torch
 from torch.nn import functional
 
 from nsp_cli.evaluation.metrics import psnr
-from nsp_cli.noise.estimation import measure_noise
+from nsp_cli.noise.estimation import estimate_noise
 from nsp_cli.ops.block_dct import BlockDct, from_luma_chroma, to_luma_chroma
 from nsp_cli.restoration import recovery as recover_module
-from nsp_cli.restoration.recovery import Strength, recover
+from nsp_cli.restoration.recovery import Strength, recover_detail
 from tests.scenes import correlated_noise, fractal, scene, to_8_bits, white_noise
 
 
@@ -28,7 +28,7 @@ def blurred(image):
 
 def recovered(noisy, prediction=None, strength=None):
     prediction = blurred(noisy) if prediction is None else prediction
-    return recover(noisy, prediction, measure_noise(noisy), [strength or Strength()])[0]
+    return recover_detail(noisy, prediction, estimate_noise(noisy), [strength or Strength()])[0]
 
 
 class TestBlockDct:
@@ -60,10 +60,10 @@ class TestRecover:
         assert torch.allclose(recovered(exact, blurred(noisy)), whole, atol=2e-6)
 
     def test_strengths_that_filter_differently_are_refused_in_one_pass(self, noisy):
-        given = noisy, blurred(noisy), measure_noise(noisy)
+        given = noisy, blurred(noisy), estimate_noise(noisy)
         for strengths in ([], [Strength(), Strength(2, 1)]):
             with pytest.raises(ValueError, match="apart"):
-                recover(*given, strengths)
+                recover_detail(*given, strengths)
 
     def test_same_input_same_output(self, noisy):
         assert torch.equal(recovered(noisy), recovered(noisy))
@@ -79,22 +79,22 @@ class TestRecover:
     def test_coarse_noise_that_a_seeing_network_left_is_taken_out_where_the_photo_is_flat(self):
         clean = scene()
         noise = correlated_noise(clean.shape, 8, 1.2)
-        given = clean + noise, clean + 0.2 * noise, measure_noise(clean + noise)
-        [result] = recover(*given, [Strength()], sees_all=True)
+        given = clean + noise, clean + 0.2 * noise, estimate_noise(clean + noise)
+        [result] = recover_detail(*given, [Strength()], is_blind_spot=False)
         left, before = (image.mean(0)[8:88, 8:88].std() for image in (result - clean, 0.2 * noise))
         assert left < 0.4 * before
 
     def test_texture_finer_than_the_noise_is_not_taken_for_what_a_seeing_network_left(self):
         clean = fractal()
         noisy = clean + white_noise(clean.shape, 2)
-        [result] = recover(noisy, clean, measure_noise(noisy), [Strength()], sees_all=True)
+        [result] = recover_detail(noisy, clean, estimate_noise(noisy), [Strength()], is_blind_spot=False)
         assert (result - clean).std() < 0.5 * (noisy - clean).std()
 
     def test_faint_colours_that_are_everywhere_are_not_taken_for_what_a_seeing_network_left(self):
         colours = correlated_noise((3, 200, 264), 12, 8.0)
         clean = 0.5 + colours - colours.mean(0)
         noisy = clean + white_noise(clean.shape, 3)
-        [result] = recover(noisy, clean, measure_noise(noisy), [Strength()], sees_all=True)
+        [result] = recover_detail(noisy, clean, estimate_noise(noisy), [Strength()], is_blind_spot=False)
         lost = (result - clean).square().mean() / (clean - 0.5).square().mean()
         assert lost < 0.01
 
@@ -133,7 +133,7 @@ class TestRecover:
     def test_type_and_size_are_kept(self, dtype, shape):
         white = 1 if dtype.is_floating_point else torch.iinfo(dtype).max
         photo = (torch.rand(3, *shape) * white).to(dtype)
-        [result] = recover(photo, torch.rand(3, *shape), measure_noise(photo), [Strength()])
+        [result] = recover_detail(photo, torch.rand(3, *shape), estimate_noise(photo), [Strength()])
         assert (result.dtype, result.shape) == (dtype, photo.shape)
         assert result.float().isfinite().all()
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from nsp_cli.networks import NetworkSpec
 from nsp_cli.restoration.inference import Execution, Restorer
-from nsp_cli.restoration.pipeline import denoise
+from nsp_cli.restoration.pipeline import denoise_tensor
 from nsp_cli.training.judging import (
     ERROR,
     LOSS,
@@ -58,7 +58,7 @@ def pictures() -> list[tuple[Tensor, Tensor]]:
 def true_error(candidate: Restorer, clean: Tensor, seed: int) -> float:
     """Returns the squared error on noise that is √2 times as strong as the pictures'."""
     noisy = clean / 255 + white_noise(clean.shape, 12 * math.sqrt(2), seed)
-    return float((denoise(candidate, noisy)[0] * 255 - clean).square().mean())
+    return float((denoise_tensor(candidate, noisy)[0] * 255 - clean).square().mean())
 
 
 @pytest.mark.parametrize("side", [3, 7])

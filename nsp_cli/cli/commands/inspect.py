@@ -12,7 +12,7 @@ from nsp_cli.cli.options import common as options
 from nsp_cli.errors import NspError, OutputError, PhotosFailedError
 
 if TYPE_CHECKING:
-    from nsp_cli.restoration.pipeline import Treatment
+    from nsp_cli.restoration.pipeline import RestorationPlan
 
 
 def inspect(
@@ -32,51 +32,51 @@ def inspect(
     photos = [photo.path for photo in find_photos(Selection(tuple(photos)))]
     if plot is not None and any(plot.absolute() == photo.absolute() for photo in photos):
         raise OutputError(f"{plot} is one of the photos.", "Give another name for the plot.")
-    treatments, failures = _measure_all(photos, max_megapixels)
-    if treatments and plot is not None:
+    plans, failures = _measure_all(photos, max_megapixels)
+    if plans and plot is not None:
         from nsp_cli.report.plot import plot_noise
 
-        plot_noise([(photo.name, treatment.noise) for photo, treatment in treatments], plot)
+        plot_noise([(photo.name, plan.noise) for photo, plan in plans], plot)
     if json:
-        console.print_json([_as_json(photo, treatment) for photo, treatment in treatments])
-    elif treatments:
-        _show(treatments)
+        console.print_json([_as_json(photo, plan) for photo, plan in plans])
+    elif plans:
+        _show(plans)
     if failures:
         raise PhotosFailedError(f"{failures} of {len(photos)} photos failed; the others are shown.")
 
 
-def _measure_all(photos: list[Path], max_megapixels: float) -> tuple[list[tuple[Path, Treatment]], int]:
+def _measure_all(photos: list[Path], max_megapixels: float) -> tuple[list[tuple[Path, RestorationPlan]], int]:
     from nsp_cli.ops.pixels import pixels_to_tensor
     from nsp_cli.photo import read_photo
-    from nsp_cli.restoration.pipeline import choose_treatment
+    from nsp_cli.restoration.pipeline import plan_restoration
 
-    treatments, failures = [], 0
+    plans, failures = [], 0
     with console.progress("Measuring") as on_progress:
         for done, photo in enumerate(photos):
             try:
                 pixels = read_photo(photo, max_megapixels=max_megapixels).pixels
-                treatments.append((photo, choose_treatment(pixels_to_tensor(pixels))))
+                plans.append((photo, plan_restoration(pixels_to_tensor(pixels))))
             except NspError as error:
                 if len(photos) == 1:
                     raise
                 console.show_error(error)
                 failures += 1
             on_progress(done + 1, len(photos))
-    return treatments, failures
+    return plans, failures
 
 
-def _plan(treatment: Treatment) -> str:
+def _pass_of(plan: RestorationPlan) -> str:
     from nsp_cli.weights.manifest import load_manifest
 
-    if treatment.mode is None:
+    if plan.mode is None:
         return "nothing, it is clean"
     return f"{load_manifest().find('auto').name}, told this noise"
 
 
-def _as_json(photo: Path, treatment: Treatment) -> dict[str, Any]:
+def _as_json(photo: Path, plan: RestorationPlan) -> dict[str, Any]:
     from nsp_cli.training.run.recipe import Recipe
 
-    noise = treatment.noise
+    noise = plan.noise
     return {
         "photo": str(photo),
         "luma": min(noise.luma, noise.most_luma) * 255,
@@ -87,24 +87,24 @@ def _as_json(photo: Path, treatment: Treatment) -> dict[str, Any]:
             name: (noise.levels[index] * 255).tolist() for index, name in enumerate(("red", "green", "blue"))
         },
         "pd_factor": Recipe().pd_factor,
-        "mode": treatment.mode,
+        "mode": plan.mode,
         "clean": noise.is_clean,
     }
 
 
-def _show(treatments: list[tuple[Path, Treatment]]) -> None:
+def _show(plans: list[tuple[Path, RestorationPlan]]) -> None:
     from nsp_cli.training.run.recipe import Recipe
 
     rows = [
         (
             photo.name,
-            f"{min(treatment.noise.luma, treatment.noise.most_luma) * 255:.1f}",
-            f"{treatment.noise.chroma * 255:.1f}",
-            f"{treatment.noise.correlation_length(0):.1f} / {treatment.noise.correlation_length(1):.1f}",
+            f"{min(plan.noise.luma, plan.noise.most_luma) * 255:.1f}",
+            f"{plan.noise.chroma * 255:.1f}",
+            f"{plan.noise.correlation_length(0):.1f} / {plan.noise.correlation_length(1):.1f}",
             str(Recipe().pd_factor),
-            _plan(treatment),
+            _pass_of(plan),
         )
-        for photo, treatment in treatments
+        for photo, plan in plans
     ]
     columns = ("photo", "luma", "chroma", "correlation (px)", "PD factor", "denoise would do")
     console.table("Noise, levels of 255", columns, rows)

@@ -54,7 +54,7 @@ def preview(
     draft = _draft(photo, options.amounts(strengths), (model, device, precision, tile))
     sheet = draft.sheet()
     write_photo(Photo(sheet, format="png"), target, overwrite=overwrite)
-    console.say(draft.treatment.describe())
+    console.say(draft.plan.describe())
     console.out.print(str(target))
     with sigterm_interrupts():  # while a terminal is asked, its settings are not the user's
         console.show_picture(target)

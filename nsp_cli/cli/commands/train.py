@@ -95,7 +95,7 @@ def _begin(start: str, network: own.NetworkName | None, t: int | None) -> tuple[
     if start == NOTHING:
         return start_anew((network or own.NetworkName.LIGHT).value, t=t), stock
     begin = start_from(stock.path, stock.name)
-    if begin.config.spec().is_told_noise:
+    if not begin.config.spec().is_blind_spot:
         raise typer.BadParameter(f"{start} is a student; nsp distill trains those")
     return begin, stock
 

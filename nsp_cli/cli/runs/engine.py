@@ -76,7 +76,7 @@ def check_kind(restorer: Restorer, model: str, *, is_blind_spot: bool) -> None:
     Raises:
         WeightsError: It is a student, and the paper's way was asked for.
     """
-    if is_blind_spot and restorer.spec.is_told_noise:
+    if is_blind_spot and not restorer.spec.is_blind_spot:
         raise WeightsError(
             f"{model}: a student, not a blind-spot network; the paper's passes are not for it.",
             "Leave out --model, or give --model nsp-light.",

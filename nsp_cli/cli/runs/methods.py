@@ -44,9 +44,9 @@ def denoising(strength: Strength, *, plain: bool) -> Method:
     def restore(restorer: Restorer, pixels: Tensor, on_progress: OnProgress | None) -> Restored:
         if plain:
             return Restored(restorer.denoise(pixels, on_progress=on_progress))
-        result, treatment = pipeline.denoise(restorer, pixels, strength=strength, on_progress=on_progress)
-        outcome = "" if treatment.mode else "; passed through unchanged"
-        return Restored(result, (treatment.describe() + outcome,), treatment.levels)
+        result, plan = pipeline.denoise_tensor(restorer, pixels, strength=strength, on_progress=on_progress)
+        outcome = "" if plan.mode else "; passed through unchanged"
+        return Restored(result, (plan.describe() + outcome,), plan.levels)
 
     return Method(restore, {"command": "denoise", **_amount(strength, plain)}, is_blind_spot=plain)
 
@@ -60,10 +60,10 @@ def upscaling(strength: Strength, mode: Literal["auto", "pd", "direct"], *, plai
         if plain:
             chosen: Literal["pd", "direct"] = "direct" if mode == "auto" else mode
             return Restored(restorer.upscale(pixels, mode=chosen, on_progress=on_progress))
-        result, treatment = pipeline.upscale(
+        result, plan = pipeline.upscale_tensor(
             restorer, pixels, mode=mode, strength=strength, on_progress=on_progress
         )
-        return Restored(result, (treatment.describe(),), treatment.levels)
+        return Restored(result, (plan.describe(),), plan.levels)
 
     settings = {"command": "upscale", "mode": mode, **_amount(strength, plain)}
     return Method(restore, settings, enlarges=True, is_blind_spot=plain or mode == "pd")

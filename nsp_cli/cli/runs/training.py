@@ -154,7 +154,7 @@ def _make_task(
         study = prepare_study(
             pool,
             cache,
-            lambda photo: pipeline.denoise(restorer, photo)[0],
+            lambda photo: pipeline.denoise_tensor(restorer, photo)[0],
             sha256_of(request.teacher.path),
             on_progress,
             measures=recipe.measured > 0,

@@ -75,7 +75,7 @@ def begin_student(start: str, *, x2: bool) -> tuple[Start, Stock]:
         return start_anew("fast-x2" if x2 else "fast"), stock
     begin = start_from(stock.path, stock.name)
     spec = begin.config.spec()
-    if not spec.is_told_noise:
+    if not spec.is_noise_conditioned:
         raise typer.BadParameter(f"{stock.name} is no student; start from one, or --from nothing")
     if spec.scale == 2 and not x2:
         raise typer.BadParameter(f"{stock.name} enlarges; give --x2")

@@ -18,7 +18,7 @@ from nsp_cli.networks.base import weight_that_counts
 _CHANNELS = (16, 32, 64, 128, 256, 512)
 
 
-def pay_off(x: Tensor, *channels: int) -> bool:
+def can_fuse(x: Tensor, *channels: int) -> bool:
     """Whether to fuse layers of these numbers of channels: on CUDA, in half precision, without autograd."""
     return (
         x.is_cuda

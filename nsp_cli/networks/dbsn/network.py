@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from nsp_cli.networks.base import CentreMaskedConv2d, Gelu, NetworkSpec
 from nsp_cli.networks.dbsn import fused
-from nsp_cli.networks.strips import add_strips, map_strips, pay_off, without_row_padding
+from nsp_cli.networks.strips import add_strips, map_strips, pays_off, without_row_padding
 
 BRANCH_DILATIONS = (2, 3)
 
@@ -154,9 +154,9 @@ class Dbsn(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, 3, H, W) to (B, 3, t·H, t·W)."""
-        if pay_off(x):
+        if pays_off(x):
             return self._in_strips(x)
-        if fused.pay_off(x, self.channels, 2 * self.channels, self.fine):
+        if fused.can_fuse(x, self.channels, 2 * self.channels, self.fine):
             return self._fused(x)
         x = self.head(x)
         return self._end(self.branch1(x), self.branch2(x))

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nsp_cli.noise.estimation import NoiseProfile, measure_noise
+from nsp_cli.noise.estimation import NoiseProfile, estimate_noise
 from nsp_cli.ops.pixels import from_unit_range, to_unit_range
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto
@@ -105,7 +105,7 @@ def prepare_study(
     for done, photo in enumerate(pool.photos):
         answers.append(_kept(cache, photo, "taught", partial(_taught, photo, teach), teacher))
         if measures:
-            noises.append(measure_noise(_as_16_bits(photo)))
+            noises.append(estimate_noise(_as_16_bits(photo)))
         if photo.noise < MILD_NOISE:
             reduced += [_kept_reduced(cache, photo, answers[-1], factor, teacher) for factor in REDUCTIONS]
         if on_progress:
