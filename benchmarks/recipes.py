@@ -20,6 +20,7 @@ import torch
 from matplotlib.figure import Figure
 
 from nsp_cli.evaluation.folders import evaluate, find_pairs
+from nsp_cli.networks import PRESETS
 from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Execution, Restorer
 from nsp_cli.training.data.photo_cache import PhotoCache
@@ -27,7 +28,6 @@ from nsp_cli.training.data.pool import load_pool
 from nsp_cli.training.run.batches import PairTask
 from nsp_cli.training.run.loop import TrainingProgress, run
 from nsp_cli.training.run.recipe import RECIPES, Budget, Recipe
-from nsp_cli.training.run.start import ANEW
 from nsp_cli.training.run.trainer import Trainer
 from nsp_cli.weights.file import load_network, save_weights
 
@@ -60,7 +60,7 @@ def train(folder: Path, out: Path, name: str, seed: int, steps: int) -> None:
     wanted = files(out, name, seed, steps)
     if all(path.exists() for path in wanted.values()):
         return
-    recipe, (network, config) = RECIPES[name], ANEW["light"]
+    recipe, (network, config) = RECIPES[name], PRESETS["light"]
     pool = load_pool([folder], PhotoCache(out / name), crop=recipe.crop, seed=0)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     task = PairTask(pool, recipe, config.spec())

@@ -47,7 +47,7 @@ class Student:
 
     Attributes:
         name: Of its weights.
-        network: A key of `ANEW`.
+        network: A key of `PRESETS`.
         minutes: Of training.
         start: Name of the student, or of the weights, that it begins with; None for random ones.
     """

@@ -14,8 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from nsp_cli.bench.photos import synthetic_photo
 from nsp_cli.bench.timing import PeakMemory, alternated
 from nsp_cli.device import describe_precision, free_memory
-from nsp_cli.networks import NetworkConfig, NetworkSpec
-from nsp_cli.networks.dbsn import DbsnConfig
+from nsp_cli.networks import PRESETS, NetworkSpec
+from nsp_cli.networks.base import CONDITIONING_SIZE
 from nsp_cli.noise.conditioning import noise_conditioning
 from nsp_cli.noise.estimation import estimate_noise
 from nsp_cli.ops.pixels import to_unit_range
@@ -101,7 +101,7 @@ def load_subject(name: str) -> Subject:
     """
     if name == PAPER:
         torch.manual_seed(0)
-        config: NetworkConfig = DbsnConfig()
+        _, config = PRESETS[PAPER]
         network = config.build()
     else:
         network, info = load_network(resolve(name).path)
@@ -115,7 +115,7 @@ def multiplications_per_pixel(network: nn.Module, spec: NetworkSpec) -> float:
     side = 2 * max(32, spec.input_multiple)
     inputs = [torch.zeros(1, 3, side, side)]
     if spec.is_noise_conditioned:
-        inputs.append(torch.zeros(1, 6))
+        inputs.append(torch.zeros(1, CONDITIONING_SIZE))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(*inputs)
     return float(counter.get_total_flops()) / 2 / side**2

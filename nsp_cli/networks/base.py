@@ -1,4 +1,4 @@
-"""What every network tells its callers, and layers that several are made of."""
+"""What callers must know about a network, and layers that several networks share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+# Numbers that describe a photo's noise to a network: levels of coarse, middle and fine luma, then of chroma.
+CONDITIONING_SIZE = 6
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,18 @@ class NetworkSpec:
 class NetworkConfig(Protocol):
     """A frozen dataclass from which alone a network is built."""
 
-    def spec(self) -> NetworkSpec: ...
+    def spec(self) -> NetworkSpec:
+        """States how to feed the network."""
 
-    def build(self) -> nn.Module: ...
+    def build(self) -> nn.Module:
+        """Builds the network with fresh random weights."""
+
+    def with_scale(self, scale: int) -> NetworkConfig:
+        """Config of the same network with another scale.
+
+        Raises:
+            ValueError: The network cannot have this scale.
+        """
 
 
 class CentreMaskedConv2d(nn.Conv2d):

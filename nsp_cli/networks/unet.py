@@ -6,17 +6,16 @@ learns from noise alone; what it has learnt can be taught to a network without t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nsp_cli.networks.base import NetworkSpec
+from nsp_cli.networks.base import CONDITIONING_SIZE, NetworkConfig, NetworkSpec
+from nsp_cli.networks.kind import NetworkKind, State
 
-# Numbers that tell the noise: `nsp_cli.noise.conditioning`.
-BANDS = 6
 # The network's first step folds 2×2 pixels into channels; each further level halves once more.
 _FOLD = 2
 # What the first weights of the last layer are scaled with, so that a run starts near "leave it".
@@ -67,6 +66,10 @@ class UnetConfig:
             is_noise_conditioned=True,
         )
 
+    def with_scale(self, scale: int) -> UnetConfig:
+        """Config of the same network with another scale."""
+        return replace(self, scale=scale)
+
     def build(self) -> Unet:
         """Builds the network with fresh random weights."""
         return Unet(self)
@@ -96,7 +99,7 @@ class Unet(nn.Module):
         super().__init__()
         widths, pixels = config.widths, 3 * _FOLD**2
         self.scale = config.scale
-        self.head = nn.Conv2d(pixels + BANDS, widths[0], 3, padding=1)
+        self.head = nn.Conv2d(pixels + CONDITIONING_SIZE, widths[0], 3, padding=1)
         self.encoder = nn.ModuleList(map(_blocks, widths, config.encoder))
         self.decoder = nn.ModuleList(map(_blocks, widths[:2], config.decoder))
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in pairwise(widths))
@@ -134,3 +137,28 @@ def _blocks(channels: int, count: int) -> nn.Sequential:
 
 def _enlarged(x: Tensor, scale: int) -> Tensor:
     return x if scale == 1 else functional.interpolate(x, scale_factor=scale, mode="bicubic")
+
+
+def _enlarge(config: NetworkConfig, weights: State) -> tuple[NetworkConfig, dict[str, Tensor]]:
+    """Makes a network of scale 2 from one of scale 1.
+
+    The last layer starts by giving each pixel's answer to all four pixels that it becomes.
+    """
+    enlarged = {name: value.clone() for name, value in weights.items()}
+    for name in ("tail.weight", "tail.bias"):
+        # Colour, row and column of a pixel in its cell.
+        answers = enlarged[name].reshape(3, 2, 2, *enlarged[name].shape[1:])
+        enlarged[name] = answers.repeat_interleave(2, 1).repeat_interleave(2, 2).flatten(0, 2)
+    return config.with_scale(2), enlarged
+
+
+UNET = NetworkKind(
+    UnetConfig,
+    # As nsp-fast and nsp-fast-x2 have it, and a larger one that has not proved better yet.
+    presets={
+        "fast": UnetConfig(),
+        "fast-x2": UnetConfig(scale=2),
+        "best": UnetConfig(widths=(96, 128, 160), encoder=(4, 4, 4), decoder=(4, 4)),
+    },
+    enlarge=_enlarge,
+)

@@ -35,7 +35,7 @@ def config_from_json(network: str, text: str, *, limit: int) -> NetworkConfig:
     """
     if network not in NETWORKS:
         raise ValueError(f"its network {network!r} is none of {', '.join(NETWORKS)}")
-    config_type: Any = NETWORKS[network]
+    config_type: Any = NETWORKS[network].config
     defaults = {field.name: field.default for field in fields(config_type)}
     try:
         given = json.loads(text)

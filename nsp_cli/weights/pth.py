@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import re
 import warnings
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from nsp_cli.errors import WeightsError
-from nsp_cli.networks import NetworkConfig
-from nsp_cli.networks.dbsn import DbsnConfig
-from nsp_cli.networks.tbsn import TbsnConfig
+from nsp_cli.networks import NETWORKS, NetworkConfig
+from nsp_cli.networks.kind import AuthorsFiles
 from nsp_cli.weights.file import LARGEST_FILE, too_large
 from nsp_cli.weights.network_config import check_shapes
 
@@ -28,8 +26,6 @@ _NUMPY_NAMES = (
     "numpy.ndarray",
     "numpy.dtype",
 )
-_CONV_MASK = ".mask"
-_ATTENTION_MASK = ".fixed_pos_emb.attention_mask"
 _HINT = "nsp weights import reads the DBSN and TBSN files that the authors of Next-Scale Prediction publish."
 
 
@@ -69,8 +65,8 @@ def import_pth(path: Path) -> ImportedWeights:
     """
     state = _state_dict(path, _unpickle(path))
     try:
-        name, config = _recognise(state)
-        state = _drop_masks(state, config)
+        name, files = _recognise(state)
+        config, state = files.read_config(state), _without_masks(state, files)
         check_shapes(config, {key: tuple(tensor.shape) for key, tensor in state.items()})
     except KeyError as error:
         raise WeightsError(f"{path}: not a known network: it has no {error.args[0]}", _HINT) from error
@@ -134,98 +130,28 @@ def _state_dict(path: Path, content: Any) -> dict[str, Tensor]:
     return dict(state)
 
 
-def _drop_masks(state: Mapping[str, Tensor], config: NetworkConfig) -> dict[str, Tensor]:
-    """Leaves out the masks, which nsp's networks know by themselves, if they are the very same.
+def _recognise(state: Mapping[str, Tensor]) -> tuple[str, AuthorsFiles]:
+    """Returns the network's name in the registry and how to read its files."""
+    known = {name: kind.authors_files for name, kind in NETWORKS.items() if kind.authors_files}
+    for name, files in known.items():
+        if files.key in state:
+            return name, files
+    names, first = " nor ".join(name.upper() for name in known), ", ".join(sorted(state)[:3])
+    raise ValueError(f"neither {names}; it holds {first}")
+
+
+def _without_masks(state: Mapping[str, Tensor], files: AuthorsFiles) -> dict[str, Tensor]:
+    """Leaves out the masks, which nsp's networks know by themselves, after comparing them.
 
     Raises:
-        ValueError: A mask is not that of a blind-spot network.
+        ValueError: A mask is not the mask of a blind-spot network.
     """
-    masks = {name for name in state if name.endswith((_CONV_MASK, _ATTENTION_MASK))}
+    masks = {name for name in state if name.endswith("mask")}
     for name in masks:
-        expected = _expected_mask(name, state, config)
+        expected = files.expected_mask(name, state)
         if expected is None or not torch.equal(state[name].float(), expected):
             raise ValueError(f"{name} is not the mask of a blind-spot network")
     return {name: tensor for name, tensor in state.items() if name not in masks}
-
-
-def _expected_mask(name: str, state: Mapping[str, Tensor], config: NetworkConfig) -> Tensor | None:
-    if name.endswith(_ATTENTION_MASK):
-        if not isinstance(config, TbsnConfig):
-            return None
-        window, key_window = config.window_size, config.window_size + 2 * config.margin
-        # Compared first: the file's other numbers could ask for a mask of any size.
-        if state[name].shape != (1, window**2, key_window**2):
-            return None
-        return _attention_mask(window, key_window)
-    weight = state.get(name.removesuffix(_CONV_MASK) + ".weight")
-    if weight is None or weight.dim() != 4:
-        return None
-    mask = torch.ones(weight.shape)
-    mask[:, :, weight.shape[2] // 2, weight.shape[3] // 2] = 0
-    return mask
-
-
-def _attention_mask(window: int, key_window: int) -> Tensor:
-    """Returns (1, window², key_window²): 0 at even distances in both directions, else -inf."""
-    distances = torch.arange(key_window)[None, :] - torch.arange(window)[:, None]
-    even = distances % 2 == 0
-    allowed = even[:, None, :, None] & even[None, :, None, :]
-    return torch.where(allowed, 0.0, -math.inf).reshape(1, window**2, key_window**2)
-
-
-def _recognise(state: Mapping[str, Tensor]) -> tuple[str, NetworkConfig]:
-    """Reads the config off the tensors; what contradicts it is found when shapes are compared."""
-    if "head.0.weight" in state:
-        return "dbsn", _dbsn_config(state)
-    if "patch_embed.proj.weight" in state:
-        return "tbsn", _tbsn_config(state)
-    first = ", ".join(sorted(state)[:3])
-    raise ValueError(f"neither DBSN nor TBSN; it holds {first}")
-
-
-def _dbsn_config(state: Mapping[str, Tensor]) -> DbsnConfig:
-    channels = state["head.0.weight"].shape[0]
-    return DbsnConfig(
-        base_channels=channels,
-        num_modules=_count(state, r"branch1\.body\.\d+\.body\.0\.weight"),
-        t=math.isqrt(2 * channels // state["tail.5.weight"].shape[1]),
-    )
-
-
-def _tbsn_config(state: Mapping[str, Tensor]) -> TbsnConfig:
-    dim = state["patch_embed.proj.weight"].shape[0]
-    levels = ("encoder_level1", "encoder_level2", "latent")
-    rows, head_size = state["encoder_level1.0.spatial_attn.rel_pos_emb.rel_height"].shape
-    spatial = [state[f"{level}.0.spatial_attn.project_out.weight"].shape[1] for level in levels]
-    key_window = (rows + 1) // 2
-    window = _window(state, key_window)
-    return TbsnConfig(
-        dim=dim,
-        num_blocks=_three(_count(state, rf"{level}\.\d+\.norm1\.body\.weight") for level in levels),
-        num_refinement_blocks=_count(state, r"refinement\.\d+\.norm1\.body\.weight"),
-        channel_heads=_three(state[f"{level}.0.channel_attn.temperature"].shape[0] for level in levels),
-        spatial_heads=_three(width // head_size for width in spatial),
-        spatial_head_size=head_size,
-        window_size=window,
-        overlap_ratio=key_window / window - 1,
-        t=math.isqrt(2 * dim // state["output.5.weight"].shape[1]),
-    )
-
-
-def _window(state: Mapping[str, Tensor], key_window: int) -> int:
-    """Reads the window's side off a mask; files without masks have the paper's overlap of one half."""
-    mask = state.get(f"encoder_level1.0.spatial_attn{_ATTENTION_MASK}")
-    return key_window * 2 // 3 if mask is None else math.isqrt(mask.shape[1])
-
-
-def _count(state: Mapping[str, Tensor], pattern: str) -> int:
-    """Counts the modules of a list by one key that each of them has."""
-    return sum(re.fullmatch(pattern, name) is not None for name in state)
-
-
-def _three(numbers: Iterable[int]) -> tuple[int, int, int]:
-    first, second, third = numbers
-    return first, second, third
 
 
 def _first_line(error: Exception) -> str:

@@ -62,7 +62,7 @@ class TestAgainstTheAuthors:
     @pytest.mark.parametrize(("name", "parameters"), [("dbsn", 3_750_723), ("tbsn", 12_766_148)])
     def test_full_size_has_the_authors_parameters(self, name: str, parameters: int) -> None:
         with torch.device("meta"):
-            network = NETWORKS[name]().build()
+            network = NETWORKS[name].config().build()
         published = json.loads((REFERENCE / "state_dict_shapes.json").read_text())[name]
         expected = {key: shape for key, shape in published.items() if key.split(".")[-1] not in CONSTANTS}
 

@@ -9,14 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nsp_cli.networks.unet import BANDS, UnetConfig
+from nsp_cli.networks.base import CONDITIONING_SIZE
+from nsp_cli.networks.unet import UnetConfig
 from nsp_cli.restoration.inference import Execution, Restorer
 from nsp_cli.training.run.start import start_enlarging, start_from
 from nsp_cli.weights.file import save_weights
 
 TINY = UnetConfig(widths=(4, 4, 8), encoder=(1, 1, 1), decoder=(1, 1))
 CPU = torch.device("cpu")
-NOISE = torch.full((BANDS,), 0.05)
+NOISE = torch.full((CONDITIONING_SIZE,), 0.05)
 
 
 def built(config: UnetConfig) -> nn.Module:
@@ -96,7 +97,7 @@ def test_tiled_equals_untiled(scale, height, width):
 
 def test_what_is_told_counts():
     network, picture = built(TINY), torch.rand(1, 3, 32, 32)
-    for band in range(BANDS):
+    for band in range(CONDITIONING_SIZE):
         more = NOISE.clone()
         more[band] *= 2
         assert not torch.equal(network(picture, NOISE[None]), network(picture, more[None]))

@@ -1,5 +1,14 @@
 """DBSN, the dilated blind-spot network of NSP, and its fused form for CUDA GPUs."""
 
+from nsp_cli.networks.dbsn.authors_files import AUTHORS_FILES
 from nsp_cli.networks.dbsn.network import Dbsn, DbsnConfig
+from nsp_cli.networks.kind import NetworkKind
 
-__all__ = ["Dbsn", "DbsnConfig"]
+DBSN = NetworkKind(
+    DbsnConfig,
+    # The bundled nsp-light, and the paper's network.
+    presets={"light": DbsnConfig(base_channels=32, num_modules=9), "dbsn": DbsnConfig()},
+    authors_files=AUTHORS_FILES,
+)
+
+__all__ = ["DBSN", "Dbsn", "DbsnConfig"]

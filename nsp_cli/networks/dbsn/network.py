@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +48,10 @@ class DbsnConfig:
             # 7.2·D at the peak, in the concatenation and the tail, for D = 32 to 128.
             values_per_pixel=8 * self.base_channels,
         )
+
+    def with_scale(self, scale: int) -> DbsnConfig:
+        """Config of the same network with another t."""
+        return replace(self, t=scale)
 
     def build(self) -> Dbsn:
         """Builds the network with fresh random weights."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -85,6 +85,10 @@ class TbsnConfig:
             exact_tiling=False,
             values_per_pixel=28 * self.dim + 2 * keys * self.spatial_heads[0],
         )
+
+    def with_scale(self, scale: int) -> TbsnConfig:
+        """Config of the same network with another t."""
+        return replace(self, t=scale)
 
     def build(self) -> Tbsn:
         """Builds the network with fresh random weights."""

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from torch import Tensor
 
-from nsp_cli.networks import NetworkConfig
-from nsp_cli.networks.dbsn import DbsnConfig
-from nsp_cli.networks.tbsn import TbsnConfig
-from nsp_cli.networks.unet import UnetConfig
+from nsp_cli.errors import TrainingError
+from nsp_cli.networks import NETWORKS, PRESETS, NetworkConfig
 from nsp_cli.weights.file import load_network
-
-# What can be trained from nothing: the students' network, as nsp-fast and nsp-fast-x2 have it, and best, a
-# larger one that has not been found better yet; light is the bundled nsp-light's, the others are the paper's.
-ANEW: dict[str, tuple[str, NetworkConfig]] = {
-    "fast": ("unet", UnetConfig()),
-    "fast-x2": ("unet", UnetConfig(scale=2)),
-    "best": ("unet", UnetConfig(widths=(96, 128, 160), encoder=(4, 4, 4), decoder=(4, 4))),
-    "light": ("dbsn", DbsnConfig(base_channels=32, num_modules=9)),
-    "dbsn": ("dbsn", DbsnConfig()),
-    "tbsn": ("tbsn", TbsnConfig()),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,27 +40,29 @@ def start_from(path: Path, name: str) -> Start:
 
 
 def start_enlarging(start: Start) -> Start:
-    """Makes a student that enlarges twofold of one that does not.
+    """Starts at a network that enlarges twofold, made from one that does not enlarge.
 
-    Its last layer begins by giving each pixel's answer to all four that it becomes.
+    Raises:
+        TrainingError: No way is known for this kind of network.
     """
-    config = replace(cast(UnetConfig, start.config), scale=2)
-    weights = {name: value.clone() for name, value in (start.weights or {}).items()}
-    for name in ("tail.weight", "tail.bias"):
-        # Colour, row and column of a pixel in its cell.
-        answers = weights[name].reshape(3, 2, 2, *weights[name].shape[1:])
-        weights[name] = answers.repeat_interleave(2, 1).repeat_interleave(2, 2).flatten(0, 2)
+    enlarge = NETWORKS[start.network_name].enlarge
+    if enlarge is None:
+        raise TrainingError(
+            f"The network {start.network_name} cannot be turned into one that enlarges.",
+            "Start from weights that enlarge, or use --from nothing.",
+        )
+    config, weights = enlarge(start.config, start.weights or {})
     return Start(start.network_name, config, weights, f"{start.origin}, enlarging")
 
 
 def start_anew(network: str, *, t: int | None = None) -> Start:
-    """Starts one of the networks of `ANEW` at random weights.
+    """Starts one of the networks of `PRESETS` at random weights.
 
     Args:
-        network: A key of `ANEW`.
-        t: Scaling factor of a blind-spot network; None for that of `ANEW`.
+        network: A key of `PRESETS`.
+        t: Scaling factor of a blind-spot network; None for that of `PRESETS`.
     """
-    name, config = ANEW[network]
+    name, config = PRESETS[network]
     if t is not None:
-        config = replace(cast(DbsnConfig | TbsnConfig, config), t=t)
+        config = config.with_scale(t)
     return Start(name, config, None, f"random weights ({network})")
