@@ -74,7 +74,7 @@ def _plan(treatment: Treatment) -> str:
 
 
 def _as_json(photo: Path, treatment: Treatment) -> dict[str, Any]:
-    from nsp_cli.training.run.recipe import Recipe
+    from nsp_cli.training.run.recipe import BlindSpotRecipe
 
     noise = treatment.noise
     return {
@@ -86,14 +86,14 @@ def _as_json(photo: Path, treatment: Treatment) -> dict[str, Any]:
         "levels": {
             name: (noise.levels[index] * 255).tolist() for index, name in enumerate(("red", "green", "blue"))
         },
-        "pd_factor": Recipe().pd_factor,
+        "pd_factor": BlindSpotRecipe().pd_factor,
         "mode": treatment.mode,
         "clean": noise.is_clean,
     }
 
 
 def _show(treatments: list[tuple[Path, Treatment]]) -> None:
-    from nsp_cli.training.run.recipe import Recipe
+    from nsp_cli.training.run.recipe import BlindSpotRecipe
 
     rows = [
         (
@@ -101,7 +101,7 @@ def _show(treatments: list[tuple[Path, Treatment]]) -> None:
             f"{min(treatment.noise.luma, treatment.noise.most_luma) * 255:.1f}",
             f"{treatment.noise.chroma * 255:.1f}",
             f"{treatment.noise.correlation_length(0):.1f} / {treatment.noise.correlation_length(1):.1f}",
-            str(Recipe().pd_factor),
+            str(BlindSpotRecipe().pd_factor),
             _plan(treatment),
         )
         for photo, treatment in treatments

@@ -16,7 +16,7 @@ from nsp_cli.weights.file import load_network
 
 # What can be trained from nothing: the students' network, as nsp-fast and nsp-fast-x2 have it, and best, a
 # larger one that has not been found better yet; light is the bundled nsp-light's, the others are the paper's.
-ANEW: dict[str, tuple[str, NetworkConfig]] = {
+TRAINABLE_NETWORKS: dict[str, tuple[str, NetworkConfig]] = {
     "fast": ("unet", UnetConfig()),
     "fast-x2": ("unet", UnetConfig(scale=2)),
     "best": ("unet", UnetConfig(widths=(96, 128, 160), encoder=(4, 4, 4), decoder=(4, 4))),
@@ -27,7 +27,7 @@ ANEW: dict[str, tuple[str, NetworkConfig]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Start:
+class StartingPoint:
     """A network and its first weights.
 
     Attributes:
@@ -43,17 +43,17 @@ class Start:
     origin: str
 
 
-def start_from(path: Path, name: str) -> Start:
+def start_from_file(path: Path, name: str) -> StartingPoint:
     """Starts at a weights file.
 
     Raises:
         WeightsError: As for `load_network`.
     """
     network, info = load_network(path)
-    return Start(info.network, info.config, network.state_dict(), name)
+    return StartingPoint(info.network, info.config, network.state_dict(), name)
 
 
-def start_enlarging(start: Start) -> Start:
+def start_enlarging(start: StartingPoint) -> StartingPoint:
     """Makes a student that enlarges twofold of one that does not.
 
     Its last layer begins by giving each pixel's answer to all four that it becomes.
@@ -64,17 +64,17 @@ def start_enlarging(start: Start) -> Start:
         # Colour, row and column of a pixel in its cell.
         answers = weights[name].reshape(3, 2, 2, *weights[name].shape[1:])
         weights[name] = answers.repeat_interleave(2, 1).repeat_interleave(2, 2).flatten(0, 2)
-    return Start(start.network_name, config, weights, f"{start.origin}, enlarging")
+    return StartingPoint(start.network_name, config, weights, f"{start.origin}, enlarging")
 
 
-def start_anew(network: str, *, t: int | None = None) -> Start:
+def start_from_random(network: str, *, t: int | None = None) -> StartingPoint:
     """Starts one of the networks of `ANEW` at random weights.
 
     Args:
         network: A key of `ANEW`.
         t: Scaling factor of a blind-spot network; None for that of `ANEW`.
     """
-    name, config = ANEW[network]
+    name, config = TRAINABLE_NETWORKS[network]
     if t is not None:
         config = replace(cast(DbsnConfig | TbsnConfig, config), t=t)
-    return Start(name, config, None, f"random weights ({network})")
+    return StartingPoint(name, config, None, f"random weights ({network})")
