@@ -36,10 +36,11 @@ from nsp_cli.noise.estimation import estimate_noise
 from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Execution, Restorer
 from nsp_cli.restoration.recovery import Strength, recover_detail
+from nsp_cli.training.blind_spot import BlindSpotTask
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import load_pool
-from nsp_cli.training.run.batches import PairTask, Prefetcher
-from nsp_cli.training.run.recipe import CUDA_BATCH, Recipe
+from nsp_cli.training.run.prefetching import Prefetcher
+from nsp_cli.training.run.recipe import CUDA_BATCH, BlindSpotRecipe
 from nsp_cli.training.run.trainer import Trainer
 
 DEVICE = torch.device("cuda")
@@ -136,7 +137,7 @@ def training(subject: Subject, peak: float) -> dict[str, float]:
         time in which the device waited for crops.
     """
     torch.backends.cudnn.benchmark = True
-    recipe = replace(Recipe(), batch=CUDA_BATCH)
+    recipe = replace(BlindSpotRecipe(), batch=CUDA_BATCH)
     with TemporaryDirectory() as folder:
         trainer = _trainer(recipe, Path(folder))
         with Prefetcher(trainer.draw, 0, ahead=8, threads=4) as crops:
@@ -153,12 +154,12 @@ def training(subject: Subject, peak: float) -> dict[str, float]:
     return {"share": share, "ms": 1e3 * taken / TRAINING_STEPS, "device's ms": own, "waited": waited}
 
 
-def _trainer(recipe: Recipe, folder: Path) -> Trainer:
+def _trainer(recipe: BlindSpotRecipe, folder: Path) -> Trainer:
     photo = synthetic_photo(16.0).permute(1, 2, 0).numpy()
     Image.fromarray(photo).save(folder / "photo.png", compress_level=1)
     config, cache = DbsnConfig(), PhotoCache(folder, root=folder)
     pool = load_pool([folder], cache, crop=recipe.crop, seed=0)
-    task = PairTask(pool, recipe, config.spec())
+    task = BlindSpotTask(pool, recipe, config.spec())
     trainer = Trainer(task, network_name="dbsn", config=config, seed=0, device=DEVICE)
     trainer.compile()
     return trainer

@@ -17,7 +17,7 @@ from torch import Tensor
 from nsp_cli.evaluation.folders import find_pairs, read_pair
 from nsp_cli.ops.block_dct import to_luma_chroma
 from nsp_cli.ops.pixels import to_unit_range
-from nsp_cli.training.simulation.camera import draw_camera, photograph
+from nsp_cli.training.simulation.camera import draw_camera, simulate_camera
 
 SIDE = 128
 RINGS = 24
@@ -46,7 +46,7 @@ def simulated(clean: Tensor, seed: int) -> Tensor:
     """Returns (CAMERAS, 3, SIDE, SIDE) noise of as many cameras on a picture."""
     generators = [torch.Generator().manual_seed(seed * CAMERAS + index) for index in range(CAMERAS)]
     cameras = [draw_camera(generator) for generator in generators]
-    return photograph(clean.expand(CAMERAS, -1, -1, -1), cameras, generators) - clean
+    return simulate_camera(clean.expand(CAMERAS, -1, -1, -1), cameras, generators) - clean
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from nsp_cli import load_weights
 from nsp_cli.evaluation.metrics import psnr, ssim
 from nsp_cli.restoration import pipeline
 from nsp_cli.training.seeded_random import generator_for
-from nsp_cli.training.simulation.camera import draw_camera, photograph
+from nsp_cli.training.simulation.camera import draw_camera, simulate_camera
 from nsp_cli.training.simulation.sensor import SensorNoise, add_sensor_noise
 
 PICTURES = ("astronaut", "coffee", "grass", "brick", "gravel", "chelsea", "rocket", "camera", "moon", "page")
@@ -56,7 +56,7 @@ def jpeg_of(luma: float, chroma: float, width: float) -> Callable[[Tensor], Tens
         phase=(0, 0),
         grid=(0, 0),
     )
-    return lambda clean: photograph(clean[None], [camera], [generator_for(1)])[0]
+    return lambda clean: simulate_camera(clean[None], [camera], [generator_for(1)])[0]
 
 
 def main() -> None:

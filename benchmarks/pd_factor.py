@@ -26,11 +26,11 @@ from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.ops.pixels import pixels_to_tensor
 from nsp_cli.photo import Photo, Pixels, read_photo, write_photo
 from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.training.blind_spot import BlindSpotTask
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import PhotoPool, find_photos, load_pool
-from nsp_cli.training.run.batches import PairTask
 from nsp_cli.training.run.loop import run
-from nsp_cli.training.run.recipe import Budget, Recipe
+from nsp_cli.training.run.recipe import BlindSpotRecipe, Budget
 from nsp_cli.training.run.trainer import Trainer
 
 FACTORS, WIDTHS, LEVEL = (3, 4, 5), (0.0, 0.6, 1.2), 12
@@ -65,9 +65,9 @@ def pool_of(photos: list[Pixels], folder: Path) -> PhotoPool:
 
 def train(pool: PhotoPool, factor: int, steps: int) -> Restorer:
     """Returns a light network trained on these photos alone."""
-    recipe = replace(Recipe(), pd_factor=factor, crop=96 * factor, simulated=0.0)
+    recipe = replace(BlindSpotRecipe(), pd_factor=factor, crop=96 * factor, simulated=0.0)
     config, cpu = DbsnConfig(32, 9), torch.device("cpu")
-    task = PairTask(pool, recipe, config.spec())
+    task = BlindSpotTask(pool, recipe, config.spec())
     trainer = Trainer(task, network_name="dbsn", config=config, seed=0, device=cpu)
     run(trainer, Budget(steps))
     return Restorer(trainer.averaged_network(), config.spec(), Execution.choose("cpu"))

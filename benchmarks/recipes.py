@@ -23,11 +23,11 @@ from nsp_cli.evaluation.folders import evaluate, find_pairs
 from nsp_cli.networks import PRESETS
 from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.training.blind_spot import BlindSpotTask
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import load_pool
-from nsp_cli.training.run.batches import PairTask
 from nsp_cli.training.run.loop import TrainingProgress, run
-from nsp_cli.training.run.recipe import RECIPES, Budget, Recipe
+from nsp_cli.training.run.recipe import RECIPES, BlindSpotRecipe, Budget
 from nsp_cli.training.run.trainer import Trainer
 from nsp_cli.weights.file import load_network, save_weights
 
@@ -37,7 +37,7 @@ MARKS = (8, 4, 2, 1)
 Scores = defaultdict[tuple[str, float], dict[int, tuple[float, float]]]
 
 
-def pixels_per_step(recipe: Recipe, scale: int = 2) -> int:
+def pixels_per_step(recipe: BlindSpotRecipe, scale: int = 2) -> int:
     """Counts what goes through the network in a step."""
     s, n = recipe.pd_factor, recipe.targets
     pairs = recipe.pairs or n * (s**2 - n * scale**2)
@@ -63,7 +63,7 @@ def train(folder: Path, out: Path, name: str, seed: int, steps: int) -> None:
     recipe, (network, config) = RECIPES[name], PRESETS["light"]
     pool = load_pool([folder], PhotoCache(out / name), crop=recipe.crop, seed=0)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    task = PairTask(pool, recipe, config.spec())
+    task = BlindSpotTask(pool, recipe, config.spec())
     trainer = Trainer(task, network_name=network, config=config, seed=seed, device=device)
 
     def save(now: TrainingProgress) -> None:

@@ -27,18 +27,27 @@ from nsp_cli.device import choose_device
 from nsp_cli.restoration import pipeline
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import PhotoPool, load_pool
-from nsp_cli.training.distillation.student import StudentTask
-from nsp_cli.training.distillation.teacher_data import STUDY_SHARE, Study, prepare_study
+from nsp_cli.training.distillation.task import StudentTask
+from nsp_cli.training.distillation.teacher_data import (
+    PHOTO_CACHE_SHARE,
+    TeacherDataset,
+    prepare_teacher_dataset,
+)
 from nsp_cli.training.run.loop import TrainingProgress, run
 from nsp_cli.training.run.recipe import Budget, StudentRecipe
-from nsp_cli.training.run.start import Start, start_anew, start_enlarging, start_from
+from nsp_cli.training.run.starting_point import (
+    StartingPoint,
+    start_enlarging,
+    start_from_file,
+    start_from_random,
+)
 from nsp_cli.training.run.trainer import Trainer
 from nsp_cli.weights.file import save_weights
 from nsp_cli.weights.resolve import resolve, sha256_of
 
 SAVE_EVERY_SECONDS = 30
 TEACHING = 8
-CHANGES = ("crop", "batch", "real", "taught", "measured", "balance", "structure")
+CHANGES = ("crop", "batch", "real", "denoised", "measured", "balance", "structure")
 
 
 @dataclass(frozen=True)
@@ -64,14 +73,14 @@ class Student:
         return cls(name, network, float(minutes), start[0] if start else None)
 
 
-def prepare(given: argparse.Namespace) -> Study:
+def prepare(given: argparse.Namespace) -> TeacherDataset:
     """Decodes the photos and asks the teacher about each, or finds both in the cache."""
-    cache = PhotoCache(given.out / "study", share=STUDY_SHARE)
+    cache = PhotoCache(given.out / "study", share=PHOTO_CACHE_SHARE)
     pool, teacher = load_pool([given.data], cache, crop=given.crop, seed=0), resolve(given.teacher).path
     restorer = load_weights(str(teacher), device=given.device)
 
-    def study(photos: PhotoPool) -> Study:
-        return prepare_study(
+    def dataset(photos: PhotoPool) -> TeacherDataset:
+        return prepare_teacher_dataset(
             photos,
             cache,
             lambda photo: pipeline.denoise_tensor(restorer, photo)[0],
@@ -83,20 +92,20 @@ def prepare(given: argparse.Namespace) -> Study:
     # Between two answers of the network much is done on the processor, so several photos go at a time.
     with ThreadPoolExecutor(TEACHING) as threads:
         for _ in threads.map(
-            study, [replace(pool, photos=pool.photos[n::TEACHING]) for n in range(TEACHING)]
+            dataset, [replace(pool, photos=pool.photos[n::TEACHING]) for n in range(TEACHING)]
         ):
             pass
     print(f"{len(pool.photos)} photos taught after {time.monotonic() - begin:.0f} s", flush=True)
-    return study(pool)
+    return dataset(pool)
 
 
-def train(student: Student, study: Study, given: argparse.Namespace) -> None:
+def train(student: Student, dataset: TeacherDataset, given: argparse.Namespace) -> None:
     """Trains one student, and prints how it goes every half minute."""
     device, start = choose_device(given.device), _start(student, given.out)
     changes = {name: getattr(given, name) for name in CHANGES}
     rate = given.learning_rate / (2 if student.start else 1)
     recipe = replace(StudentRecipe(), learning_rate=rate, **changes)
-    task = StudentTask(study, recipe, start.config.spec().scale, given.teacher)
+    task = StudentTask(dataset, recipe, start.config.spec().scale, given.teacher)
     trainer = Trainer(
         task,
         network_name=start.network_name,
@@ -111,11 +120,11 @@ def train(student: Student, study: Study, given: argparse.Namespace) -> None:
     show.save()
 
 
-def _start(student: Student, out: Path) -> Start:
+def _start(student: Student, out: Path) -> StartingPoint:
     if student.start is None:
-        return start_anew(student.network)
+        return start_from_random(student.network)
     other = out / f"{student.start}.safetensors"
-    start = start_from(other if other.exists() else resolve(student.start).path, student.start)
+    start = start_from_file(other if other.exists() else resolve(student.start).path, student.start)
     return start_enlarging(start) if student.network.endswith("-x2") else start
 
 
@@ -176,7 +185,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
     parser.add_argument("--real", type=float, default=StudentRecipe.real)
-    parser.add_argument("--taught", type=float, default=StudentRecipe.taught)
+    parser.add_argument("--denoised", type=float, default=StudentRecipe.denoised)
     parser.add_argument("--measured", type=float, default=StudentRecipe.measured)
     parser.add_argument("--balance", type=float, default=StudentRecipe.balance)
     parser.add_argument("--structure", type=float, default=StudentRecipe.structure)
@@ -185,10 +194,10 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     # Lessons have few shapes, so looking for the best way to compute each pays.
     torch.backends.cudnn.benchmark = True
-    study = prepare(given)
+    dataset = prepare(given)
     if given.only is None:
         sys.exit(train_all(given.student))
-    train(next(student for student in given.student if student.name == given.only), study, given)
+    train(next(student for student in given.student if student.name == given.only), dataset, given)
 
 
 if __name__ == "__main__":

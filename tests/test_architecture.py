@@ -26,7 +26,7 @@ ROWS = [
     {"training.publish"},
     {"training.page"},
     {"training.judging"},
-    {"training.distillation"},
+    {"training.blind_spot", "training.distillation"},
     {"training.run"},
     {"training.data"},
     {"training.simulation"},

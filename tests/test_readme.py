@@ -12,7 +12,7 @@ import pytest
 from nsp_cli.cli.runs import training
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.training.data.pairs import STRATEGIES
-from nsp_cli.training.run.recipe import PAPER, PAPER_STEPS
+from nsp_cli.training.run.recipe import PAPER_RECIPE, PAPER_STEPS
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 COMMANDS = (
@@ -76,7 +76,7 @@ def test_every_row_of_the_ablations_is_a_command_that_trains_what_it_says(run_ns
         request = asked.pop()
         said = {"n": 1, "t": 2} | {key: int(value) for key, value in re.findall(r"\b([nt]) = (\d)", name)}
         strategy = next((known for known in STRATEGIES if known in name), "consecutive")
-        assert request.recipe == replace(PAPER, targets=said["n"], strategy=strategy), name
+        assert request.recipe == replace(PAPER_RECIPE, targets=said["n"], strategy=strategy), name
         assert request.start.config == DbsnConfig(t=said["t"]), name
         assert request.budget.steps == PAPER_STEPS
 

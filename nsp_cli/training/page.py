@@ -10,12 +10,12 @@ from nsp_cli.photo import Pixels
 from nsp_cli.report.pages import render, write_text
 from nsp_cli.report.pictures import pack_whole
 from nsp_cli.report.plot import loss_curve_svg
-from nsp_cli.training.data.groups import Group
+from nsp_cli.training.data.groups import PhotoGroup
 from nsp_cli.training.judging import Judgement
 
 
 @dataclass(frozen=True, eq=False)
-class Crop:
+class HeldOutCrop:
     """A held-out crop to look at.
 
     Attributes:
@@ -52,8 +52,8 @@ class TrainingReport:
     after: str
     judgement: Judgement | None
     verdict: str
-    groups: Sequence[Group] = ()
-    crops: Sequence[Crop] = ()
+    groups: Sequence[PhotoGroup] = ()
+    crops: Sequence[HeldOutCrop] = ()
     skipped: Sequence[str] = ()
     licence: str = ""
 

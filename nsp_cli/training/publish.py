@@ -14,10 +14,10 @@ from nsp_cli.errors import OutputError, counted
 from nsp_cli.ops.pixels import from_unit_range, pixels_to_tensor, tensor_to_pixels, to_unit_range
 from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Execution, OnProgress, Restorer
-from nsp_cli.training.data.groups import Group
+from nsp_cli.training.data.groups import PhotoGroup
 from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto
 from nsp_cli.training.judging import Judgement, judge
-from nsp_cli.training.page import Crop, TrainingReport, write_card, write_page
+from nsp_cli.training.page import HeldOutCrop, TrainingReport, write_card, write_page
 from nsp_cli.training.run.trainer import Trainer
 from nsp_cli.weights.file import load_network, save_weights
 
@@ -25,7 +25,7 @@ _CROPS, _CROP_SIDE = 4, 320
 
 
 @dataclass(frozen=True)
-class Stock:
+class NamedWeights:
     """The weights that new ones are compared with."""
 
     name: str
@@ -48,7 +48,7 @@ class Material:
     pool: PhotoPool
     held_out: Sequence[TrainingPhoto]
     validation: Sequence[tuple[Tensor, Tensor]]
-    groups: Sequence[Group]
+    groups: Sequence[PhotoGroup]
     origin: str
     licence: str
 
@@ -101,7 +101,11 @@ def check_free(output: Path, *, resume: bool = False) -> None:
 
 
 def publish(
-    trainer: Trainer, output: Path, stock: Stock, material: Material, on_progress: OnProgress | None = None
+    trainer: Trainer,
+    output: Path,
+    baseline: NamedWeights,
+    material: Material,
+    on_progress: OnProgress | None = None,
 ) -> Published:
     """Judges the weights, and writes page, card and weights.
 
@@ -112,7 +116,7 @@ def publish(
         OutputError: A file cannot be written.
     """
     execution = Execution.choose(str(trainer.device))
-    before = _load(stock.path, execution)
+    before = _load(baseline.path, execution)
     after = Restorer(trainer.averaged_network(), trainer.config.spec(), execution)
     pictures = [pixels_to_tensor(photo.read(0, 0, photo.height, photo.width)) for photo in material.held_out]
     judgement = judge(
@@ -123,14 +127,14 @@ def publish(
         validation=material.validation,
         on_progress=on_progress,
     )
-    verdict = describe_verdict(judgement, output, stock)
+    verdict = describe_verdict(judgement, output, baseline)
     # The kind goes before each name: names may be equal, or "noisy".
-    restorers = {f"before: {stock.name}": before, f"after: {output.stem}": after}
+    restorers = {f"before: {baseline.name}": before, f"after: {output.stem}": after}
     report = _report(trainer, output.stem, restorers, material, judgement, verdict)
     page, card = files_beside(output)
     write_page(page, report)
     write_card(card, report)
-    _save(trainer, output, _metadata(trainer, stock, material, judgement))
+    _save(trainer, output, _metadata(trainer, baseline, material, judgement))
     return Published(output, page, card, judgement, verdict)
 
 
@@ -158,9 +162,9 @@ def _report(
     )
 
 
-def describe_verdict(judgement: Judgement | None, output: Path, stock: Stock) -> str:
+def describe_verdict(judgement: Judgement | None, output: Path, baseline: NamedWeights) -> str:
     """Says which weights to use, and why."""
-    by_eye = f"Compare {output.name} with {stock.name} by eye."
+    by_eye = f"Compare {output.name} with {baseline.name} by eye."
     if judgement is None:
         return f"Not judged: the photos are too few or too small to hold some out. {by_eye}"
     measure = judgement.decisive
@@ -168,19 +172,19 @@ def describe_verdict(judgement: Judgement | None, output: Path, stock: Stock) ->
     if measure.is_single:
         return f"Not judged: a single picture cannot tell a gain from chance ({gain}). {by_eye}"
     if measure.is_better:
-        return f"Better than {stock.name} ({gain})."
+        return f"Better than {baseline.name} ({gain})."
     if measure.is_worse:
-        return f"Worse than {stock.name}; keep using that ({gain})."
+        return f"Worse than {baseline.name}; keep using that ({gain})."
     return (
-        f"The difference from {stock.name} is within chance; keep using that ({gain}, and less than "
+        f"The difference from {baseline.name} is within chance; keep using that ({gain}, and less than "
         "twice the number after ± is chance)."
     )
 
 
 def _metadata(
-    trainer: Trainer, stock: Stock, material: Material, judgement: Judgement | None
+    trainer: Trainer, baseline: NamedWeights, material: Material, judgement: Judgement | None
 ) -> dict[str, str]:
-    metadata = trainer.metadata() | {"start": material.origin, "compared_with": stock.name}
+    metadata = trainer.metadata() | {"start": material.origin, "compared_with": baseline.name}
     metadata |= {"licence": material.licence} if material.licence else {}
     if judgement is None or judgement.decisive.is_single:
         return metadata | {"recommended": "unknown"}
@@ -222,14 +226,14 @@ def _parameters(trainer: Trainer) -> int:
     return sum(parameter.numel() for parameter in trainer.network.parameters())
 
 
-def _crops(restorers: Mapping[str, Restorer], held_out: Sequence[TrainingPhoto]) -> list[Crop]:
+def _crops(restorers: Mapping[str, Restorer], held_out: Sequence[TrainingPhoto]) -> list[HeldOutCrop]:
     """Cuts the middle out of some regions, from the least to the most noisy."""
     ordered, last = sorted(held_out, key=lambda photo: photo.noise), len(held_out) - 1
     places = dict.fromkeys(last * index // (_CROPS - 1) for index in range(_CROPS)) if held_out else ()
     return [_crop(restorers, ordered[place]) for place in places]
 
 
-def _crop(restorers: Mapping[str, Restorer], photo: TrainingPhoto) -> Crop:
+def _crop(restorers: Mapping[str, Restorer], photo: TrainingPhoto) -> HeldOutCrop:
     region = pixels_to_tensor(photo.read(0, 0, photo.height, photo.width))
     top = max(0, (photo.height - _CROP_SIDE) // 2)
     left = max(0, (photo.width - _CROP_SIDE) // 2)
@@ -237,4 +241,4 @@ def _crop(restorers: Mapping[str, Restorer], photo: TrainingPhoto) -> Crop:
     versions |= {name: pipeline.denoise_tensor(restorer, region)[0] for name, restorer in restorers.items()}
     cut = {name: v[:, top : top + _CROP_SIDE, left : left + _CROP_SIDE] for name, v in versions.items()}
     pixels = {name: from_unit_range(to_unit_range(v), torch.uint8) for name, v in cut.items()}
-    return Crop(photo.source.name, {name: tensor_to_pixels(v) for name, v in pixels.items()})
+    return HeldOutCrop(photo.source.name, {name: tensor_to_pixels(v) for name, v in pixels.items()})

@@ -23,22 +23,22 @@ def white_noise(shape: Sequence[int], generators: Sequence[torch.Generator]) -> 
     return torch.stack([torch.randn(*shape, generator=own, device=own.device) for own in generators])
 
 
-def uniform(low: float, high: float, generator: torch.Generator) -> float:
+def random_uniform(low: float, high: float, generator: torch.Generator) -> float:
     """Draws a number from an interval."""
     return low + (high - low) * float(torch.rand((), generator=generator))
 
 
-def happens(chance: float, generator: torch.Generator) -> bool:
+def random_event(chance: float, generator: torch.Generator) -> bool:
     """Draws whether something of that chance happens."""
-    return uniform(0, 1, generator) < chance
+    return random_uniform(0, 1, generator) < chance
 
 
-def below(stop: int, generator: torch.Generator) -> int:
+def random_below(stop: int, generator: torch.Generator) -> int:
     """Draws one of 0 to `stop` − 1."""
     return int(torch.randint(stop, (), generator=generator))
 
 
-class Deck(Generic[Item]):
+class WeightedChoice(Generic[Item]):
     """Things to draw from, each with a chance proportional to its weight.
 
     Attributes:

@@ -16,7 +16,7 @@ from nsp_cli.cli.runs import training
 from nsp_cli.training import publish
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.run import loop, memory
-from nsp_cli.training.run.distributed import World
+from nsp_cli.training.run.distributed import ProcessGroup
 from nsp_cli.weights.file import describe_weights, save_weights
 from tests.pages import Page
 from tests.training_photos import noisy_pixels
@@ -178,7 +178,7 @@ def test_a_gpu_takes_more_crops_at_a_time(run_nsp, shots, tmp_path, monkeypatch,
 
     def stop(request, device):
         for name in ("cpu", "cuda"):
-            settled = training._settle_recipe(request, World(), torch.device(name))
+            settled = training._settle_recipe(request, ProcessGroup(), torch.device(name))
             batches.append(settled.batch)
 
     monkeypatch.setattr(training, "run_training", stop)

@@ -15,14 +15,14 @@ from nsp_cli.networks.unet import UnetConfig
 from nsp_cli.noise.estimation import estimate_noise
 from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.recovery import recover_detail
+from nsp_cli.training.blind_spot import BlindSpotTask
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import PhotoPool
-from nsp_cli.training.distillation.sample_making import make_lessons
-from nsp_cli.training.distillation.samples import LessonSampler
-from nsp_cli.training.distillation.student import StudentTask
-from nsp_cli.training.distillation.teacher_data import prepare_study
-from nsp_cli.training.run.batches import PairTask
-from nsp_cli.training.run.recipe import Recipe, StudentRecipe
+from nsp_cli.training.distillation.sample_making import make_samples
+from nsp_cli.training.distillation.sampler import StudentSampler
+from nsp_cli.training.distillation.task import StudentTask
+from nsp_cli.training.distillation.teacher_data import prepare_teacher_dataset
+from nsp_cli.training.run.recipe import BlindSpotRecipe, StudentRecipe
 from nsp_cli.training.run.task import Task
 from nsp_cli.training.run.trainer import Trainer
 from tests.scenes import correlated_noise, scene, to_8_bits
@@ -63,17 +63,17 @@ def test_recovery_is_the_processors(noisy):
 def test_lessons_are_as_noisy_as_the_processors(tmp_path: Path, scale):
     photos = tuple(stored(tmp_path, noisy_pixels(300, 310, seed=n), noise=1.0, name=str(n)) for n in range(3))
     cache = PhotoCache(tmp_path / "run", root=tmp_path / "cache")
-    study = prepare_study(PhotoPool(photos, (), 3), cache, lambda photo: photo, "echo")
-    recipe = replace(StudentRecipe(), crop=64, batch=16, real=0.0, taught=0.5, measured=0.3)
-    drawn = LessonSampler(study, recipe, scale).draw(0, 0)
+    dataset = prepare_teacher_dataset(PhotoPool(photos, (), 3), cache, lambda photo: photo, "echo")
+    recipe = replace(StudentRecipe(), crop=64, batch=16, real=0.0, denoised=0.5, measured=0.3)
+    drawn = StudentSampler(dataset, recipe, scale).draw(0, 0)
     on_gpu, on_cpu = (
-        make_lessons(drawn, scale=scale, balance=0.15, seed=0, step=0, device=torch.device(device))
+        make_samples(drawn, scale=scale, balance=0.15, seed=0, step=0, device=torch.device(device))
         for device in ("cuda", "cpu")
     )
     # The same cameras, other grains and made-up textures: a GPU draws other numbers.
-    plain = [index for index, plan in enumerate(drawn.plans) if plan.exposure.texture is None]
+    plain = [index for index, plan in enumerate(drawn.plans) if plan.augmentation.texture is None]
     torch.testing.assert_close(on_gpu.clean.cpu()[plain], on_cpu.clean[plain])
-    assert ((on_gpu.noise.cpu() / on_cpu.noise).log().abs().median()) < 0.2
+    assert ((on_gpu.conditioning.cpu() / on_cpu.conditioning).log().abs().median()) < 0.2
 
 
 @pytest.mark.parametrize("is_student", [False, True])
@@ -83,12 +83,12 @@ def test_what_is_drawn_waits_in_pinned_memory(tmp_path: Path, is_student):
     task: Task
     if is_student:
         cache = PhotoCache(tmp_path / "run", root=tmp_path / "cache")
-        study = prepare_study(pool, cache, lambda photo: photo, "echo")
+        dataset = prepare_teacher_dataset(pool, cache, lambda photo: photo, "echo")
         config: NetworkConfig = UnetConfig()
-        task = StudentTask(study, replace(StudentRecipe(), crop=64, batch=16), 1, "echo")
+        task = StudentTask(dataset, replace(StudentRecipe(), crop=64, batch=16), 1, "echo")
     else:
         config = DbsnConfig()
-        task = PairTask(pool, replace(Recipe(), crop=240, batch=4), config.spec())
+        task = BlindSpotTask(pool, replace(BlindSpotRecipe(), crop=240, batch=4), config.spec())
     name = "unet" if is_student else "dbsn"
     trainer = Trainer(task, network_name=name, config=config, seed=0, device=torch.device("cuda"))
     drawn = trainer.draw(0)

@@ -12,7 +12,7 @@ from torch.nn import functional
 from nsp_cli.networks.base import CONDITIONING_SIZE
 from nsp_cli.networks.unet import UnetConfig
 from nsp_cli.restoration.inference import Execution, Restorer
-from nsp_cli.training.run.start import start_enlarging, start_from
+from nsp_cli.training.run.starting_point import start_enlarging, start_from_file
 from nsp_cli.weights.file import save_weights
 
 TINY = UnetConfig(widths=(4, 4, 8), encoder=(1, 1, 1), decoder=(1, 1))
@@ -119,7 +119,7 @@ def test_what_cannot_be_built_is_refused(change):
 def test_an_enlarging_student_begins_with_what_its_parent_removed(tmp_path):
     path = tmp_path / "parent.safetensors"
     save_weights(path, built(TINY), network_name="unet", config=TINY, metadata={})
-    start = start_enlarging(start_from(path, "parent"))
+    start = start_enlarging(start_from_file(path, "parent"))
     child = start.config.build()
     child.load_state_dict(start.weights)
     picture = torch.rand(1, 3, 32, 32)

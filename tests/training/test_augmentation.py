@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from nsp_cli.training.seeded_random import generator_for
-from nsp_cli.training.simulation.augmentation import Exposure, draw_exposure, expose
+from nsp_cli.training.simulation.augmentation import Augmentation, augment, draw_augmentation
 from tests.scenes import scene
 
 
-def exposed(picture: torch.Tensor, exposure: Exposure) -> torch.Tensor:
+def augmented(picture: torch.Tensor, augmentation: Augmentation) -> torch.Tensor:
     """As `expose`, of one (3, H, W) picture."""
-    return expose(picture[None], [exposure], generator_for)[0]
+    return augment(picture[None], [augmentation], generator_for)[0]
 
 
 @pytest.fixture
@@ -21,39 +21,39 @@ def picture() -> torch.Tensor:
 
 
 def test_one_that_changes_nothing_changes_nothing(picture):
-    assert torch.equal(exposed(picture, Exposure()), picture)
+    assert torch.equal(augmented(picture, Augmentation()), picture)
 
 
 def test_gains_make_it_darker_in_each_colour(picture):
-    darker = exposed(picture, Exposure(gains=(0.5, 0.8, 1.0)))
+    darker = augmented(picture, Augmentation(gains=(0.5, 0.8, 1.0)))
     torch.testing.assert_close(darker, picture * torch.tensor([0.5, 0.8, 1.0])[:, None, None])
 
 
 def test_too_much_of_anything_stays_in_range(picture):
-    changed = exposed(picture, Exposure(gains=(1.5, 1.5, 0.1), blur=1.0))
+    changed = augmented(picture, Augmentation(gains=(1.5, 1.5, 0.1), blur=1.0))
     assert changed.min() >= 0
     assert changed.max() <= 1
 
 
 def test_blur_takes_detail_and_keeps_the_mean(picture):
-    blurred = exposed(picture, Exposure(blur=1.0))
+    blurred = augmented(picture, Augmentation(blur=1.0))
     assert blurred.diff().square().mean() < 0.7 * picture.diff().square().mean()
     torch.testing.assert_close(blurred.mean((1, 2)), picture.mean((1, 2)), rtol=0.01, atol=0)
 
 
 def test_each_of_several_is_changed_by_its_own(picture):
-    exposures = [Exposure(blur=1.0), Exposure(), Exposure(blur=0.4)]
-    together = expose(picture.repeat(3, 1, 1, 1), exposures, generator_for)
-    for one, exposure in zip(together, exposures, strict=True):
-        torch.testing.assert_close(one, exposed(picture, exposure))
+    augmentations = [Augmentation(blur=1.0), Augmentation(), Augmentation(blur=0.4)]
+    together = augment(picture.repeat(3, 1, 1, 1), augmentations, generator_for)
+    for one, augmentation in zip(together, augmentations, strict=True):
+        torch.testing.assert_close(one, augmented(picture, augmentation))
 
 
 def test_draws_differ_and_are_decided_by_their_number():
-    drawn = [draw_exposure(generator_for(number)) for number in range(200)]
-    assert drawn[7] == draw_exposure(generator_for(7))
+    drawn = [draw_augmentation(generator_for(number)) for number in range(200)]
+    assert drawn[7] == draw_augmentation(generator_for(7))
     for is_changed in (
-        lambda exposure: exposure.blur > 0,
-        lambda exposure: exposure.texture is not None,
-        lambda exposure: exposure.gains != (1.0, 1.0, 1.0),
+        lambda augmentation: augmentation.blur > 0,
+        lambda augmentation: augmentation.texture is not None,
+        lambda augmentation: augmentation.gains != (1.0, 1.0, 1.0),
     ):
         assert 0.2 < sum(map(is_changed, drawn)) / len(drawn) < 0.8

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nsp_cli.noise.conditioning import bands_of_residual
 from nsp_cli.ops.block_dct import to_luma_chroma
-from nsp_cli.training.simulation.camera import Camera, draw_camera, photograph
+from nsp_cli.training.simulation.camera import Camera, draw_camera, simulate_camera
 from nsp_cli.training.simulation.sensor import SensorNoise
 
 PLAIN = Camera(
@@ -34,7 +34,7 @@ GREY = torch.full((3, 128, 128), 0.5)
 
 
 def noise_of(camera: Camera, clean: Tensor = GREY, seed: int = 0) -> Tensor:
-    return photograph(clean[None], [camera], [torch.Generator().manual_seed(seed)])[0] - clean
+    return simulate_camera(clean[None], [camera], [torch.Generator().manual_seed(seed)])[0] - clean
 
 
 @pytest.mark.parametrize("camera", [PLAIN, replace(PLAIN, phase=(0, 1), mixing=1.0, luma_width=1.0)])
@@ -98,7 +98,7 @@ def test_jpeg_is_a_jpeg_and_its_target_is_none():
 
 def test_pictures_are_8_bit_and_depend_on_the_generator_alone():
     taken = [
-        photograph(
+        simulate_camera(
             torch.stack([GREY, GREY]), [PLAIN, PLAIN], [torch.Generator().manual_seed(n) for n in seeds]
         )
         for seeds in ((1, 2), (3, 2))

@@ -90,10 +90,10 @@ def test_interrupted_and_resumed_is_bit_for_bit_the_unbroken_run(distill, monkey
     assert unbroken.code == 0, unbroken.err
     run_loop = loop._Loop.run
 
-    def stop_at_two(self, wish) -> None:
+    def stop_at_two(self, stop_request) -> None:
         show = self._on_progress
-        self._on_progress = lambda now: (show(now), setattr(wish, "is_set", now.step == 2))
-        run_loop(self, wish)
+        self._on_progress = lambda now: (show(now), setattr(stop_request, "is_set", now.step == 2))
+        run_loop(self, stop_request)
 
     with monkeypatch.context() as patch:
         patch.setattr(loop._Loop, "run", stop_at_two)

@@ -18,12 +18,12 @@ from PIL import Image
 from nsp_cli.cli import main
 from nsp_cli.errors import TrainingError
 from nsp_cli.networks.dbsn import DbsnConfig
+from nsp_cli.training.blind_spot import BlindSpotTask
 from nsp_cli.training.run import loop
 from nsp_cli.training.run import trainer as trainer_module
-from nsp_cli.training.run.batches import PairTask
-from nsp_cli.training.run.distributed import World, joined_world
+from nsp_cli.training.run.distributed import ProcessGroup, joined_process_group
 from nsp_cli.training.run.loop import run
-from nsp_cli.training.run.recipe import Budget, Recipe
+from nsp_cli.training.run.recipe import BlindSpotRecipe, Budget
 from nsp_cli.training.run.trainer import Trainer
 from tests.training_photos import noisy_pixels, small_pool
 
@@ -34,17 +34,21 @@ needs_distributed = pytest.mark.skipif(
 
 
 def train(
-    folder: Path, world: World, batch: int, checkpoint: Path, on_step: Callable[[int], None] = lambda _: None
+    folder: Path,
+    processes: ProcessGroup,
+    batch: int,
+    checkpoint: Path,
+    on_step: Callable[[int], None] = lambda _: None,
 ) -> Trainer:
-    recipe = Recipe(crop=120, batch=batch, simulated=0.5)
+    recipe = BlindSpotRecipe(crop=120, batch=batch, simulated=0.5)
     config = DbsnConfig(base_channels=4, num_modules=1)
     trainer = Trainer(
-        PairTask(small_pool(folder), recipe, config.spec(), world),
+        BlindSpotTask(small_pool(folder), recipe, config.spec(), processes),
         network_name="dbsn",
         config=config,
         seed=3,
         device=CPU,
-        world=world,
+        processes=processes,
     )
     run(
         trainer,
@@ -73,8 +77,8 @@ def train_as(rank: int, size: int, port: int, folder: Path) -> None:
     join_as(rank, size, port)
     own = folder / f"rank{rank}"
     own.mkdir()
-    with joined_world(CPU) as world:
-        trainer = train(own, world, 2, own / "checkpoint")
+    with joined_process_group(CPU) as processes:
+        trainer = train(own, processes, 2, own / "checkpoint")
     torch.save({"curve": trainer.curve.points(), "weights": trainer.ema}, folder / f"{rank}.pt")
 
 
@@ -102,8 +106,8 @@ def train_until_a_photo_is_gone(rank: int, size: int, port: int, folder: Path) -
         if rank and step == 3:
             raise TrainingError("injected")
 
-    with joined_world(CPU) as world:
-        train(own, world, 2, own / "checkpoint", fail)
+    with joined_process_group(CPU) as processes:
+        train(own, processes, 2, own / "checkpoint", fail)
 
 
 def in_two_processes(target: Callable[[int, int, int, Path], None], folder: Path) -> list[int | None]:
@@ -167,7 +171,7 @@ def test_two_processes_have_the_loss_curve_of_one_with_the_doubled_batch(tmp_pat
     assert in_two_processes(train_as, tmp_path) == [0, 0]
     found = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
     (tmp_path / "one").mkdir()
-    one = train(tmp_path / "one", World(), 4, tmp_path / "one" / "checkpoint")
+    one = train(tmp_path / "one", ProcessGroup(), 4, tmp_path / "one" / "checkpoint")
     for rank in range(2):
         assert [step for step, _ in found[rank]["curve"]] == [step for step, _ in one.curve.points()]
         losses = torch.tensor([[a[1], b[1]] for a, b in zip(found[rank]["curve"], one.curve.points())])  # noqa: B905
@@ -180,6 +184,6 @@ def test_two_processes_have_the_loss_curve_of_one_with_the_doubled_batch(tmp_pat
 
 def test_outside_torchrun_there_is_one_process(monkeypatch):
     monkeypatch.delenv("RANK", raising=False)
-    with joined_world(CPU) as world:
-        assert (world.rank, world.size, world.is_main) == (0, 1, True)
-    assert world.agree(2.0, 3.0) == (2.0, 3.0)
+    with joined_process_group(CPU) as processes:
+        assert (processes.rank, processes.size, processes.is_main) == (0, 1, True)
+    assert processes.largest(2.0, 3.0) == (2.0, 3.0)

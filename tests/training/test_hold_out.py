@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from nsp_cli.photo import CameraFacts
-from nsp_cli.training.data.groups import group
-from nsp_cli.training.data.hold_out import LEAST_SIDE, REGIONS, SIDE, hold_out
+from nsp_cli.training.data.groups import group_photos
+from nsp_cli.training.data.hold_out import LEAST_REGION_SIDE, REGION_COUNT, REGION_SIDE, hold_out
 from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto
 
 
@@ -40,11 +40,11 @@ def test_what_is_judged_on_is_not_trained_on(count, shape):
     photos = [photo(n, *shape, noise=n) for n in range(count)]
     rest, regions = hold_out(pool_of(*photos))
     assert rest.photos
-    assert 0 < len(regions) <= REGIONS
+    assert 0 < len(regions) <= REGION_COUNT
     for p in photos:
         together = covered(rest.photos + regions, p.file, shape)
         assert together.max() <= 1, "a pixel is in both, or judged on twice"
-    assert all(r.side >= LEAST_SIDE and max(r.height, r.width) <= SIDE for r in regions)
+    assert all(r.side >= LEAST_REGION_SIDE and max(r.height, r.width) <= REGION_SIDE for r in regions)
 
 
 def test_few_photos_lose_a_quarter_and_many_a_fifth():
@@ -80,7 +80,7 @@ class TestGroups:
     )
 
     def test_by_camera_and_iso(self):
-        found = {g.name: (g.photos, g.megapixels, g.noise) for g in group(self.PHOTOS, "camera-iso")}
+        found = {g.name: (g.photos, g.megapixels, g.noise) for g in group_photos(self.PHOTOS, "camera-iso")}
         assert found == {
             "camera unknown, ISO unknown": (1, 1.0, 9.0),
             "X100, ISO 200": (1, 1.0, 1.0),
@@ -88,9 +88,9 @@ class TestGroups:
         }
 
     def test_by_one_of_them_in_rising_order(self):
-        assert [g.name for g in group(self.PHOTOS, "iso")] == ["ISO unknown", "ISO 200", "ISO 3200"]
-        assert [g.name for g in group(self.PHOTOS, "camera")] == ["camera unknown", "X100"]
+        assert [g.name for g in group_photos(self.PHOTOS, "iso")] == ["ISO unknown", "ISO 200", "ISO 3200"]
+        assert [g.name for g in group_photos(self.PHOTOS, "camera")] == ["camera unknown", "X100"]
 
     def test_iso_groups_do_not_split_by_camera(self):
         photos = [replace(p, facts=CameraFacts(c, 100)) for p, c in zip(self.PHOTOS, "abab", strict=True)]
-        assert len(group(photos, "iso")) == 1
+        assert len(group_photos(photos, "iso")) == 1

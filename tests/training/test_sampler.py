@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from nsp_cli.errors import TrainingError
+from nsp_cli.training.blind_spot import make_pair_batch, stack_crops
 from nsp_cli.training.data.pool import TrainingPhoto
 from nsp_cli.training.data.sampler import CropSampler
-from nsp_cli.training.run.batches import Prefetcher, make_batch
-from nsp_cli.training.run.batches import stack as stacked
-from nsp_cli.training.run.recipe import Recipe
+from nsp_cli.training.run.prefetching import Prefetcher
+from nsp_cli.training.run.recipe import BlindSpotRecipe
 from nsp_cli.training.simulation.sensor import SensorNoise, add_sensor_noise, linear_to_srgb, srgb_to_linear
 from tests.training_photos import noisy_pixels, stored
 
@@ -104,24 +104,26 @@ def test_only_mild_photos_get_simulated_noise(tmp_path):
     for noise, is_noised in ((1.0, True), (20.0, False)):
         crops = make_sampler([stored(tmp_path, flat, noise)], simulated=1.0).draw(0, 0)
         assert all((crop.noise is not None) is is_noised for crop in crops)
-        inputs, _ = make_batch(stacked(crops), Recipe(), 2, seed=0, step=0, device=CPU)
+        inputs, _ = make_pair_batch(stack_crops(crops), BlindSpotRecipe(), 2, seed=0, step=0, device=CPU)
         assert bool(inputs.std() > 1e-4) is is_noised
 
 
 def test_pairs_of_a_crop_do_not_depend_on_the_other_crops(photos):
     crops = make_sampler(photos).draw(0, 0)
-    together, _ = make_batch(stacked(crops), Recipe(), 2, seed=0, step=0, device=CPU)
-    alone, _ = make_batch(stacked(crops[1:2]), Recipe(), 2, seed=0, step=0, device=CPU)
+    together, _ = make_pair_batch(stack_crops(crops), BlindSpotRecipe(), 2, seed=0, step=0, device=CPU)
+    alone, _ = make_pair_batch(stack_crops(crops[1:2]), BlindSpotRecipe(), 2, seed=0, step=0, device=CPU)
     assert torch.equal(together[1:2], alone)
-    other_step, _ = make_batch(stacked(crops[1:2]), Recipe(), 2, seed=0, step=1, device=CPU)
+    other_step, _ = make_pair_batch(stack_crops(crops[1:2]), BlindSpotRecipe(), 2, seed=0, step=1, device=CPU)
     assert not torch.equal(alone, other_step)
 
 
 def test_a_draw_stays_as_it_is(tmp_path):
     flat = np.full((130, 130, 3), 30_000, np.uint16)
-    drawn = stacked(make_sampler([stored(tmp_path, flat, noise=1.0)], simulated=1.0).draw(0, 0))
+    drawn = stack_crops(make_sampler([stored(tmp_path, flat, noise=1.0)], simulated=1.0).draw(0, 0))
     before = drawn.pixels.clone()
-    first, again = (make_batch(drawn, Recipe(), 2, seed=0, step=0, device=CPU) for _ in range(2))
+    first, again = (
+        make_pair_batch(drawn, BlindSpotRecipe(), 2, seed=0, step=0, device=CPU) for _ in range(2)
+    )
     assert torch.equal(drawn.pixels, before)
     assert torch.equal(first[0], again[0])
 

@@ -13,10 +13,10 @@ from nsp_cli.errors import TrainingError
 from nsp_cli.noise.conditioning import bands_of_residual
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import PhotoPool
-from nsp_cli.training.distillation import samples
-from nsp_cli.training.distillation.sample_making import Lessons, make_lessons
-from nsp_cli.training.distillation.samples import LessonSampler, check_sizes
-from nsp_cli.training.distillation.teacher_data import Study, prepare_study
+from nsp_cli.training.distillation import sampler
+from nsp_cli.training.distillation.sample_making import Samples, make_samples
+from nsp_cli.training.distillation.sampler import StudentSampler, check_sizes
+from nsp_cli.training.distillation.teacher_data import TeacherDataset, prepare_teacher_dataset
 from nsp_cli.training.run.recipe import StudentRecipe
 from tests.training_photos import noisy_pixels, stored
 
@@ -38,15 +38,21 @@ def cache(tmp_path: Path) -> PhotoCache:
 
 
 @pytest.fixture
-def study(pool, cache) -> Study:
-    return prepare_study(pool, cache, plain_grey, "grey")
+def dataset(pool, cache) -> TeacherDataset:
+    return prepare_teacher_dataset(pool, cache, plain_grey, "grey")
 
 
-def lessons_of(
-    study: Study, recipe: StudentRecipe, scale: int = 1, *, seed: int = 0, step: int = 0, rank: int = 0
-) -> Lessons:
-    drawn = LessonSampler(study, recipe, scale, rank=rank).draw(seed, step)
-    return make_lessons(
+def samples_of(
+    dataset: TeacherDataset,
+    recipe: StudentRecipe,
+    scale: int = 1,
+    *,
+    seed: int = 0,
+    step: int = 0,
+    rank: int = 0,
+) -> Samples:
+    drawn = StudentSampler(dataset, recipe, scale, rank=rank).draw(seed, step)
+    return make_samples(
         drawn, scale=scale, balance=recipe.balance, seed=seed, step=step, device=torch.device("cpu")
     )
 
@@ -62,41 +68,39 @@ def test_the_teacher_sees_every_photo_once_also_when_the_run_starts_again(pool, 
         asked.append(photo.shape)
         return photo
 
-    first, second = (prepare_study(pool, cache, teach, "echo") for _ in range(2))
+    first, second = (prepare_teacher_dataset(pool, cache, teach, "echo") for _ in range(2))
     assert asked == [(3, 300, 310)] * 3
     assert first.checksum == second.checksum
 
 
-def test_another_teacher_or_other_photos_are_not_taken_from_the_cache(pool, cache, study, tmp_path):
-    echo = prepare_study(pool, cache, lambda photo: photo, "echo")
-    assert echo.checksum != study.checksum
-    assert echo.taught[0].clean.read(0, 0, 5, 5).std() > 0
+def test_another_teacher_or_other_photos_are_not_taken_from_the_cache(pool, cache, dataset, tmp_path):
+    echo = prepare_teacher_dataset(pool, cache, lambda photo: photo, "echo")
+    assert echo.checksum != dataset.checksum
+    assert echo.denoised[0].clean.read(0, 0, 5, 5).std() > 0
     others = [
         replace(stored(tmp_path, noisy_pixels(300, 310, seed=9 + n), noise=1.0, name=str(n)), file=photo.file)
         for n, photo in enumerate(pool.photos)
     ]
-    swapped = prepare_study(PhotoPool(tuple(others), (), 3), cache, lambda photo: photo, "echo")
+    swapped = prepare_teacher_dataset(PhotoPool(tuple(others), (), 3), cache, lambda photo: photo, "echo")
     assert swapped.checksum != echo.checksum
-    assert (swapped.taught[0].clean.read(0, 0, 99, 99) != echo.taught[0].clean.read(0, 0, 99, 99)).any()
+    assert (swapped.denoised[0].clean.read(0, 0, 99, 99) != echo.denoised[0].clean.read(0, 0, 99, 99)).any()
 
 
-def test_a_damaged_picture_in_the_cache_is_made_again(pool, cache, study):
-    file = study.taught[0].clean.file
+def test_a_damaged_picture_in_the_cache_is_made_again(pool, cache, dataset):
+    file = dataset.denoised[0].clean.file
     file.write_bytes(file.read_bytes()[:1000])
-    again = prepare_study(pool, cache, plain_grey, "grey")
-    assert again.taught[0].clean.read(290, 300, 10, 10).min() == 30_000
+    again = prepare_teacher_dataset(pool, cache, plain_grey, "grey")
+    assert again.denoised[0].clean.read(290, 300, 10, 10).min() == 30_000
 
 
-def test_mild_photos_are_made_smaller_and_noisy_ones_are_not(study):
-    sizes = Counter((picture.clean.height, picture.clean.width) for picture in study.reduced)
+def test_mild_photos_are_made_smaller_and_noisy_ones_are_not(dataset):
+    sizes = Counter((picture.clean.height, picture.clean.width) for picture in dataset.downscaled)
     assert sizes == {(150, 155): 2, (100, 103): 2, (75, 77): 2}
-    assert [picture.noisy for picture in study.real] == list(study.pool.photos)
+    assert [picture.noisy for picture in dataset.real] == list(dataset.pool.photos)
 
 
-def test_a_smaller_picture_is_of_the_photo_where_its_noise_is_gone_and_else_of_the_answer(study):
-    pictures = {
-        (picture.clean.noise, round(300 / picture.clean.height)): picture.clean for picture in study.reduced
-    }
+def test_a_smaller_picture_is_of_the_photo_where_its_noise_is_gone_and_else_of_the_answer(dataset):
+    pictures = {(one.clean.noise, round(300 / one.clean.height)): one.clean for one in dataset.downscaled}
     is_photo = {
         key: picture.read(0, 0, picture.height, picture.width).std() > 0 for key, picture in pictures.items()
     }
@@ -105,17 +109,17 @@ def test_a_smaller_picture_is_of_the_photo_where_its_noise_is_gone_and_else_of_t
 
 
 @pytest.mark.parametrize("scale", [1, 2])
-def test_shapes(study, scale):
-    drawn = lessons_of(study, RECIPE, scale)
+def test_shapes(dataset, scale):
+    drawn = samples_of(dataset, RECIPE, scale)
     assert drawn.noisy.shape == (3, 3, 48, 48)
     assert drawn.clean.shape == (3, 3, 48 * scale, 48 * scale)
-    assert drawn.noise.shape == (3, 6)
+    assert drawn.conditioning.shape == (3, 6)
     assert drawn.weights.shape == (3,)
 
 
-def test_seed_and_step_decide(study):
+def test_seed_and_step_decide(dataset):
     first, again, next_step, other_seed = (
-        lessons_of(study, RECIPE, seed=seed, step=step).noisy
+        samples_of(dataset, RECIPE, seed=seed, step=step).noisy
         for seed, step in ((1, 2), (1, 2), (1, 3), (2, 2))
     )
     assert torch.equal(first, again)
@@ -123,39 +127,39 @@ def test_seed_and_step_decide(study):
     assert not torch.equal(first, other_seed)
 
 
-def test_two_processes_draw_what_one_would(study):
-    one = lessons_of(study, replace(RECIPE, batch=6), step=5)
-    two = [lessons_of(study, RECIPE, step=5, rank=rank) for rank in (0, 1)]
+def test_two_processes_draw_what_one_would(dataset):
+    one = samples_of(dataset, replace(RECIPE, batch=6), step=5)
+    two = [samples_of(dataset, RECIPE, step=5, rank=rank) for rank in (0, 1)]
     torch.testing.assert_close(torch.cat([part.noisy for part in two]), one.noisy)
-    torch.testing.assert_close(torch.cat([part.noise for part in two]), one.noise)
+    torch.testing.assert_close(torch.cat([part.conditioning for part in two]), one.conditioning)
 
 
-def test_a_real_lesson_is_the_photo_and_the_teachers_answer(study):
-    drawn = lessons_of(study, replace(RECIPE, real=1.0, taught=0.0))
+def test_a_real_lesson_is_the_photo_and_the_teachers_answer(dataset):
+    drawn = samples_of(dataset, replace(RECIPE, real=1.0, denoised=0.0))
     assert torch.allclose(drawn.clean, torch.tensor(30_000 / 65_535))
     assert drawn.noisy.std(dim=(2, 3)).min() > 10 / 255
 
 
-@pytest.mark.parametrize("kind", ["real", "taught", "reduced"])
-def test_shares_are_kept(study, kind, monkeypatch):
-    share = {"real": 0.2, "taught": 0.3, "reduced": 0.5}[kind]
-    deck = LessonSampler(study, RECIPE, 1)._deck
+@pytest.mark.parametrize("kind", ["real", "denoised", "downscaled"])
+def test_shares_are_kept(dataset, kind, monkeypatch):
+    share = {"real": 0.2, "denoised": 0.3, "downscaled": 0.5}[kind]
+    choice = StudentSampler(dataset, RECIPE, 1)._choice
     generator = torch.Generator().manual_seed(0)
-    members = set(map(id, getattr(study, kind)))
-    drawn = [id(deck.draw(generator)) in members for _ in range(3000)]
+    members = set(map(id, getattr(dataset, kind)))
+    drawn = [id(choice.draw(generator)) in members for _ in range(3000)]
     assert sum(drawn) / 3000 == pytest.approx(share, abs=0.03)
 
 
-def test_what_the_student_is_told_is_the_noise_give_or_take(study, monkeypatch):
-    for name in ("_ALL_WRONG", "_EACH_WRONG", "_COARSE_WRONG"):
-        monkeypatch.setattr(samples, name, 0.0)
-    drawn = lessons_of(study, replace(RECIPE, real=0.0, taught=1.0))
-    for noisy, clean, told in zip(drawn.noisy, drawn.clean, drawn.noise, strict=True):
+def test_what_the_student_is_told_is_the_noise_give_or_take(dataset, monkeypatch):
+    for name in ("_COMMON_ERROR", "_BAND_ERROR", "_COARSE_ERROR"):
+        monkeypatch.setattr(sampler, name, 0.0)
+    drawn = samples_of(dataset, replace(RECIPE, real=0.0, denoised=1.0))
+    for noisy, clean, told in zip(drawn.noisy, drawn.clean, drawn.conditioning, strict=True):
         torch.testing.assert_close(told, bands_of_residual(noisy - clean))
 
 
-def test_strong_noise_counts_less(study):
-    drawn = [lessons_of(study, RECIPE, step=step) for step in range(5)]
+def test_strong_noise_counts_less(dataset):
+    drawn = [samples_of(dataset, RECIPE, step=step) for step in range(5)]
     noise = torch.cat([(one.noisy - one.clean).std((1, 2, 3)) for one in drawn])
     weights = torch.cat([one.weights for one in drawn])
     assert weights[noise.argmax()] < weights[noise.argmin()]
@@ -169,27 +173,27 @@ def test_enlarging_lessons_survive_sharp_edges_in_the_dark(pool, cache):
         edges[..., ::7] = 60_000
         return edges.to(torch.uint16)
 
-    study = prepare_study(pool, cache, hard, "hard")
+    dataset = prepare_teacher_dataset(pool, cache, hard, "hard")
     recipe = replace(RECIPE, batch=8, real=0.3, measured=0.3)
     for step in range(20):
-        drawn = lessons_of(study, recipe, 2, step=step)
-        assert drawn.noise.isfinite().all()
+        drawn = samples_of(dataset, recipe, 2, step=step)
+        assert drawn.conditioning.isfinite().all()
         assert drawn.noisy.min() >= 0
         assert drawn.noisy.max() <= 1
         assert drawn.noisy.mean(dim=(1, 2, 3)).min() > 0.01
 
 
-def test_measured_noise_is_that_of_the_photos(study):
-    drawn = lessons_of(study, replace(RECIPE, real=0.0, measured=1.0, batch=30))
-    still = lessons_of(study, replace(RECIPE, real=0.0, measured=0.0, batch=30))
+def test_measured_noise_is_that_of_the_photos(dataset):
+    drawn = samples_of(dataset, replace(RECIPE, real=0.0, measured=1.0, batch=30))
+    still = samples_of(dataset, replace(RECIPE, real=0.0, measured=0.0, batch=30))
     level = (drawn.noisy - drawn.clean).std(dim=(1, 2, 3))
     # The photos were made with noise of 20 levels.
     assert 12 / 255 < level.median() < 25 / 255
     assert (still.noisy - still.clean).std(dim=(1, 2, 3)).min() < 6 / 255
 
 
-def test_photos_that_are_too_small_are_an_error(study):
+def test_photos_that_are_too_small_are_an_error(dataset):
     with pytest.raises(TrainingError, match="512 pixels"):
-        LessonSampler(study, replace(RECIPE, crop=512), 1)
+        StudentSampler(dataset, replace(RECIPE, crop=512), 1)
     with pytest.raises(TrainingError, match="512 pixels"):
-        check_sizes(study.pool, replace(RECIPE, crop=256), 2)
+        check_sizes(dataset.pool, replace(RECIPE, crop=256), 2)

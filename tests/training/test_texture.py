@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from nsp_cli.noise.conditioning import bands_of_residual
-from nsp_cli.training.distillation.sample_making import make_lessons
-from nsp_cli.training.distillation.samples import Drawn, Plan
+from nsp_cli.training.distillation.sample_making import make_samples
+from nsp_cli.training.distillation.sampler import DrawnSamples, SamplePlan
 from nsp_cli.training.seeded_random import generator_for
-from nsp_cli.training.simulation.augmentation import Exposure
+from nsp_cli.training.simulation.augmentation import Augmentation
 from nsp_cli.training.simulation.camera import draw_camera
 from nsp_cli.training.simulation.texture import Texture, add_texture, draw_texture
 from tests.scenes import scene
@@ -69,15 +69,15 @@ def test_each_picture_has_its_own_and_seeds_decide():
 def test_a_student_is_to_keep_it_and_is_not_told_that_it_is_noise(scale):
     camera = replace(draw_camera(generator_for(0)), luma=2 / 255, chroma=2 / 255, quality=None)
 
-    def lesson(texture: Texture | None):
-        plan = Plan(0, camera, Exposure(texture=texture), "area", torch.zeros(6))
-        drawn = Drawn(scene(96 * scale, 96 * scale)[None], (), (plan,))
-        return make_lessons(drawn, scale=scale, balance=0, seed=0, step=0, device=torch.device("cpu"))
+    def sample(texture: Texture | None):
+        plan = SamplePlan(0, camera, Augmentation(texture=texture), "area", torch.zeros(6))
+        drawn = DrawnSamples(scene(96 * scale, 96 * scale)[None], (), (plan,))
+        return make_samples(drawn, scale=scale, balance=0, seed=0, step=0, device=torch.device("cpu"))
 
-    plain, textured = lesson(None), lesson(replace(CLOTH, contrast=0.4, along=2.0, across=2.0))
+    plain, textured = sample(None), sample(replace(CLOTH, contrast=0.4, along=2.0, across=2.0))
     kept = textured.clean - plain.clean
     assert bands_of_residual(kept).max() > 3 / 255
     seen = torch.nn.functional.avg_pool2d(textured.noisy - plain.noisy, 4).flatten()
     wanted = torch.nn.functional.avg_pool2d(kept, 4 * scale).flatten()
     assert torch.corrcoef(torch.stack([seen, wanted]))[0, 1] > 0.95
-    torch.testing.assert_close(textured.noise, plain.noise, rtol=0.2, atol=0)
+    torch.testing.assert_close(textured.conditioning, plain.conditioning, rtol=0.2, atol=0)

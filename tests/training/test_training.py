@@ -22,20 +22,20 @@ from nsp_cli import device
 from nsp_cli.device import choose_precision
 from nsp_cli.errors import DeviceError, OutputError, TrainingError
 from nsp_cli.networks.dbsn import DbsnConfig
+from nsp_cli.training.blind_spot import BlindSpotTask
 from nsp_cli.training.data.pool import PhotoPool
 from nsp_cli.training.run import memory, trainer
-from nsp_cli.training.run.batches import PairTask
 from nsp_cli.training.run.checkpoint import load_checkpoint
 from nsp_cli.training.run.compilation import compiled
 from nsp_cli.training.run.loop import run
 from nsp_cli.training.run.loss_curve import LossCurve
 from nsp_cli.training.run.memory import choose_chunk, fit_crop, saved_bytes
-from nsp_cli.training.run.recipe import PAPER, PAPER_STEPS, Budget, Recipe
-from nsp_cli.training.run.task import Batch
+from nsp_cli.training.run.recipe import PAPER_RECIPE, PAPER_STEPS, BlindSpotRecipe, Budget
+from nsp_cli.training.run.task import TrainingBatch
 from nsp_cli.training.run.trainer import Trainer
 from tests.training_photos import small_pool
 
-RECIPE = Recipe(crop=120, batch=2)
+RECIPE = BlindSpotRecipe(crop=120, batch=2)
 CPU = torch.device("cpu")
 
 
@@ -46,12 +46,12 @@ def pool(tmp_path: Path) -> PhotoPool:
 
 def make_trainer(pool: PhotoPool, config: DbsnConfig, **changes: object) -> Trainer:
     recipe = replace(RECIPE, **changes)  # type: ignore[arg-type]
-    task = PairTask(pool, recipe, config.spec())
+    task = BlindSpotTask(pool, recipe, config.spec())
     return Trainer(task, network_name="dbsn", config=config, seed=3, device=CPU)
 
 
 def start_at(initial: dict[str, torch.Tensor] | None, pool: PhotoPool, config: DbsnConfig) -> Trainer:
-    task = PairTask(pool, RECIPE, config.spec())
+    task = BlindSpotTask(pool, RECIPE, config.spec())
     return Trainer(task, network_name="dbsn", config=config, seed=3, device=CPU, initial=initial)
 
 
@@ -71,9 +71,9 @@ def test_the_papers_recipe_is_the_papers():
     expected = {"pd_factor": 5, "targets": 1, "strategy": "consecutive", "pairs": None, "crop": 160}
     expected |= {"batch": 16, "learning_rate": 1e-4, "schedule": "fixed", "weight_decay": 0.0}
     expected |= {"ema_decay": 0.0, "clip": None, "simulated": 0.0, "noise_emphasis": 0.0}
-    assert {name: getattr(PAPER, name) for name in expected} == expected
+    assert {name: getattr(PAPER_RECIPE, name) for name in expected} == expected
     assert PAPER_STEPS == 300_000
-    assert {PAPER.rate_factor(share) for share in (0.0, 0.01, 0.5, 1.0)} == {1.0}
+    assert {PAPER_RECIPE.rate_factor(share) for share in (0.0, 0.01, 0.5, 1.0)} == {1.0}
 
 
 def test_loss_falls(pool, tiny_config):
@@ -299,7 +299,7 @@ def test_no_gradient_is_lost_to_float16(pool, tiny_config, monkeypatch):
 
     monkeypatch.setattr(device, "choose_precision", lambda _name, _device: torch.float16)
     monkeypatch.setattr(torch, "autocast", note)
-    fit_crop(Recipe(crop=240), tiny_config, CPU)
+    fit_crop(BlindSpotRecipe(crop=240), tiny_config, CPU)
     run(make_trainer(pool, tiny_config), Budget(steps=1))
     assert chosen
     assert not any(chosen)
@@ -337,7 +337,7 @@ class TestMemory:
             run(failing, Budget(steps=1))
 
     def test_parts_are_nearly_equal_and_at_most_as_large_as_asked(self):
-        batch = Batch((torch.zeros(64, 3, 2, 2),), torch.zeros(64, 3, 4, 4))
+        batch = TrainingBatch((torch.zeros(64, 3, 2, 2),), torch.zeros(64, 3, 4, 4))
         for most, sizes in ((64, [64]), (27, [22, 22, 20]), (16, [16] * 4)):
             assert [len(part) for part in batch.split(most)] == sizes
 
@@ -349,7 +349,7 @@ class TestMemory:
             assert choose_chunk(network, (inputs,), CPU, torch.float32) == expected
 
     def test_the_crop_is_halved_until_a_single_pair_fits(self, tiny_config, monkeypatch):
-        recipe = Recipe(crop=480)
+        recipe = BlindSpotRecipe(crop=480)
         one = saved_bytes(
             tiny_config.build(), (torch.rand(1, 3, 96, 96),), CPU, choose_precision("auto", CPU)
         )
@@ -381,7 +381,7 @@ def test_where_compiling_fails_training_goes_on_without(monkeypatch):
 
 
 def test_schedule_warms_up_and_falls_to_nothing():
-    recipe = Recipe(warm_up=0.1)
+    recipe = BlindSpotRecipe(warm_up=0.1)
     assert recipe.rate_factor(0.05) == pytest.approx(0.5)
     assert recipe.rate_factor(0.1) == pytest.approx(1)
     assert recipe.rate_factor(1.0) == pytest.approx(0, abs=1e-9)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from nsp_cli.errors import OutputError
-from nsp_cli.training.data.groups import Group
+from nsp_cli.training.data.groups import PhotoGroup
 from nsp_cli.training.judging import Judgement, Measure
-from nsp_cli.training.page import Crop, TrainingReport, write_card, write_page
+from nsp_cli.training.page import HeldOutCrop, TrainingReport, write_card, write_page
 
 HOSTILE = '<script>alert("x")</script>|`'
 
@@ -24,8 +24,8 @@ def report(**changes: object) -> TrainingReport:
         "after": "after: mine",
         "judgement": Judgement((measure,), 2),
         "verdict": "Better.",
-        "groups": [Group(HOSTILE, 2, 3.0, 4.0)],
-        "crops": [Crop(HOSTILE, {"noisy": pixels, "mine": pixels})],
+        "groups": [PhotoGroup(HOSTILE, 2, 3.0, 4.0)],
+        "crops": [HeldOutCrop(HOSTILE, {"noisy": pixels, "mine": pixels})],
         "skipped": [HOSTILE],
     }
     return TrainingReport(**content | changes)  # type: ignore[arg-type]

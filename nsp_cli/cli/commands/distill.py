@@ -42,11 +42,11 @@ def distill(
     """Train a fast student on noisy photos, as a teacher sees them; no clean picture is needed."""
     from nsp_cli.cli.runs.training import TrainRequest, run_training
     from nsp_cli.device import choose_device
-    from nsp_cli.training.run.recipe import FINE_TUNE_STUDENT, StudentRecipe
+    from nsp_cli.training.run.recipe import FINE_TUNE_STUDENT_RECIPE, StudentRecipe
 
     output = check_output(output, folders, overwrite=overwrite, resume=resume)
     begin, stock = begin_student(start, x2=x2)
-    recipe = FINE_TUNE_STUDENT if begin.weights else StudentRecipe()
+    recipe = FINE_TUNE_STUDENT_RECIPE if begin.weights else StudentRecipe()
     changes: dict[str, Any] = {"learning_rate": learning_rate, "batch": batch}
     request = TrainRequest(
         folders=folders,

@@ -74,7 +74,7 @@ def _pass_of(plan: RestorationPlan) -> str:
 
 
 def _as_json(photo: Path, plan: RestorationPlan) -> dict[str, Any]:
-    from nsp_cli.training.run.recipe import Recipe
+    from nsp_cli.training.run.recipe import BlindSpotRecipe
 
     noise = plan.noise
     return {
@@ -86,14 +86,14 @@ def _as_json(photo: Path, plan: RestorationPlan) -> dict[str, Any]:
         "levels": {
             name: (noise.levels[index] * 255).tolist() for index, name in enumerate(("red", "green", "blue"))
         },
-        "pd_factor": Recipe().pd_factor,
+        "pd_factor": BlindSpotRecipe().pd_factor,
         "mode": plan.mode,
         "clean": noise.is_clean,
     }
 
 
 def _show(plans: list[tuple[Path, RestorationPlan]]) -> None:
-    from nsp_cli.training.run.recipe import Recipe
+    from nsp_cli.training.run.recipe import BlindSpotRecipe
 
     rows = [
         (
@@ -101,7 +101,7 @@ def _show(plans: list[tuple[Path, RestorationPlan]]) -> None:
             f"{min(plan.noise.luma, plan.noise.most_luma) * 255:.1f}",
             f"{plan.noise.chroma * 255:.1f}",
             f"{plan.noise.correlation_length(0):.1f} / {plan.noise.correlation_length(1):.1f}",
-            str(Recipe().pd_factor),
+            str(BlindSpotRecipe().pd_factor),
             _pass_of(plan),
         )
         for photo, plan in plans

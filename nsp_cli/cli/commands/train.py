@@ -13,9 +13,9 @@ from nsp_cli.cli.options import training as own
 from nsp_cli.cli.runs.training_start import NOTHING, budget_of, check_output, stock_of
 
 if TYPE_CHECKING:
-    from nsp_cli.training.publish import Stock
-    from nsp_cli.training.run.recipe import Recipe
-    from nsp_cli.training.run.start import Start
+    from nsp_cli.training.publish import NamedWeights
+    from nsp_cli.training.run.recipe import BlindSpotRecipe
+    from nsp_cli.training.run.starting_point import StartingPoint
 
 
 def train(
@@ -87,20 +87,20 @@ def train(
         run_training(request, choose_device(device))
 
 
-def _begin(start: str, network: own.NetworkName | None, t: int | None) -> tuple[Start, Stock]:
+def _begin(start: str, network: own.NetworkName | None, t: int | None) -> tuple[StartingPoint, NamedWeights]:
     """Returns where the run starts, and the weights that its result is compared with."""
-    from nsp_cli.training.run.start import start_anew, start_from
+    from nsp_cli.training.run.starting_point import start_from_file, start_from_random
 
     stock = stock_of("auto-blind-spot" if start in ("auto", NOTHING) else start)
     if start == NOTHING:
-        return start_anew((network or own.NetworkName.LIGHT).value, t=t), stock
-    begin = start_from(stock.path, stock.name)
+        return start_from_random((network or own.NetworkName.LIGHT).value, t=t), stock
+    begin = start_from_file(stock.path, stock.name)
     if not begin.config.spec().is_blind_spot:
         raise typer.BadParameter(f"{start} is a student; nsp distill trains those")
     return begin, stock
 
 
-def _choose_recipe(name: own.RecipeName, start: Start, changes: dict[str, Any]) -> Recipe:
+def _choose_recipe(name: own.RecipeName, start: StartingPoint, changes: dict[str, Any]) -> BlindSpotRecipe:
     from nsp_cli.training.data.pairs import max_targets
     from nsp_cli.training.run.recipe import RECIPES
 

@@ -14,21 +14,21 @@ from nsp_cli.device import describe_device
 from nsp_cli.errors import counted
 from nsp_cli.evaluation.folders import find_pairs, read_pair
 from nsp_cli.restoration import pipeline
-from nsp_cli.training.data.groups import GroupBy, group
+from nsp_cli.training.blind_spot import BlindSpotTask
+from nsp_cli.training.data.groups import GroupBy, group_photos
 from nsp_cli.training.data.hold_out import hold_out
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import PhotoPool, load_pool
-from nsp_cli.training.distillation.samples import check_sizes
-from nsp_cli.training.distillation.student import StudentTask
-from nsp_cli.training.distillation.teacher_data import STUDY_SHARE, prepare_study
-from nsp_cli.training.publish import Material, Stock, checkpoint_of, publish
-from nsp_cli.training.run.batches import PairTask
+from nsp_cli.training.distillation.sampler import check_sizes
+from nsp_cli.training.distillation.task import StudentTask
+from nsp_cli.training.distillation.teacher_data import PHOTO_CACHE_SHARE, prepare_teacher_dataset
+from nsp_cli.training.publish import Material, NamedWeights, checkpoint_of, publish
 from nsp_cli.training.run.checkpoint import load_identity
-from nsp_cli.training.run.distributed import World, joined_world
+from nsp_cli.training.run.distributed import ProcessGroup, joined_process_group
 from nsp_cli.training.run.loop import TrainingProgress, run
 from nsp_cli.training.run.memory import fit_crop, is_fitted
-from nsp_cli.training.run.recipe import CUDA_BATCH, Budget, Descent, Recipe, StudentRecipe
-from nsp_cli.training.run.start import Start
+from nsp_cli.training.run.recipe import CUDA_BATCH, BaseRecipe, BlindSpotRecipe, Budget, StudentRecipe
+from nsp_cli.training.run.starting_point import StartingPoint
 from nsp_cli.training.run.task import Task
 from nsp_cli.training.run.trainer import Trainer
 from nsp_cli.weights.resolve import sha256_of
@@ -47,10 +47,10 @@ class TrainRequest:
     folders: Sequence[Path]
     output: Path
     budget: Budget
-    start: Start
-    stock: Stock
-    recipe: Recipe | StudentRecipe
-    teacher: Stock | None
+    start: StartingPoint
+    stock: NamedWeights
+    recipe: BlindSpotRecipe | StudentRecipe
+    teacher: NamedWeights | None
     group_by: GroupBy | None
     validate: tuple[Path, Path] | None
     seed: int
@@ -71,33 +71,37 @@ def run_training(request: TrainRequest, device: torch.device) -> None:
         NspError: As its parts do.
         KeyboardInterrupt: The user stopped the run; it is saved.
     """
-    with joined_world(device) as world, nullcontext() if world.is_main else console.silent():
-        device = world.device(device)
+    with joined_process_group(device) as processes, nullcontext() if processes.is_main else console.silent():
+        device = processes.device(device)
         # Before any photo is decoded: these may find that there is nothing to start.
-        recipe = _settle_recipe(request, world, device)
-        pairs = _read_pairs(request.validate) if request.validate and world.is_main else []
-        with world.first_on_machine():
+        recipe = _settle_recipe(request, processes, device)
+        pairs = _read_pairs(request.validate) if request.validate and processes.is_main else []
+        with processes.first_on_machine():
             # A student's lessons take three times as much again.
-            share = STUDY_SHARE if isinstance(recipe, StudentRecipe) else 1.0
-            cache = PhotoCache(request.output, machine=world.machine, share=share)
+            share = PHOTO_CACHE_SHARE if isinstance(recipe, StudentRecipe) else 1.0
+            cache = PhotoCache(request.output, machine=processes.machine, share=share)
             pool = _load(request.folders, cache, recipe, request.seed)
             rest, held_out = hold_out(pool)
-            task = _make_task(request, recipe, rest, cache, world, device)
-        groups = group(pool.photos, request.group_by) if request.group_by else []
+            task = _make_task(request, recipe, rest, cache, processes, device)
+        groups = group_photos(pool.photos, request.group_by) if request.group_by else []
         material = Material(pool, held_out, pairs, groups, request.start.origin, request.licence)
         _show_material(material)
-        trainer = _make_trainer(request, task, world, device)
+        trainer = _make_trainer(request, task, processes, device)
         _train(trainer, request, cache)
-        if world.is_main:
+        if processes.is_main:
             _publish(trainer, request, material)
-        if world.is_first_on_machine:
+        if processes.is_first_on_machine:
             cache.discard()
 
 
-def _settle_recipe(request: TrainRequest, world: World, device: torch.device) -> Recipe | StudentRecipe:
+def _settle_recipe(
+    request: TrainRequest, processes: ProcessGroup, device: torch.device
+) -> BlindSpotRecipe | StudentRecipe:
     """Chooses crop and batch for all processes, those of the checkpoint where there is one to resume."""
     asked = request.recipe
-    found = world.share(load_identity(request.checkpoint) if world.is_main and request.resume else None)
+    found = processes.broadcast(
+        load_identity(request.checkpoint) if processes.is_main and request.resume else None
+    )
     if isinstance(asked, StudentRecipe):
         return asked  # lessons are small
     begun = found.get("recipe", {}) if request.resume else {}
@@ -108,7 +112,7 @@ def _settle_recipe(request: TrainRequest, world: World, device: torch.device) ->
         crop = begun.get("crop", asked.crop)
         # Any other was asked for, and is refused when it comes to resuming.
         return replace(asked, crop=crop) if is_fitted(crop, asked.crop) else asked
-    (largest,) = world.agree(-fit_crop(asked, request.start.config, device).crop)
+    (largest,) = processes.largest(-fit_crop(asked, request.start.config, device).crop)
     recipe = replace(asked, crop=-int(largest))
     if recipe.crop != asked.crop:
         console.warn(f"crops of {recipe.crop} pixels, for larger ones do not fit free memory")
@@ -119,7 +123,7 @@ def _read_pairs(folders: tuple[Path, Path]) -> list[tuple[Tensor, Tensor]]:
     return [read_pair(*pair) for pair in find_pairs(*folders)]
 
 
-def _load(folders: Sequence[Path], cache: PhotoCache, recipe: Descent, seed: int) -> PhotoPool:
+def _load(folders: Sequence[Path], cache: PhotoCache, recipe: BaseRecipe, seed: int) -> PhotoPool:
     with console.progress("Reading photos") as on_progress:
         pool = load_pool(folders, cache, crop=recipe.crop, seed=seed, on_progress=on_progress)
     for _, reason in pool.skipped:
@@ -138,20 +142,20 @@ def _show_material(material: Material) -> None:
 
 def _make_task(
     request: TrainRequest,
-    recipe: Recipe | StudentRecipe,
+    recipe: BlindSpotRecipe | StudentRecipe,
     pool: PhotoPool,
     cache: PhotoCache,
-    world: World,
+    processes: ProcessGroup,
     device: torch.device,
 ) -> Task:
     spec = request.start.config.spec()
-    if isinstance(recipe, Recipe):
-        return PairTask(pool, recipe, spec, world)
+    if isinstance(recipe, BlindSpotRecipe):
+        return BlindSpotTask(pool, recipe, spec, processes)
     assert request.teacher is not None
     check_sizes(pool, recipe, spec.scale)
     restorer = load_weights(str(request.teacher.path), device=str(device))
     with console.progress(f"Photos as {request.teacher.name} sees them") as on_progress:
-        study = prepare_study(
+        dataset = prepare_teacher_dataset(
             pool,
             cache,
             lambda photo: pipeline.denoise_tensor(restorer, photo)[0],
@@ -159,10 +163,12 @@ def _make_task(
             on_progress,
             measures=recipe.measured > 0,
         )
-    return StudentTask(study, recipe, spec.scale, request.teacher.name, world)
+    return StudentTask(dataset, recipe, spec.scale, request.teacher.name, processes)
 
 
-def _make_trainer(request: TrainRequest, task: Task, world: World, device: torch.device) -> Trainer:
+def _make_trainer(
+    request: TrainRequest, task: Task, processes: ProcessGroup, device: torch.device
+) -> Trainer:
     trainer = Trainer(
         task,
         network_name=request.start.network_name,
@@ -170,7 +176,7 @@ def _make_trainer(request: TrainRequest, task: Task, world: World, device: torch
         seed=request.seed,
         device=device,
         initial=request.start.weights,
-        world=world,
+        processes=processes,
     )
     if request.resume:
         trainer.resume(request.checkpoint)
@@ -178,7 +184,7 @@ def _make_trainer(request: TrainRequest, task: Task, world: World, device: torch
 
 
 def _train(trainer: Trainer, request: TrainRequest, cache: PhotoCache) -> None:
-    many = f" in {trainer.world.size} processes" if trainer.world.size > 1 else ""
+    many = f" in {trainer.processes.size} processes" if trainer.processes.size > 1 else ""
     console.say(
         f"Training from {request.start.origin} on {describe_device(trainer.device)}{many}; "
         f"checkpoints go to {request.checkpoint}"

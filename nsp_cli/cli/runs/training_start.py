@@ -11,9 +11,9 @@ import typer
 from nsp_cli.errors import OutputError
 
 if TYPE_CHECKING:
-    from nsp_cli.training.publish import Stock
+    from nsp_cli.training.publish import NamedWeights
     from nsp_cli.training.run.recipe import Budget
-    from nsp_cli.training.run.start import Start
+    from nsp_cli.training.run.starting_point import StartingPoint
 
 DEFAULT_MINUTES = 60.0
 NOTHING = "nothing"
@@ -48,32 +48,32 @@ def budget_of(minutes: float | None, steps: int | None) -> Budget:
     return Budget(steps, DEFAULT_MINUTES if minutes is None and steps is None else minutes)
 
 
-def stock_of(model: str) -> Stock:
+def stock_of(model: str) -> NamedWeights:
     """Finds weights that a run starts from, learns from or is compared with.
 
     Raises:
         WeightsError: As for `resolve`.
     """
-    from nsp_cli.training.publish import Stock
+    from nsp_cli.training.publish import NamedWeights
     from nsp_cli.weights.resolve import resolve
 
     found = resolve(model)
-    return Stock(found.name, found.path)
+    return NamedWeights(found.name, found.path)
 
 
-def begin_student(start: str, *, x2: bool) -> tuple[Start, Stock]:
+def begin_student(start: str, *, x2: bool) -> tuple[StartingPoint, NamedWeights]:
     """Returns where a student starts, and the weights that it is compared with.
 
     Raises:
         WeightsError: The weights cannot be found.
         typer.BadParameter: They are no student's, or enlarge where none was asked for.
     """
-    from nsp_cli.training.run.start import start_anew, start_enlarging, start_from
+    from nsp_cli.training.run.starting_point import start_enlarging, start_from_file, start_from_random
 
     stock = stock_of(("auto-upscale" if x2 else "auto") if start in ("auto", NOTHING) else start)
     if start == NOTHING:
-        return start_anew("fast-x2" if x2 else "fast"), stock
-    begin = start_from(stock.path, stock.name)
+        return start_from_random("fast-x2" if x2 else "fast"), stock
+    begin = start_from_file(stock.path, stock.name)
     spec = begin.config.spec()
     if not spec.is_noise_conditioned:
         raise typer.BadParameter(f"{stock.name} is no student; start from one, or --from nothing")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from nsp_cli.cli import console
 from nsp_cli.cli.runs.training import TrainRequest, run_training
 from nsp_cli.cli.runs.training_start import begin_student
-from nsp_cli.training.publish import Stock, check_free
-from nsp_cli.training.run.recipe import FINE_TUNE_STUDENT, Budget
+from nsp_cli.training.publish import NamedWeights, check_free
+from nsp_cli.training.run.recipe import FINE_TUNE_STUDENT_RECIPE, Budget
 from nsp_cli.weights.file import describe_weights
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def train_student(request: TrainRequest, device: torch.device, *, overwrite: boo
     console.say(f"The student learns from {teacher.name}.")
     start, stock = begin_student("auto", x2=False)
     second = replace(
-        request, budget=half, start=start, stock=stock, recipe=FINE_TUNE_STUDENT, teacher=teacher
+        request, budget=half, start=start, stock=stock, recipe=FINE_TUNE_STUDENT_RECIPE, teacher=teacher
     )
     run_training(replace(second, resume=resume and second.checkpoint.exists()), device)
 
@@ -58,6 +58,6 @@ def _halved(budget: Budget) -> Budget:
     return Budget(steps and max(1, steps // 2), minutes and minutes / 2)
 
 
-def _choose_teacher(path: Path, stock: Stock) -> Stock:
+def _choose_teacher(path: Path, stock: NamedWeights) -> NamedWeights:
     is_better = describe_weights(path).metadata.get("recommended") == "yes"
-    return Stock(path.stem, path) if is_better else stock
+    return NamedWeights(path.stem, path) if is_better else stock

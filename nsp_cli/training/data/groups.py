@@ -13,7 +13,7 @@ GroupBy = Literal["camera", "iso", "camera-iso"]
 
 
 @dataclass(frozen=True)
-class Group:
+class PhotoGroup:
     """Photos of one kind.
 
     Attributes:
@@ -36,7 +36,7 @@ def group_name(photo: TrainingPhoto, by: GroupBy) -> str:
     return {"camera": camera, "iso": iso, "camera-iso": f"{camera}, {iso}"}[by]
 
 
-def group(photos: Sequence[TrainingPhoto], by: GroupBy) -> list[Group]:
+def group_photos(photos: Sequence[TrainingPhoto], by: GroupBy) -> list[PhotoGroup]:
     """Sorts photos into groups, by camera and rising ISO."""
     by_camera = by != "iso"
     order = sorted(photos, key=lambda photo: (photo.facts.camera * by_camera, photo.facts.iso or 0))
@@ -44,6 +44,6 @@ def group(photos: Sequence[TrainingPhoto], by: GroupBy) -> list[Group]:
     for photo in order:
         members.setdefault(group_name(photo, by), []).append(photo)
     return [
-        Group(name, len(found), sum(p.megapixels for p in found), median(p.noise for p in found))
+        PhotoGroup(name, len(found), sum(p.megapixels for p in found), median(p.noise for p in found))
         for name, found in members.items()
     ]

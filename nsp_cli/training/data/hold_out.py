@@ -11,7 +11,7 @@ from nsp_cli.training.data.pool import SMALLEST_SIDE, PhotoPool, TrainingPhoto
 MANY_PHOTOS = 8
 # So many regions of this side tell a gain of some hundredths of a dB from chance, and are judged in a
 # minute on a CPU. On smaller ones than the least the photo's noise cannot be measured well.
-REGIONS, SIDE, LEAST_SIDE = 16, 448, 192
+REGION_COUNT, REGION_SIDE, LEAST_REGION_SIDE = 16, 448, 192
 
 _EVERY = 5
 _STRIP = 0.25
@@ -27,7 +27,7 @@ def hold_out(pool: PhotoPool) -> tuple[PhotoPool, tuple[TrainingPhoto, ...]]:
         The rest, and at most 16 regions of at most 448 pixels a side; none where the photos are too small.
     """
     rest, aside = _whole_photos(pool) if len(pool.photos) >= MANY_PHOTOS else _strips(pool)
-    regions = _regions([photo for photo in aside if photo.side >= LEAST_SIDE])
+    regions = _regions([photo for photo in aside if photo.side >= LEAST_REGION_SIDE])
     return (replace(pool, photos=tuple(rest)), regions) if regions else (pool, ())
 
 
@@ -42,7 +42,7 @@ def _strips(pool: PhotoPool) -> tuple[list[TrainingPhoto], list[TrainingPhoto]]:
     rest, aside = [], []
     for photo in pool.photos:
         length = max(photo.height, photo.width)
-        strip = max(LEAST_SIDE, int(length * _STRIP))
+        strip = max(LEAST_REGION_SIDE, int(length * _STRIP))
         if length - strip < SMALLEST_SIDE:
             rest.append(photo)
             continue
@@ -60,20 +60,20 @@ def _part(photo: TrainingPhoto, start: int, length: int) -> TrainingPhoto:
 
 def _regions(photos: Sequence[TrainingPhoto]) -> tuple[TrainingPhoto, ...]:
     """Cuts regions out of photos in turn, the next one of each as long as some are wanted."""
-    if len(photos) > REGIONS:
-        photos = [photos[index * len(photos) // REGIONS] for index in range(REGIONS)]
+    if len(photos) > REGION_COUNT:
+        photos = [photos[index * len(photos) // REGION_COUNT] for index in range(REGION_COUNT)]
     sources = [_grid(photo) for photo in photos]
     regions: list[TrainingPhoto] = []
-    while sources and len(regions) < REGIONS:
+    while sources and len(regions) < REGION_COUNT:
         found = [next(source, None) for source in sources]
         sources = [source for source, region in zip(sources, found, strict=True) if region]
         regions += [region for region in found if region]
-    return tuple(regions[:REGIONS])
+    return tuple(regions[:REGION_COUNT])
 
 
 def _grid(photo: TrainingPhoto) -> Iterator[TrainingPhoto]:
     """Yields regions that do not overlap, the middle one first."""
-    height, width = min(SIDE, photo.height), min(SIDE, photo.width)
+    height, width = min(REGION_SIDE, photo.height), min(REGION_SIDE, photo.width)
     rows, columns = photo.height // height, photo.width // width
     top, left = (photo.height - rows * height) // 2, (photo.width - columns * width) // 2
     places = [(row, column) for row in range(rows) for column in range(columns)]

@@ -19,8 +19,7 @@ import platformdirs
 from numpy.typing import NDArray
 
 from nsp_cli.errors import TrainingError
-
-Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+from nsp_cli.ops.pixels import Pixels
 
 # Most that decoded photos may take on disk; of larger folders each photo gives a window.
 MOST_BYTES = 20 * 10**9

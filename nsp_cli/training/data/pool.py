@@ -16,8 +16,9 @@ import torch
 from torch.nn import functional
 
 from nsp_cli.errors import InputError, TrainingError, counted
+from nsp_cli.ops.pixels import Pixels
 from nsp_cli.photo import PHOTO_SUFFIXES, CameraFacts, camera_facts, read_photo
-from nsp_cli.training.data.photo_cache import PhotoCache, Pixels, read_window
+from nsp_cli.training.data.photo_cache import PhotoCache, read_window
 
 # A crop smaller than this is mostly border to a network that sees 60 pixels around.
 SMALLEST_SIDE = 120

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nsp_cli.errors import TrainingError
 from nsp_cli.training.data.pool import TrainingPhoto
-from nsp_cli.training.seeded_random import Deck, below, generator_for, happens
+from nsp_cli.training.seeded_random import WeightedChoice, generator_for, random_below, random_event
 from nsp_cli.training.simulation.sensor import SensorNoise, draw_sensor_noise
 
 # Photos below this noise level (8-bit grey levels after 2×2 averaging) count as mild: their own
@@ -23,7 +23,7 @@ _LEAST_NOISE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Crop:
+class PhotoCrop:
     """A crop as it was drawn.
 
     Attributes:
@@ -81,27 +81,28 @@ class CropSampler:
         small = [photo for photo in usable if photo.side < crop]
         small_side = min((photo.side for photo in small), default=crop) // multiple * multiple
         small_count = max(1, round(batch * (crop / small_side) ** 2))
-        self._large = _Shape(photo_deck(large, noise_emphasis), batch, crop)
-        self._small = _Shape(photo_deck(small, noise_emphasis), small_count, small_side)
-        small_weight = self._small.deck.weight
-        self._small_chance = small_weight / (small_weight + self._large.deck.weight)
+        self._large = _Shape(photo_choice(large, noise_emphasis), batch, crop)
+        self._small = _Shape(photo_choice(small, noise_emphasis), small_count, small_side)
+        small_weight = self._small.choice.weight
+        self._small_chance = small_weight / (small_weight + self._large.choice.weight)
 
-    def draw(self, seed: int, step: int) -> list[Crop]:
+    def draw(self, seed: int, step: int) -> list[PhotoCrop]:
         """Returns this process's crops of a step, flipped and rotated at random."""
         # All processes draw the same shape, or the slowest would set the pace.
-        is_small = happens(self._small_chance, generator_for(seed, step))
+        is_small = random_event(self._small_chance, generator_for(seed, step))
         shape = self._small if is_small else self._large
         first = self._rank * shape.count
         return [self._draw_crop(shape, seed, step, first + index) for index in range(shape.count)]
 
-    def _draw_crop(self, shape: _Shape, seed: int, step: int, number: int) -> Crop:
+    def _draw_crop(self, shape: _Shape, seed: int, step: int, number: int) -> PhotoCrop:
         generator = generator_for(seed, step, number)
-        photo, side = shape.deck.draw(generator), shape.side
-        top, left = below(photo.height - side + 1, generator), below(photo.width - side + 1, generator)
-        pixels = np.rot90(photo.read(top, left, side, side), below(4, generator))
-        pixels = pixels[:, ::-1] if below(2, generator) else pixels
-        is_noised = photo.noise < MILD_NOISE and happens(self._simulated, generator)
-        return Crop(_as_tensor(pixels), draw_sensor_noise(generator) if is_noised else None, number)
+        photo, side = shape.choice.draw(generator), shape.side
+        top = random_below(photo.height - side + 1, generator)
+        left = random_below(photo.width - side + 1, generator)
+        pixels = np.rot90(photo.read(top, left, side, side), random_below(4, generator))
+        pixels = pixels[:, ::-1] if random_below(2, generator) else pixels
+        is_noised = photo.noise < MILD_NOISE and random_event(self._simulated, generator)
+        return PhotoCrop(_as_tensor(pixels), draw_sensor_noise(generator) if is_noised else None, number)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,14 +115,14 @@ class _Shape:
         side: Of a crop.
     """
 
-    deck: Deck[TrainingPhoto]
+    choice: WeightedChoice[TrainingPhoto]
     count: int
     side: int
 
 
-def photo_deck(photos: Sequence[TrainingPhoto], noise_emphasis: float) -> Deck[TrainingPhoto]:
+def photo_choice(photos: Sequence[TrainingPhoto], noise_emphasis: float) -> WeightedChoice[TrainingPhoto]:
     """Gives each photo a chance proportional to its area, times that power of its noise."""
-    return Deck(photos, [photo_weight(photo, noise_emphasis) for photo in photos])
+    return WeightedChoice(photos, [photo_weight(photo, noise_emphasis) for photo in photos])
 
 
 def photo_weight(photo: TrainingPhoto, noise_emphasis: float) -> float:

@@ -13,35 +13,35 @@ from nsp_cli.noise.conditioning import bands_of_residual
 from nsp_cli.noise.estimation import NoiseProfile
 from nsp_cli.noise.synthesis import sample_noise
 from nsp_cli.ops.resampling import halve
-from nsp_cli.training.distillation.samples import Drawn, Plan
+from nsp_cli.training.distillation.sampler import DrawnSamples, SamplePlan
 from nsp_cli.training.seeded_random import generator_for
-from nsp_cli.training.simulation.augmentation import expose
-from nsp_cli.training.simulation.camera import Camera, photograph
+from nsp_cli.training.simulation.augmentation import augment
+from nsp_cli.training.simulation.camera import Camera, simulate_camera
 
 # Keeps the randomness of noise and of texture apart from that of the lesson they are for.
 _NOISE, _TEXTURE = 1, 2
 
 
 @dataclass(frozen=True, eq=False)
-class Lessons:
+class Samples:
     """A step's lessons of one process, on the device.
 
     Attributes:
         noisy: (B, 3, S, S) in [0, 1].
-        noise: (B, 6) as `noise_bands`, as wrong as a measurement may be.
+        conditioning: (B, 6) as `noise_bands`, as wrong as a measurement may be.
         clean: (B, 3, t·S, t·S), the targets.
         weights: (B,) that the losses count with.
     """
 
     noisy: Tensor
-    noise: Tensor
+    conditioning: Tensor
     clean: Tensor
     weights: Tensor
 
 
-def make_lessons(
-    drawn: Drawn, *, scale: int, balance: float, seed: int, step: int, device: torch.device
-) -> Lessons:
+def make_samples(
+    drawn: DrawnSamples, *, scale: int, balance: float, seed: int, step: int, device: torch.device
+) -> Samples:
     """Makes a step's lessons.
 
     Args:
@@ -55,7 +55,7 @@ def make_lessons(
     def texture(index: int) -> torch.Generator:
         return generator_for(seed, step, drawn.plans[index].number, _TEXTURE, device=device)
 
-    clean = expose(to_device(drawn.clean, device), [plan.exposure for plan in drawn.plans], texture)
+    clean = augment(to_device(drawn.clean, device), [plan.augmentation for plan in drawn.plans], texture)
     kernels = [plan.kernel for plan in drawn.plans]
     still = _halved(clean, kernels) if scale == 2 else clean
     noisy = _with_noise(still, drawn.plans, seed, step)
@@ -65,10 +65,10 @@ def make_lessons(
         own = _halved(own, [kernels[index] for index in chosen]) if scale == 2 else own
         noisy[_places(chosen, device)] = own
     noise = bands_of_residual(noisy - still)
-    wrong = to_device(torch.stack([plan.wrong for plan in drawn.plans]), device)
+    error = to_device(torch.stack([plan.conditioning_error for plan in drawn.plans]), device)
     # The mean of luma, in levels; a tenth of white counts 1.
     weights = (10 * noise[:, :3].mean(1) + 0.04).pow(-balance)
-    return Lessons(noisy, noise * wrong.exp(), clean, weights)
+    return Samples(noisy, noise * error.exp(), clean, weights)
 
 
 def _halved(pictures: Tensor, kernels: Sequence[str]) -> Tensor:
@@ -82,7 +82,7 @@ def _halved(pictures: Tensor, kernels: Sequence[str]) -> Tensor:
     return halved.clamp_(0, 1)
 
 
-def _with_noise(still: Tensor, plans: Sequence[Plan], seed: int, step: int) -> Tensor:
+def _with_noise(still: Tensor, plans: Sequence[SamplePlan], seed: int, step: int) -> Tensor:
     """Returns (B, 3, S, S): what the student sees; pictures that have their own noise as they are."""
     noisy = still.clone()
     generators = [generator_for(seed, step, plan.number, _NOISE, device=still.device) for plan in plans]
@@ -96,7 +96,7 @@ def _with_noise(still: Tensor, plans: Sequence[Plan], seed: int, step: int) -> T
     if cameras:
         places = _places(list(cameras), still.device)
         own = [generators[index] for index in cameras]
-        noisy[places] = photograph(still[places], list(cameras.values()), own)
+        noisy[places] = simulate_camera(still[places], list(cameras.values()), own)
     return noisy
 
 

@@ -30,15 +30,15 @@ from nsp_cli.training.data.sampler import MILD_NOISE
 
 Teach = Callable[[Tensor], Tensor]
 
-REDUCTIONS = (2, 3, 4)
+DOWNSCALE_FACTORS = (2, 3, 4)
 # What may be left of a photo's noise, in levels of 255, when the photo itself is made smaller.
-_LEFT_NOISE = 1.2
+_LARGEST_REMAINING_NOISE = 1.2
 # Of the disk space that 8-bit photos and all that is made of them take, the photos'.
-STUDY_SHARE = 0.25
+PHOTO_CACHE_SHARE = 0.25
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class TeacherPicture:
     """Something to learn from.
 
     Attributes:
@@ -51,7 +51,7 @@ class Picture:
 
 
 @dataclass(frozen=True, eq=False)
-class Study:
+class TeacherDataset:
     """All that lessons are drawn from.
 
     Attributes:
@@ -64,9 +64,9 @@ class Study:
     pool: PhotoPool
     teacher: str
     noises: tuple[NoiseProfile, ...]
-    real: tuple[Picture, ...]
-    taught: tuple[Picture, ...]
-    reduced: tuple[Picture, ...]
+    real: tuple[TeacherPicture, ...]
+    denoised: tuple[TeacherPicture, ...]
+    downscaled: tuple[TeacherPicture, ...]
 
     @property
     def checksum(self) -> int:
@@ -77,7 +77,7 @@ class Study:
         return zlib.crc32(repr((self.pool.checksum, self.teacher)).encode())
 
 
-def prepare_study(
+def prepare_teacher_dataset(
     pool: PhotoPool,
     cache: PhotoCache,
     teach: Teach,
@@ -85,7 +85,7 @@ def prepare_study(
     on_progress: Callable[[int, int], None] | None = None,
     *,
     measures: bool = True,
-) -> Study:
+) -> TeacherDataset:
     """Has the teacher denoise every photo, and makes smaller ones of the mild photos or the answers.
 
     What an earlier start of the run has made is found again.
@@ -101,26 +101,28 @@ def prepare_study(
     Raises:
         TrainingError: The disk is full.
     """
-    answers, reduced, noises = [], [], []
+    answers, downscaled, noises = [], [], []
     for done, photo in enumerate(pool.photos):
-        answers.append(_kept(cache, photo, "taught", partial(_taught, photo, teach), teacher))
+        answers.append(_cached(cache, photo, "taught", partial(_denoised, photo, teach), teacher))
         if measures:
             noises.append(estimate_noise(_as_16_bits(photo)))
         if photo.noise < MILD_NOISE:
-            reduced += [_kept_reduced(cache, photo, answers[-1], factor, teacher) for factor in REDUCTIONS]
+            downscaled += [
+                _cached_downscaled(cache, photo, answers[-1], factor, teacher) for factor in DOWNSCALE_FACTORS
+            ]
         if on_progress:
             on_progress(done + 1, len(pool.photos))
-    return Study(
+    return TeacherDataset(
         pool,
         teacher,
         noises=tuple(noise for noise in noises if not noise.is_clean),
-        real=tuple(map(Picture, answers, pool.photos)),
-        taught=tuple(map(Picture, answers)),
-        reduced=tuple(map(Picture, reduced)),
+        real=tuple(map(TeacherPicture, answers, pool.photos)),
+        denoised=tuple(map(TeacherPicture, answers)),
+        downscaled=tuple(map(TeacherPicture, downscaled)),
     )
 
 
-def _taught(photo: TrainingPhoto, teach: Teach) -> Tensor:
+def _denoised(photo: TrainingPhoto, teach: Teach) -> Tensor:
     return teach(_as_16_bits(photo))
 
 
@@ -133,21 +135,22 @@ def _as_16_bits(photo: TrainingPhoto) -> Tensor:
     return pixels.permute(2, 0, 1)
 
 
-def _kept_reduced(
+def _cached_downscaled(
     cache: PhotoCache, photo: TrainingPhoto, answer: TrainingPhoto, factor: int, teacher: str
 ) -> TrainingPhoto:
     # It was measured at half the size.
     left = photo.noise * 2 / factor
-    kind, picture = (f"by{factor}", answer) if left > _LEFT_NOISE else (f"itself-by{factor}", photo)
-    return _kept(cache, photo, kind, partial(_reduced, picture, factor), teacher)
+    is_noisy = left > _LARGEST_REMAINING_NOISE
+    kind, picture = (f"by{factor}", answer) if is_noisy else (f"itself-by{factor}", photo)
+    return _cached(cache, photo, kind, partial(_downscaled, picture, factor), teacher)
 
 
-def _reduced(picture: TrainingPhoto, factor: int) -> Tensor:
+def _downscaled(picture: TrainingPhoto, factor: int) -> Tensor:
     """Averages factor×factor pixels; odd ends are left out."""
     return from_unit_range(functional.avg_pool2d(to_unit_range(_as_16_bits(picture)), factor), torch.uint16)
 
 
-def _kept(
+def _cached(
     cache: PhotoCache, photo: TrainingPhoto, kind: str, make: Callable[[], Tensor], teacher: str
 ) -> TrainingPhoto:
     """Returns a made picture from the cache, or makes it and stores it there."""

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from nsp_cli.errors import OutputError, TrainingError
 
-FORMAT = 1
+CHECKPOINT_FORMAT = 1
+# What fields of the recipe were called in older checkpoints.
+_OLD_RECIPE_FIELDS = {"taught": "denoised"}
 
 
 def save_checkpoint(path: Path, identity: dict[str, Any], state: dict[str, Any]) -> None:
@@ -29,7 +31,7 @@ def save_checkpoint(path: Path, identity: dict[str, Any], state: dict[str, Any])
     """
     temporary = path.with_name(path.name + ".partial")
     try:
-        torch.save({"format": FORMAT, "identity": identity, "state": state}, temporary)
+        torch.save({"format": CHECKPOINT_FORMAT, "identity": identity, "state": state}, temporary)
         temporary.replace(path)
     except (OSError, RuntimeError) as error:  # RuntimeError is torch's for a full disk
         temporary.unlink(missing_ok=True)
@@ -78,7 +80,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise TrainingError(f"{path}: there is no checkpoint to resume", "Start without --resume.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        return dict(content["identity"]), dict(content["state"])
+        return _with_new_names(content["identity"]), dict(content["state"])
     except (
         OSError,
         RuntimeError,
@@ -91,3 +93,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise TrainingError(
             f"{path}: this is no readable checkpoint ({error})", "Start without --resume."
         ) from error
+
+
+def _with_new_names(identity: Mapping[str, Any]) -> dict[str, Any]:
+    recipe = {_OLD_RECIPE_FIELDS.get(name, name): value for name, value in identity["recipe"].items()}
+    return {**identity, "recipe": recipe}

@@ -17,7 +17,7 @@ _wrapped: WeakSet[nn.Module] = WeakSet()
 
 
 @dataclass(frozen=True)
-class World:
+class ProcessGroup:
     """A process's place among those of its run.
 
     Attributes:
@@ -56,11 +56,11 @@ class World:
         _wrapped.add(wrapped)
         return wrapped
 
-    def agree(self, *values: float) -> tuple[float, ...]:
+    def largest(self, *values: float) -> tuple[float, ...]:
         """Returns the largest of all processes' values, one by one."""
         if self.size == 1:
             return values
-        numbers = torch.tensor(values, dtype=torch.float64, device=self._messenger())
+        numbers = torch.tensor(values, dtype=torch.float64, device=self._message_device())
         distributed.all_reduce(numbers, distributed.ReduceOp.MAX)
         return tuple(numbers.tolist())
 
@@ -71,12 +71,12 @@ class World:
             numbers /= self.size
         return numbers
 
-    def share(self, value: Any) -> Any:
+    def broadcast(self, value: Any) -> Any:
         """Returns the main process's value to all."""
         if self.size == 1:
             return value
         box = [value]
-        distributed.broadcast_object_list(box, device=self._messenger())
+        distributed.broadcast_object_list(box, device=self._message_device())
         return box[0]
 
     @contextmanager
@@ -88,33 +88,33 @@ class World:
         if self.is_first_on_machine and self.size > 1:
             distributed.barrier()
 
-    def _messenger(self) -> torch.device:
+    def _message_device(self) -> torch.device:
         if distributed.get_backend() == "nccl":
             return torch.device("cuda", self.local_rank)
         return torch.device("cpu")
 
 
 @contextmanager
-def joined_world(device: torch.device) -> Iterator[World]:
+def joined_process_group(device: torch.device) -> Iterator[ProcessGroup]:
     """Joins the run that `torchrun` started, if it did; reads nothing but its environment."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or "RANK" not in os.environ:
-        yield World()
+        yield ProcessGroup()
         return
     local_rank, machine = (int(os.environ.get(name, "0")) for name in ("LOCAL_RANK", "GROUP_RANK"))
-    world = World(int(os.environ["RANK"]), size, local_rank, machine)
+    processes = ProcessGroup(int(os.environ["RANK"]), size, local_rank, machine)
     if device.type == "cuda":
-        torch.cuda.set_device(world.local_rank)
+        torch.cuda.set_device(processes.local_rank)
     # Others wait while one of a machine decodes a large folder, or asks a teacher about every photo.
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timedelta(days=2))
     try:
-        yield world
+        yield processes
     finally:
-        _let_go()
+        _release_wrapped()
         distributed.destroy_process_group()
 
 
-def _let_go() -> None:
+def _release_wrapped() -> None:
     """Takes the processes' group from what was wrapped, which cannot be used any more.
 
     Whatever lets go of it last ends its threads. Where that was a wrapped network, one in a dozen runs hung:

@@ -11,32 +11,32 @@ from types import FrameType
 
 
 @dataclass
-class StopWish:
+class StopRequest:
     """Whether the user has asked to stop."""
 
     is_set: bool = False
 
 
 @contextmanager
-def deferred_interrupts() -> Iterator[StopWish]:
+def deferred_interrupts() -> Iterator[StopRequest]:
     """Notes the first Ctrl-C or SIGTERM instead of raising; the second raises at once.
 
     Outside the main thread, where Python delivers no signals, nothing is changed.
     """
-    wish = StopWish()
+    stop_request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield wish
+        yield stop_request
         return
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
-        if wish.is_set:
+        if stop_request.is_set:
             raise KeyboardInterrupt
-        wish.is_set = True
+        stop_request.is_set = True
 
     kinds = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(kind, on_signal) for kind in kinds]
     try:
-        yield wish
+        yield stop_request
     finally:
         for kind, handler in zip(kinds, before, strict=True):
             signal.signal(kind, handler)

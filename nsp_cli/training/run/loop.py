@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nsp_cli.errors import TrainingError
-from nsp_cli.training.run.batches import Prefetcher
-from nsp_cli.training.run.interrupt import StopWish, deferred_interrupts
+from nsp_cli.training.run.interrupt import StopRequest, deferred_interrupts
+from nsp_cli.training.run.prefetching import Prefetcher
 from nsp_cli.training.run.recipe import Budget
 from nsp_cli.training.run.trainer import Trainer
 
 CHECKPOINT_EVERY_SECONDS = 120.0
 # Threads that draw; more than that wait for each other.
-_DRAWING = min(6, max(2, (os.cpu_count() or 2) // 4))
+_DRAW_THREADS = min(6, max(2, (os.cpu_count() or 2) // 4))
 
 
 @dataclass(frozen=True)
@@ -65,18 +65,18 @@ def run(
     """
     if budget.pays_compilation:
         trainer.compile()
-    with deferred_interrupts() as wish:
+    with deferred_interrupts() as stop_request:
         loop = _Loop(trainer, budget, checkpoint, checkpoint_every, on_progress, on_save)
         try:
-            loop.run(wish)
+            loop.run(stop_request)
         except TrainingError:
             # All read that a loss is not finite; with any other error this process may be alone, and
             # would wait for ever for what the others read.
-            if trainer.is_read or trainer.world.size == 1:
+            if trainer.is_read or trainer.processes.size == 1:
                 loop.save()
             raise
         loop.save()
-    if wish.is_set:
+    if stop_request.is_set:
         raise KeyboardInterrupt
 
 
@@ -95,10 +95,10 @@ class _Loop:
         self._checkpoint, self._checkpoint_every = checkpoint, checkpoint_every
         self._saved = trainer.seconds
 
-    def run(self, wish: StopWish) -> None:
+    def run(self, stop_request: StopRequest) -> None:
         trainer = self._trainer
-        share = self._agree_on_share(wish)
-        with Prefetcher(trainer.draw, trainer.step, ahead=_DRAWING + 1, threads=_DRAWING) as crops:
+        share = self._agree_on_share(stop_request)
+        with Prefetcher(trainer.draw, trainer.step, ahead=_DRAW_THREADS + 1, threads=_DRAW_THREADS) as crops:
             while share < 1:
                 begin, waited = time.monotonic(), crops.waited
                 trainer.train_step(crops.take(), share)
@@ -106,16 +106,16 @@ class _Loop:
                 trainer.waited += crops.waited - waited
                 if self._on_progress:
                     self._on_progress(self._describe())
-                share = self._agree_on_share(wish)
+                share = self._agree_on_share(stop_request)
                 # The seconds that all agreed on: saving reads the loss of all processes, and by clocks
                 # of their own some would read it while others are already at the next step.
                 if trainer.seconds - self._saved > self._checkpoint_every:
                     self.save()
 
-    def _agree_on_share(self, wish: StopWish) -> float:
+    def _agree_on_share(self, stop_request: StopRequest) -> float:
         """Returns the share done, infinite if any process was asked to stop."""
         trainer = self._trainer
-        trainer.seconds, stop = trainer.world.agree(trainer.seconds, float(wish.is_set))
+        trainer.seconds, stop = trainer.processes.largest(trainer.seconds, float(stop_request.is_set))
         return math.inf if stop else self._budget.progress(trainer.step, trainer.seconds)
 
     def _describe(self) -> TrainingProgress:

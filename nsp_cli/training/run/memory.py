@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from nsp_cli.device import choose_training_precision, free_memory
 from nsp_cli.networks import NetworkConfig
 from nsp_cli.training.data.pool import SMALLEST_SIDE
-from nsp_cli.training.run.recipe import Recipe
+from nsp_cli.training.run.recipe import BlindSpotRecipe
 
 # Of the free memory; the rest is for the optimiser, the compiler's buffers and other programs.
 _SHARE = 0.5
@@ -33,7 +33,7 @@ def choose_chunk(
     return max(1, min(len(inputs[0]), int(free_memory(device) * _SHARE / max(1, one))))
 
 
-def fit_crop(recipe: Recipe, config: NetworkConfig, device: torch.device) -> Recipe:
+def fit_crop(recipe: BlindSpotRecipe, config: NetworkConfig, device: torch.device) -> BlindSpotRecipe:
     """Returns the recipe with its crop halved until a step with a single pair of one fits free memory.
 
     The batch stays: what does not fit at a time is added up by `choose_chunk`.

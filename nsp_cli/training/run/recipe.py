@@ -10,7 +10,7 @@ from nsp_cli.training.data.pairs import Strategy
 
 
 @dataclass(frozen=True)
-class Descent:
+class BaseRecipe:
     """How a network's weights are moved; what every recipe has.
 
     Attributes:
@@ -46,7 +46,7 @@ class Descent:
 
 
 @dataclass(frozen=True)
-class Recipe(Descent):
+class BlindSpotRecipe(BaseRecipe):
     """How to train a blind-spot network. The defaults are ours; `PAPER` holds the paper's (Sec. 4.1).
 
     Attributes:
@@ -66,7 +66,7 @@ class Recipe(Descent):
 
 
 @dataclass(frozen=True)
-class StudentRecipe(Descent):
+class StudentRecipe(BaseRecipe):
     """How to train a student.
 
     Attributes:
@@ -87,13 +87,13 @@ class StudentRecipe(Descent):
     # Gradients are about 0.04 long; one of 1 threw a run back by thousands of steps.
     clip: float | None = 0.1
     real: float = 0.2
-    taught: float = 0.3
+    denoised: float = 0.3
     measured: float = 0.0
     balance: float = 0.15
     structure: float = 0.1
 
 
-PAPER = Recipe(
+PAPER_RECIPE = BlindSpotRecipe(
     pairs=None,
     crop=160,
     batch=16,
@@ -109,10 +109,10 @@ PAPER = Recipe(
 CUDA_BATCH = 64
 PAPER_STEPS = 750 * 400
 # Weights that have learnt already move gently, and learn this camera's noise, not a simulated one's.
-FINE_TUNE = Recipe(learning_rate=5e-4, simulated=0.0)
+FINE_TUNE_RECIPE = BlindSpotRecipe(learning_rate=5e-4, simulated=0.0)
 # The photos' own noise is what counts now.
-FINE_TUNE_STUDENT = StudentRecipe(learning_rate=5e-4, measured=0.3)
-RECIPES = {"default": Recipe(), "fine-tune": FINE_TUNE, "paper": PAPER}
+FINE_TUNE_STUDENT_RECIPE = StudentRecipe(learning_rate=5e-4, measured=0.3)
+RECIPES = {"default": BlindSpotRecipe(), "fine-tune": FINE_TUNE_RECIPE, "paper": PAPER_RECIPE}
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from nsp_cli.training.run.recipe import Descent
-from nsp_cli.training.run.structure import dissimilarity
+from nsp_cli.training.run.recipe import BaseRecipe
+from nsp_cli.training.run.structural_loss import structural_dissimilarity
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class TrainingBatch:
     """A step's work, on the device.
 
     Attributes:
@@ -32,7 +32,7 @@ class Batch:
         """Returns B."""
         return len(self.targets)
 
-    def split(self, size: int) -> list[Batch]:
+    def split(self, size: int) -> list[TrainingBatch]:
         """Returns parts of at most so many, as equal as can be: each size is compiled by itself."""
         size = -(-len(self) // -(-len(self) // size))
         places = [slice(start, start + size) for start in range(0, len(self), size)]
@@ -50,7 +50,7 @@ class Batch:
         """Returns the mean absolute error (Eq. 4), and of structure where that counts, weighted."""
         errors = (predicted.float() - self.targets).abs().mean((1, 2, 3))
         if self.structure:
-            errors = errors + self.structure * dissimilarity(predicted, self.targets)
+            errors = errors + self.structure * structural_dissimilarity(predicted, self.targets)
         return errors.mean() if self.weights is None else (errors * self.weights).mean()
 
 
@@ -62,7 +62,7 @@ class Task(Protocol):
     """
 
     @property
-    def recipe(self) -> Descent:
+    def recipe(self) -> BaseRecipe:
         """Says how the weights are moved."""
 
     @property
@@ -86,5 +86,5 @@ class Task(Protocol):
         It has a `pin_memory()`, as torch's loaders ask of batches: most of its pixels in pinned memory.
         """
 
-    def make_batch(self, drawn: Any, *, seed: int, step: int, device: torch.device) -> Batch:
+    def make_batch(self, drawn: Any, *, seed: int, step: int, device: torch.device) -> TrainingBatch:
         """Makes what was drawn into a batch."""

@@ -20,10 +20,10 @@ from nsp_cli.errors import DeviceError, TrainingError
 from nsp_cli.networks import NetworkConfig
 from nsp_cli.training.run.checkpoint import checksum_of, load_checkpoint, save_checkpoint
 from nsp_cli.training.run.compilation import compiled
-from nsp_cli.training.run.distributed import World
+from nsp_cli.training.run.distributed import ProcessGroup
 from nsp_cli.training.run.loss_curve import LossCurve
 from nsp_cli.training.run.memory import choose_chunk
-from nsp_cli.training.run.task import Batch, Task
+from nsp_cli.training.run.task import Task, TrainingBatch
 
 # Reading the loss makes the processor wait for a GPU; on the CPU it costs nothing.
 _CHECK_EVERY = {"cpu": 1}
@@ -54,12 +54,12 @@ class Trainer:
         seed: int,
         device: torch.device,
         initial: dict[str, Tensor] | None = None,
-        world: World | None = None,
+        processes: ProcessGroup | None = None,
     ) -> None:
         torch.manual_seed(seed)
         self.task, self.recipe = task, task.recipe
         self.network_name, self.config, self.seed = network_name, config, seed
-        self.world, self.device = world or World(), device
+        self.processes, self.device = processes or ProcessGroup(), device
         self.network = config.build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if initial:
             self.network.load_state_dict(initial)
@@ -72,13 +72,13 @@ class Trainer:
             fused=device.type == "cuda",
         )
         self.step, self.seconds, self.waited, self.curve = 0, 0.0, 0.0, LossCurve()
-        self._wrapped = self.world.wrap(self.network)
+        self._wrapped = self.processes.wrap(self.network)
         self._forward: Callable[..., Tensor] = self._wrapped
         self._precision = choose_training_precision(device)
         self._chunk: int | None = None
         self._check_every = _CHECK_EVERY.get(device.type, _CHECK_ELSEWHERE)
         self._unchecked, self._steps_unchecked = torch.zeros(2, device=device), 0
-        self._good = copy.deepcopy(self._state())
+        self._last_good = copy.deepcopy(self._state())
         self._start = checksum_of(initial)
 
     @property
@@ -123,7 +123,7 @@ class Trainer:
         if self._steps_unchecked == self._check_every:
             self.check()
 
-    def _make_batch(self, drawn: Any) -> Batch:
+    def _make_batch(self, drawn: Any) -> TrainingBatch:
         try:
             return self.task.make_batch(drawn, seed=self.seed, step=self.step, device=self.device)
         except torch.OutOfMemoryError as error:
@@ -135,7 +135,7 @@ class Trainer:
             "Give a smaller --crop or --batch.",
         )
 
-    def _backward(self, batch: Batch) -> Tensor:
+    def _backward(self, batch: TrainingBatch) -> Tensor:
         if self._chunk is None:
             self._chunk = choose_chunk(self.network, batch.inputs, self.device, self._precision)
         while True:
@@ -143,12 +143,12 @@ class Trainer:
                 return self._accumulate(batch, self._chunk)
             except torch.OutOfMemoryError as error:
                 # With several processes the others already wait for this one's gradients.
-                if self._chunk == 1 or self.world.size > 1:
+                if self._chunk == 1 or self.processes.size > 1:
                     raise self._out_of_memory(self._chunk) from error
                 self._chunk = (self._chunk + 1) // 2
                 release_memory(self.device)
 
-    def _accumulate(self, batch: Batch, chunk: int) -> Tensor:
+    def _accumulate(self, batch: TrainingBatch, chunk: int) -> Tensor:
         self.optimiser.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self.device)
         parts = batch.split(chunk)
@@ -182,18 +182,18 @@ class Trainer:
         if not self._steps_unchecked:
             return
         steps, self._steps_unchecked = self._steps_unchecked, 0
-        loss, norm = (self.world.mean(self._unchecked) / steps).tolist()
+        loss, norm = (self.processes.mean(self._unchecked) / steps).tolist()
         self._unchecked.zero_()
         if not math.isfinite(loss + norm):
             failed = self.step
-            self._restore(self._good)
+            self._restore(self._last_good)
             raise TrainingError(
                 f"the loss was no longer finite at step {failed}; back to step {self.step}",
                 "Go on with --resume and a lower --learning-rate.",
             )
         self.curve.add(loss, steps)
-        if self.step - self._good["step"] >= _KEEP_EVERY:
-            self._good = copy.deepcopy(self._state())
+        if self.step - self._last_good["step"] >= _KEEP_EVERY:
+            self._last_good = copy.deepcopy(self._state())
 
     def save(self, path: Path) -> None:
         """Writes everything that is needed to go on exactly; only the main process does.
@@ -202,7 +202,7 @@ class Trainer:
             TrainingError: As `train_step`; nothing was written.
         """
         self.check()
-        if self.world.is_main:
+        if self.processes.is_main:
             save_checkpoint(path, self._identity(), self._state())
 
     def resume(self, path: Path) -> None:
@@ -211,8 +211,8 @@ class Trainer:
         Raises:
             TrainingError: There is none, it is damaged, or it belongs to another run.
         """
-        state = load_checkpoint(path, self._identity()) if self.world.is_main else None
-        self._restore(self.world.share(state))
+        state = load_checkpoint(path, self._identity()) if self.processes.is_main else None
+        self._restore(self.processes.broadcast(state))
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
@@ -222,7 +222,7 @@ class Trainer:
         self.step, self.seconds = state["step"], state["seconds"]
         self.waited = state.get("waited", 0.0)  # which older checkpoints do not tell
         self.curve = LossCurve(**state["curve"])
-        self._good = copy.deepcopy(self._state())
+        self._last_good = copy.deepcopy(self._state())
 
     def _identity(self) -> dict[str, Any]:
         """Returns what makes the run what it is; the rate may change, to get past a divergence."""
@@ -235,7 +235,7 @@ class Trainer:
             "seed": self.seed,
             "photos": self.task.checksum,
             "weights to start from": self._start,
-            "processes": self.world.size,
+            "processes": self.processes.size,
         }
 
     def _state(self) -> dict[str, Any]:
@@ -257,7 +257,7 @@ class Trainer:
             "steps": str(self.step),
             "minutes": f"{self.seconds / 60:.1f}",
             "seed": str(self.seed),
-            "processes": str(self.world.size),
+            "processes": str(self.processes.size),
             "data": self.task.data,
         }
 

@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from nsp_cli.device import to_device
-from nsp_cli.training.seeded_random import happens, uniform
+from nsp_cli.training.seeded_random import random_event, random_uniform
 from nsp_cli.training.simulation.texture import Texture, add_texture, draw_texture
 
 # Exposures of pictures that get simulated noise, as powers of e: scenes at night are dark.
-_EXPOSURES = (-1.3, 0.1)
+_LOG_GAINS = (-1.3, 0.1)
 _CASTS = (0.8, 1.1)
 _BLURS, _BLURRED = (0.3, 1.1), 0.45
 _TEXTURED = 0.4
@@ -24,7 +24,7 @@ _TAPS = 3
 
 
 @dataclass(frozen=True)
-class Exposure:
+class Augmentation:
     """How a picture is changed before it gets noise.
 
     Attributes:
@@ -38,20 +38,20 @@ class Exposure:
     texture: Texture | None = None
 
 
-def draw_exposure(generator: torch.Generator) -> Exposure:
+def draw_augmentation(generator: torch.Generator) -> Augmentation:
     """Draws another exposure of a picture, at times with a cast, out of focus or with texture."""
-    gain = math.exp(uniform(*_EXPOSURES, generator)) if happens(0.5, generator) else 1.0
-    has_cast = happens(0.3, generator)
-    red, green, blue = (gain * uniform(*_CASTS, generator) if has_cast else gain for _ in range(3))
-    return Exposure(
+    gain = math.exp(random_uniform(*_LOG_GAINS, generator)) if random_event(0.5, generator) else 1.0
+    has_cast = random_event(0.3, generator)
+    red, green, blue = (gain * random_uniform(*_CASTS, generator) if has_cast else gain for _ in range(3))
+    return Augmentation(
         (red, green, blue),
-        uniform(*_BLURS, generator) if happens(_BLURRED, generator) else 0.0,
-        draw_texture(generator) if happens(_TEXTURED, generator) else None,
+        random_uniform(*_BLURS, generator) if random_event(_BLURRED, generator) else 0.0,
+        draw_texture(generator) if random_event(_TEXTURED, generator) else None,
     )
 
 
-def expose(
-    pictures: Tensor, exposures: Sequence[Exposure], generator_of: Callable[[int], torch.Generator]
+def augment(
+    pictures: Tensor, augmentations: Sequence[Augmentation], generator_of: Callable[[int], torch.Generator]
 ) -> Tensor:
     """Changes pictures.
 
@@ -64,13 +64,13 @@ def expose(
     Returns:
         (B, 3, H, W) sRGB in [0, 1].
     """
-    gains = torch.tensor([exposure.gains for exposure in exposures])[..., None, None]
+    gains = torch.tensor([augmentation.gains for augmentation in augmentations])[..., None, None]
     pictures = pictures * to_device(gains, pictures.device)
-    blurred = [index for index, exposure in enumerate(exposures) if exposure.blur]
+    blurred = [index for index, augmentation in enumerate(augmentations) if augmentation.blur]
     if blurred:
         places = to_device(torch.tensor(blurred), pictures.device)
-        pictures[places] = _blurred(pictures[places], [exposures[index].blur for index in blurred])
-    return _textured(pictures.clamp_(0, 1), exposures, generator_of)
+        pictures[places] = _blurred(pictures[places], [augmentations[index].blur for index in blurred])
+    return _textured(pictures.clamp_(0, 1), augmentations, generator_of)
 
 
 def _blurred(pictures: Tensor, widths: Sequence[float]) -> Tensor:
@@ -85,12 +85,12 @@ def _blurred(pictures: Tensor, widths: Sequence[float]) -> Tensor:
 
 
 def _textured(
-    pictures: Tensor, exposures: Sequence[Exposure], generator_of: Callable[[int], torch.Generator]
+    pictures: Tensor, augmentations: Sequence[Augmentation], generator_of: Callable[[int], torch.Generator]
 ) -> Tensor:
     chosen = [
         (index, texture, generator_of(index))
-        for index, exposure in enumerate(exposures)
-        if (texture := exposure.texture)
+        for index, augmentation in enumerate(augmentations)
+        if (texture := augmentation.texture)
     ]
     if chosen:
         indices, textures, own = zip(*chosen, strict=True)

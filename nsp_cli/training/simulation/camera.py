@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from nsp_cli.device import to_device
 from nsp_cli.ops.block_dct import from_luma_chroma, to_luma_chroma
-from nsp_cli.training.seeded_random import below, happens, uniform, white_noise
+from nsp_cli.training.seeded_random import random_below, random_event, random_uniform, white_noise
 from nsp_cli.training.simulation.jpeg_compression import compress
 from nsp_cli.training.simulation.sensor import (
     SensorNoise,
@@ -77,13 +77,13 @@ def draw_camera(generator: torch.Generator) -> Camera:
     """Draws a camera, an exposure and its processing, from a clean ISO 100 to a phone at night."""
 
     def between(low: float, high: float) -> float:
-        return uniform(low, high, generator)
+        return random_uniform(low, high, generator)
 
     def log_uniform(low: float, high: float) -> float:
         return math.exp(between(math.log(low), math.log(high)))
 
     def chance(share: float) -> bool:
-        return happens(share, generator)
+        return random_event(share, generator)
 
     luma = (log_uniform(0.7, 60) if chance(0.7) else log_uniform(10, 70)) / 255
     luma_width = between(0, 1.1) if chance(0.8) else between(1.1, 2.0)
@@ -105,11 +105,13 @@ def draw_camera(generator: torch.Generator) -> Camera:
         quality=round(100 - log_uniform(2, 40)) if chance(0.65) else None,
         subsampling=2 if chance(0.6) else 0,
         # Photos as they come from a camera start with a block, turned and cropped ones anywhere.
-        grid=(below(8, generator), below(8, generator)) if chance(0.5) else (0, 0),
+        grid=(random_below(8, generator), random_below(8, generator)) if chance(0.5) else (0, 0),
     )
 
 
-def photograph(clean: Tensor, cameras: Sequence[Camera], generators: Sequence[torch.Generator]) -> Tensor:
+def simulate_camera(
+    clean: Tensor, cameras: Sequence[Camera], generators: Sequence[torch.Generator]
+) -> Tensor:
     """Takes noisy pictures of clean ones.
 
     Args:

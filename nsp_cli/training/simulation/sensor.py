@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nsp_cli.device import to_device
-from nsp_cli.training.seeded_random import uniform, white_noise
+from nsp_cli.training.seeded_random import random_uniform, white_noise
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ def draw_sensor_noise(generator: torch.Generator) -> SensorNoise:
     Read noise follows shot noise as measured over real cameras (Brooks et al., "Unprocessing Images
     for Learned Raw Denoising", CVPR 2019, Sec. 3.1); the shot range is wider here, ISO 200 to 25,600.
     """
-    shot = math.exp(uniform(math.log(1e-4), math.log(0.03), generator))
+    shot = math.exp(random_uniform(math.log(1e-4), math.log(0.03), generator))
     spread = float(torch.randn((), generator=generator))
     read = math.exp(2.18 * math.log(shot) + 1.20 + 0.26 * spread)
-    return SensorNoise(shot, read, (uniform(1.5, 2.4, generator), uniform(1.4, 2.0, generator)))
+    return SensorNoise(shot, read, (random_uniform(1.5, 2.4, generator), random_uniform(1.4, 2.0, generator)))
 
 
 def add_sensor_noise(

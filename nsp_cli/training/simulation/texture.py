@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nsp_cli.device import to_device
-from nsp_cli.training.seeded_random import uniform, white_noise
+from nsp_cli.training.seeded_random import random_uniform, white_noise
 
 # How steeply texture fades out at a patch's border, per standard deviation of the field that makes patches.
 _BORDER = 4.0
@@ -42,11 +42,11 @@ class Texture:
 def draw_texture(generator: torch.Generator) -> Texture:
     """Draws one, from plaster that is hardly seen to fur with strands."""
     return Texture(
-        contrast=math.exp(uniform(math.log(0.03), math.log(0.4), generator)),
-        along=uniform(0.5, 3.0, generator),
-        across=uniform(0.4, 1.3, generator),
-        angle=uniform(0, math.pi, generator),
-        patch=uniform(8, 40, generator),
+        contrast=math.exp(random_uniform(math.log(0.03), math.log(0.4), generator)),
+        along=random_uniform(0.5, 3.0, generator),
+        across=random_uniform(0.4, 1.3, generator),
+        angle=random_uniform(0, math.pi, generator),
+        patch=random_uniform(8, 40, generator),
     )
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from skimage.metrics import structural_similarity
 
-from nsp_cli.training.run.structure import dissimilarity
-from nsp_cli.training.run.task import Batch
+from nsp_cli.training.run.structural_loss import structural_dissimilarity
+from nsp_cli.training.run.task import TrainingBatch
 from tests.scenes import scene
 
 
@@ -27,23 +27,23 @@ def test_it_is_what_similarity_lacks(clean):
         for a, b in zip(seen.numpy(), clean.numpy(), strict=True)
     ]
     # It looks at every ninth of the windows.
-    assert dissimilarity(seen, clean).tolist() == pytest.approx(expected, rel=0.05)
+    assert structural_dissimilarity(seen, clean).tolist() == pytest.approx(expected, rel=0.05)
 
 
 def test_equal_pictures_do_not_differ(clean):
-    torch.testing.assert_close(dissimilarity(clean, clean), torch.zeros(2), rtol=0, atol=1e-6)
+    torch.testing.assert_close(structural_dissimilarity(clean, clean), torch.zeros(2), rtol=0, atol=1e-6)
 
 
 def test_faint_texture_lost_differs_more_than_a_shift_as_large():
     texture = 0.5 + 0.02 * torch.randn((1, 3, 64, 64), generator=torch.Generator().manual_seed(0))
     lost, shifted = torch.full_like(texture, 0.5), texture + 0.02
-    assert dissimilarity(lost, texture) > 10 * dissimilarity(shifted, texture)
+    assert structural_dissimilarity(lost, texture) > 10 * structural_dissimilarity(shifted, texture)
 
 
 def test_a_loss_counts_it_as_much_as_it_says_however_it_is_split(clean):
     seen = noisy(clean, 0.04)
-    batch = Batch((seen,), clean, torch.tensor([1.0, 3.0]), structure=0.5)
-    errors = (seen - clean).abs().mean((1, 2, 3)) + 0.5 * dissimilarity(seen, clean)
+    batch = TrainingBatch((seen,), clean, torch.tensor([1.0, 3.0]), structure=0.5)
+    errors = (seen - clean).abs().mean((1, 2, 3)) + 0.5 * structural_dissimilarity(seen, clean)
     expected = (errors * torch.tensor([1.0, 3.0])).mean()
     torch.testing.assert_close(batch.loss(seen), expected)
     parts = [part.loss(part.inputs[0]) for part in batch.split(1)]
@@ -52,7 +52,7 @@ def test_a_loss_counts_it_as_much_as_it_says_however_it_is_split(clean):
 
 def test_it_can_be_descended(clean):
     seen = noisy(clean, 0.04).requires_grad_()
-    before = dissimilarity(seen, clean).sum()
+    before = structural_dissimilarity(seen, clean).sum()
     before.backward()
-    after = dissimilarity(seen.detach() - 0.01 * seen.grad / seen.grad.abs().mean(), clean).sum()
+    after = structural_dissimilarity(seen.detach() - 0.01 * seen.grad / seen.grad.abs().mean(), clean).sum()
     assert after < before

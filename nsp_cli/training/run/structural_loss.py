@@ -11,7 +11,7 @@ from nsp_cli.evaluation.metrics import similarity
 _SIDE, _STRIDE = 7, 3
 
 
-def dissimilarity(pictures: Tensor, others: Tensor) -> Tensor:
+def structural_dissimilarity(pictures: Tensor, others: Tensor) -> Tensor:
     """Returns 1 − SSIM (Wang et al. 2004, here in boxes), (B,), of (B, C, H, W) pictures in [0, 1]."""
 
     def local_mean(values: Tensor) -> Tensor:

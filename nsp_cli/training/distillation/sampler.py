@@ -15,19 +15,19 @@ from nsp_cli.ops.pixels import Pixels, to_unit_range
 from nsp_cli.ops.resampling import KERNELS
 from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto
 from nsp_cli.training.data.sampler import photo_weight
-from nsp_cli.training.distillation.teacher_data import Picture, Study
+from nsp_cli.training.distillation.teacher_data import TeacherDataset, TeacherPicture
 from nsp_cli.training.run.recipe import StudentRecipe
-from nsp_cli.training.seeded_random import Deck, below, generator_for, happens
-from nsp_cli.training.simulation.augmentation import Exposure, draw_exposure
+from nsp_cli.training.seeded_random import WeightedChoice, generator_for, random_below, random_event
+from nsp_cli.training.simulation.augmentation import Augmentation, draw_augmentation
 from nsp_cli.training.simulation.camera import Camera, draw_camera
 
 # How wrong a measurement may be, as powers of e: all bands alike, each for itself, and coarse luma,
 # where a gentle gradient is taken for noise.
-_ALL_WRONG, _EACH_WRONG, _COARSE_WRONG = 0.3, 0.2, 0.6
+_COMMON_ERROR, _BAND_ERROR, _COARSE_ERROR = 0.3, 0.2, 0.6
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class SamplePlan:
     """What becomes of a picture in a lesson.
 
     Attributes:
@@ -40,13 +40,13 @@ class Plan:
 
     number: int
     noise: Camera | NoiseProfile | None
-    exposure: Exposure
+    augmentation: Augmentation
     kernel: str
-    wrong: Tensor
+    conditioning_error: Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class DrawnSamples:
     """A step's lessons of one process, as drawn and not yet made.
 
     Attributes:
@@ -57,16 +57,16 @@ class Drawn:
 
     clean: Tensor
     own: tuple[Tensor, ...]
-    plans: tuple[Plan, ...]
+    plans: tuple[SamplePlan, ...]
 
-    def pin_memory(self) -> Drawn:
+    def pin_memory(self) -> DrawnSamples:
         return replace(self, clean=pinned(self.clean))
 
 
-class LessonSampler:
+class StudentSampler:
     """Draws lessons; the same seed and step always give the same."""
 
-    def __init__(self, study: Study, recipe: StudentRecipe, scale: int, *, rank: int = 0) -> None:
+    def __init__(self, dataset: TeacherDataset, recipe: StudentRecipe, scale: int, *, rank: int = 0) -> None:
         """Sorts the pictures.
 
         Args:
@@ -79,41 +79,41 @@ class LessonSampler:
             TrainingError: No picture is as large as a target.
         """
         self._recipe, self._side, self._rank = recipe, recipe.crop * scale, rank
-        self._noises = study.noises
-        self._deck = _deck(study, recipe, self._side)
+        self._noises = dataset.noises
+        self._choice = _choice(dataset, recipe, self._side)
 
-    def draw(self, seed: int, step: int) -> Drawn:
+    def draw(self, seed: int, step: int) -> DrawnSamples:
         """Returns this process's lessons of a step."""
         first = self._rank * self._recipe.batch
         clean, own, plans = [], [], []
         for number in range(first, first + self._recipe.batch):
             generator = generator_for(seed, step, number)
-            picture, photo = _crop(self._deck.draw(generator), self._side, generator)
+            picture, photo = _crop(self._choice.draw(generator), self._side, generator)
             clean.append(picture)
             own += [] if photo is None else [photo]
             plans.append(self._plan(number, generator, has_own=photo is not None))
-        return Drawn(_in_unit_range(np.stack(clean)), tuple(map(_in_unit_range, own)), tuple(plans))
+        return DrawnSamples(_in_unit_range(np.stack(clean)), tuple(map(_in_unit_range, own)), tuple(plans))
 
-    def _plan(self, number: int, generator: torch.Generator, *, has_own: bool) -> Plan:
-        return Plan(
+    def _plan(self, number: int, generator: torch.Generator, *, has_own: bool) -> SamplePlan:
+        return SamplePlan(
             number,
             None if has_own else self._draw_noise(generator),
-            Exposure() if has_own else draw_exposure(generator),
-            list(KERNELS)[below(len(KERNELS), generator)],
-            _draw_wrongness(generator),
+            Augmentation() if has_own else draw_augmentation(generator),
+            list(KERNELS)[random_below(len(KERNELS), generator)],
+            _draw_conditioning_error(generator),
         )
 
     def _draw_noise(self, generator: torch.Generator) -> Camera | NoiseProfile:
-        if self._noises and happens(self._recipe.measured, generator):
-            return self._noises[below(len(self._noises), generator)]
+        if self._noises and random_event(self._recipe.measured, generator):
+            return self._noises[random_below(len(self._noises), generator)]
         return draw_camera(generator)
 
 
-def _crop(picture: Picture, side: int, generator: torch.Generator) -> tuple[Pixels, Pixels | None]:
+def _crop(picture: TeacherPicture, side: int, generator: torch.Generator) -> tuple[Pixels, Pixels | None]:
     """Cuts the same place, (3, side, side), out of a picture and, if its lesson is real, the photo."""
     photo = picture.clean
-    top, left = (below(size - side + 1, generator) for size in (photo.height, photo.width))
-    turns, is_mirrored = below(4, generator), happens(0.5, generator)
+    top, left = (random_below(size - side + 1, generator) for size in (photo.height, photo.width))
+    turns, is_mirrored = random_below(4, generator), random_event(0.5, generator)
 
     def cut(source: TrainingPhoto) -> Pixels:
         pixels = np.rot90(source.read(top, left, side, side), turns)
@@ -128,22 +128,22 @@ def _in_unit_range(pixels: Pixels) -> Tensor:
     return to_unit_range(torch.from_numpy(np.ascontiguousarray(pixels)))
 
 
-def _draw_wrongness(generator: torch.Generator) -> Tensor:
-    wrong = _ALL_WRONG * torch.randn(1, generator=generator) + _EACH_WRONG * torch.randn(
+def _draw_conditioning_error(generator: torch.Generator) -> Tensor:
+    conditioning_error = _COMMON_ERROR * torch.randn(1, generator=generator) + _BAND_ERROR * torch.randn(
         6, generator=generator
     )
-    wrong[0] += _COARSE_WRONG * torch.randn((), generator=generator).abs()
-    return wrong
+    conditioning_error[0] += _COARSE_ERROR * torch.randn((), generator=generator).abs()
+    return conditioning_error
 
 
-def _deck(study: Study, recipe: StudentRecipe, side: int) -> Deck[Picture]:
+def _choice(dataset: TeacherDataset, recipe: StudentRecipe, side: int) -> WeightedChoice[TeacherPicture]:
     """Puts the pictures of each kind that are large enough together, each kind with its share."""
     shares = (
-        (study.real, recipe.real, recipe.noise_emphasis),
-        (study.taught, recipe.taught, 0.0),
-        (study.reduced, 1 - recipe.real - recipe.taught, 0.0),
+        (dataset.real, recipe.real, recipe.noise_emphasis),
+        (dataset.denoised, recipe.denoised, 0.0),
+        (dataset.downscaled, 1 - recipe.real - recipe.denoised, 0.0),
     )
-    pictures: list[Picture] = []
+    pictures: list[TeacherPicture] = []
     weights: list[float] = []
     for kind, share, emphasis in shares:
         usable = [picture for picture in kind if picture.clean.side >= side]
@@ -152,7 +152,7 @@ def _deck(study: Study, recipe: StudentRecipe, side: int) -> Deck[Picture]:
         weights += [share * chance / sum(chances) for chance in chances]
     if not pictures:
         raise _too_small(side)
-    return Deck(pictures, weights)
+    return WeightedChoice(pictures, weights)
 
 
 def check_sizes(pool: PhotoPool, recipe: StudentRecipe, scale: int) -> None:

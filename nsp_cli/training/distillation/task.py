@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from nsp_cli.training.distillation.sample_making import make_lessons
-from nsp_cli.training.distillation.samples import Drawn, LessonSampler
-from nsp_cli.training.distillation.teacher_data import Study
-from nsp_cli.training.run.distributed import World
+from nsp_cli.training.distillation.sample_making import make_samples
+from nsp_cli.training.distillation.sampler import DrawnSamples, StudentSampler
+from nsp_cli.training.distillation.teacher_data import TeacherDataset
+from nsp_cli.training.run.distributed import ProcessGroup
 from nsp_cli.training.run.recipe import StudentRecipe
-from nsp_cli.training.run.task import Batch
+from nsp_cli.training.run.task import TrainingBatch
 
 
 class StudentTask:
@@ -18,7 +18,12 @@ class StudentTask:
     pd_factor = None
 
     def __init__(
-        self, study: Study, recipe: StudentRecipe, scale: int, teacher: str, world: World | None = None
+        self,
+        dataset: TeacherDataset,
+        recipe: StudentRecipe,
+        scale: int,
+        teacher: str,
+        processes: ProcessGroup | None = None,
     ) -> None:
         """Sorts the pictures.
 
@@ -32,8 +37,8 @@ class StudentTask:
         Raises:
             TrainingError: No picture is large enough.
         """
-        self.recipe, self._scale, self._study, self._teacher = recipe, scale, study, teacher
-        self._sampler = LessonSampler(study, recipe, scale, rank=(world or World()).rank)
+        self.recipe, self._scale, self._study, self._teacher = recipe, scale, dataset, teacher
+        self._sampler = StudentSampler(dataset, recipe, scale, rank=(processes or ProcessGroup()).rank)
 
     @property
     def checksum(self) -> int:
@@ -47,12 +52,12 @@ class StudentTask:
     def describe(self) -> str:
         return f"taught by {self._teacher}"
 
-    def draw(self, seed: int, step: int) -> Drawn:
+    def draw(self, seed: int, step: int) -> DrawnSamples:
         return self._sampler.draw(seed, step)
 
-    def make_batch(self, drawn: Drawn, *, seed: int, step: int, device: torch.device) -> Batch:
-        made = make_lessons(
+    def make_batch(self, drawn: DrawnSamples, *, seed: int, step: int, device: torch.device) -> TrainingBatch:
+        made = make_samples(
             drawn, scale=self._scale, balance=self.recipe.balance, seed=seed, step=step, device=device
         )
         noisy = made.noisy.contiguous(memory_format=torch.channels_last)
-        return Batch((noisy, made.noise), made.clean, made.weights, self.recipe.structure)
+        return TrainingBatch((noisy, made.conditioning), made.clean, made.weights, self.recipe.structure)

@@ -13,7 +13,7 @@ from nsp_cli.weights.file import load_network
 
 
 @dataclass(frozen=True, eq=False)
-class Start:
+class StartingPoint:
     """A network and its first weights.
 
     Attributes:
@@ -29,17 +29,17 @@ class Start:
     origin: str
 
 
-def start_from(path: Path, name: str) -> Start:
+def start_from_file(path: Path, name: str) -> StartingPoint:
     """Starts at a weights file.
 
     Raises:
         WeightsError: As for `load_network`.
     """
     network, info = load_network(path)
-    return Start(info.network, info.config, network.state_dict(), name)
+    return StartingPoint(info.network, info.config, network.state_dict(), name)
 
 
-def start_enlarging(start: Start) -> Start:
+def start_enlarging(start: StartingPoint) -> StartingPoint:
     """Starts at a network that enlarges twofold, made from one that does not enlarge.
 
     Raises:
@@ -49,13 +49,13 @@ def start_enlarging(start: Start) -> Start:
     if enlarge is None:
         raise TrainingError(
             f"The network {start.network_name} cannot be turned into one that enlarges.",
-            "Start from weights that enlarge, or use --from nothing.",
+            "StartingPoint from weights that enlarge, or use --from nothing.",
         )
     config, weights = enlarge(start.config, start.weights or {})
-    return Start(start.network_name, config, weights, f"{start.origin}, enlarging")
+    return StartingPoint(start.network_name, config, weights, f"{start.origin}, enlarging")
 
 
-def start_anew(network: str, *, t: int | None = None) -> Start:
+def start_from_random(network: str, *, t: int | None = None) -> StartingPoint:
     """Starts one of the networks of `PRESETS` at random weights.
 
     Args:
@@ -65,4 +65,4 @@ def start_anew(network: str, *, t: int | None = None) -> Start:
     name, config = PRESETS[network]
     if t is not None:
         config = config.with_scale(t)
-    return Start(name, config, None, f"random weights ({network})")
+    return StartingPoint(name, config, None, f"random weights ({network})")

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,24 +13,26 @@ from nsp_cli.networks import NetworkSpec
 from nsp_cli.ops.pixels import to_unit_range
 from nsp_cli.training.data.pairs import make_pairs
 from nsp_cli.training.data.pool import PhotoPool
-from nsp_cli.training.data.sampler import Crop, CropSampler
-from nsp_cli.training.run.distributed import World
-from nsp_cli.training.run.recipe import Recipe
-from nsp_cli.training.run.task import Batch
+from nsp_cli.training.data.sampler import CropSampler, PhotoCrop
+from nsp_cli.training.run.distributed import ProcessGroup
+from nsp_cli.training.run.recipe import BlindSpotRecipe
+from nsp_cli.training.run.task import TrainingBatch
 from nsp_cli.training.seeded_random import generator_for
 from nsp_cli.training.simulation.sensor import SensorNoise, add_sensor_noise
-
-Drawn = TypeVar("Drawn")
 
 # Keeps the randomness of pairs apart from that of the crop they are made of.
 _PAIRS = 1
 
 
-class PairTask:
+class BlindSpotTask:
     """To predict the next finer scale of noisy photos without seeing the predicted pixel (paper Sec. 3.3)."""
 
     def __init__(
-        self, pool: PhotoPool, recipe: Recipe, spec: NetworkSpec, world: World | None = None
+        self,
+        pool: PhotoPool,
+        recipe: BlindSpotRecipe,
+        spec: NetworkSpec,
+        processes: ProcessGroup | None = None,
     ) -> None:
         """Sorts the photos.
 
@@ -56,7 +53,7 @@ class PairTask:
             multiple=recipe.pd_factor * spec.input_multiple,
             simulated=recipe.simulated,
             noise_emphasis=recipe.noise_emphasis,
-            rank=(world or World()).rank,
+            rank=(processes or ProcessGroup()).rank,
         )
 
     @property
@@ -76,16 +73,18 @@ class PairTask:
         recipe = self.recipe
         return f"s = {recipe.pd_factor}, t = {self._scale}, n = {recipe.targets}, {recipe.strategy} targets"
 
-    def draw(self, seed: int, step: int) -> CropStack:
-        return stack(self._sampler.draw(seed, step))
+    def draw(self, seed: int, step: int) -> DrawnCrops:
+        return stack_crops(self._sampler.draw(seed, step))
 
-    def make_batch(self, drawn: CropStack, *, seed: int, step: int, device: torch.device) -> Batch:
-        inputs, targets = make_batch(drawn, self.recipe, self._scale, seed=seed, step=step, device=device)
-        return Batch((inputs,), targets)
+    def make_batch(self, drawn: DrawnCrops, *, seed: int, step: int, device: torch.device) -> TrainingBatch:
+        inputs, targets = make_pair_batch(
+            drawn, self.recipe, self._scale, seed=seed, step=step, device=device
+        )
+        return TrainingBatch((inputs,), targets)
 
 
 @dataclass(frozen=True, eq=False)
-class CropStack:
+class DrawnCrops:
     """A step's crops of one process.
 
     Attributes:
@@ -98,21 +97,21 @@ class CropStack:
     noises: tuple[SensorNoise | None, ...]
     numbers: tuple[int, ...]
 
-    def pin_memory(self) -> CropStack:
+    def pin_memory(self) -> DrawnCrops:
         return replace(self, pixels=pinned(self.pixels))
 
 
-def stack(crops: Sequence[Crop]) -> CropStack:
+def stack_crops(crops: Sequence[PhotoCrop]) -> DrawnCrops:
     """Puts a step's crops together, which takes long enough for a GPU to notice: do it ahead."""
     pixels = [crop.pixels for crop in crops]
     if len({one.dtype for one in pixels}) > 1:
         pixels = list(map(to_unit_range, pixels))
     noises, numbers = tuple(crop.noise for crop in crops), tuple(crop.number for crop in crops)
-    return CropStack(torch.stack(pixels), noises, numbers)
+    return DrawnCrops(torch.stack(pixels), noises, numbers)
 
 
-def make_batch(
-    drawn: CropStack, recipe: Recipe, scale: int, *, seed: int, step: int, device: torch.device
+def make_pair_batch(
+    drawn: DrawnCrops, recipe: BlindSpotRecipe, scale: int, *, seed: int, step: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Makes the pairs of a step.
 
@@ -140,50 +139,3 @@ def make_batch(
         generators=generators,
     )
     return inputs.contiguous(memory_format=torch.channels_last), targets
-
-
-class Prefetcher(Generic[Drawn]):
-    """Draws the next steps' crops in the background while the device works on this one's.
-
-    Attributes:
-        waited: Seconds that the device's work had to wait for a draw.
-    """
-
-    def __init__(self, draw: Callable[[int], Drawn], first: int, *, ahead: int = 4, threads: int = 2) -> None:
-        """Starts drawing the steps from `first` on.
-
-        Args:
-            draw: Maps a step's number to what is drawn; called from other threads.
-            first: The first step.
-            ahead: Steps drawn and not yet taken.
-            threads: Draws at a time.
-        """
-        self._draw, self._next = draw, first
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="draw")
-        self._drawn: deque[Future[Drawn]] = deque()
-        self.waited = 0.0
-        for _ in range(ahead):
-            self._submit()
-
-    def _submit(self) -> None:
-        self._drawn.append(self._threads.submit(self._draw, self._next))
-        self._next += 1
-
-    def take(self) -> Drawn:
-        """Returns the next step's draw; errors of the draw are raised here."""
-        begin = time.monotonic()
-        drawn = self._drawn.popleft().result()
-        self.waited += time.monotonic() - begin
-        self._submit()
-        return drawn
-
-    def __enter__(self) -> Prefetcher[Drawn]:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._threads.shutdown(cancel_futures=True)
