@@ -12,9 +12,10 @@ import torch
 from torch.nn import functional
 
 from nsp_cli import __version__
+from nsp_cli.files import write_text
 from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
 from nsp_cli.photo import Pixels, camera_facts, srgb_pixels
-from nsp_cli.report.pages import render, write_text
+from nsp_cli.report.pages import render
 from nsp_cli.report.pictures import REGION_SIDE, Packed, pack_within
 from nsp_cli.report.plot import noise_curve_svg
 from nsp_cli.report.regions import choose_regions

@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 import jinja2
 
-from nsp_cli.errors import OutputError, counted
+from nsp_cli.errors import counted
 
 
 def render(template: str, **content: object) -> str:
     """Fills a template; what it is given is escaped where the result is HTML."""
     return _templates().get_template(template).render(**content)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all; one that is there is replaced.
-
-    Raises:
-        OutputError: It cannot be written.
-    """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror})", "Check the folder and free space."
-        ) from error
 
 
 @cache

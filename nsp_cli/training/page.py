@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nsp_cli.files import write_text
 from nsp_cli.photo import Pixels
-from nsp_cli.report.pages import render, write_text
+from nsp_cli.report.pages import render
 from nsp_cli.report.pictures import pack_whole
 from nsp_cli.report.plot import loss_curve_svg
 from nsp_cli.training.data.groups import Group

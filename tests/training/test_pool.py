@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nsp_cli.errors import InputError, TrainingError
+from nsp_cli.errors import InputError, OutputError, TrainingError
 from nsp_cli.training.data import pool as pool_module
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import find_photos, load_pool, noise_level
@@ -135,7 +135,7 @@ def test_runs_with_different_outputs_do_not_share_a_folder(tmp_path):
 
 def test_a_cache_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(TrainingError, match="cannot be kept there") as error:
+    with pytest.raises(OutputError, match="cannot be written") as error:
         PhotoCache(tmp_path / "run", root=tmp_path / "file")
     assert "NSP_CACHE_DIR" in error.value.hint
 

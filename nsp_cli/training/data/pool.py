@@ -16,6 +16,7 @@ import torch
 from torch.nn import functional
 
 from nsp_cli.errors import InputError, TrainingError, counted
+from nsp_cli.files import write_text
 from nsp_cli.photo import PHOTO_SUFFIXES, CameraFacts, camera_facts, read_photo
 from nsp_cli.training.data.photo_cache import PhotoCache, Pixels, read_window
 
@@ -129,19 +130,22 @@ def load_pool(
 
     Raises:
         InputError: A folder does not exist.
-        TrainingError: No photo could be used, or the disk is full.
+        TrainingError: No photo could be used.
+        OutputError: The disk is full.
     """
     paths = _find_each_once(folders)
     files = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     key = zlib.crc32(repr((files, crop, seed)).encode())
-    pool = _read_index(cache, key) or _decode(paths, cache, crop, seed, on_progress)
+    known = _read_index(cache, key)
+    pool = known or _decode(paths, cache, crop, seed, on_progress)
     if not pool.photos:
         where = ", ".join(str(folder) for folder in folders)
         reason = pool.skipped[0][1] if pool.skipped else f"found no photo of a known type below {where}"
         raise TrainingError(
             f"nothing to train on: {reason}", "A few noisy JPEG, PNG, TIFF or RAW files will do."
         )
-    _write_index(cache, key, pool)
+    if not known:  # else several processes of a machine would write it at once
+        _write_index(cache, key, pool)
     return pool
 
 
@@ -213,11 +217,8 @@ def noise_level(pixels: Pixels) -> float:
 
 
 def _write_index(cache: PhotoCache, key: int, pool: PhotoPool) -> None:
-    path = cache.folder / "index.json"
-    partial = path.with_suffix(".partial")
     content = {"key": key, "pool": asdict(pool)}
-    partial.write_text(json.dumps(content, default=os.fspath), encoding="utf-8")
-    partial.replace(path)
+    write_text(cache.folder / "index.json", json.dumps(content, default=os.fspath))
 
 
 def _read_index(cache: PhotoCache, key: int) -> PhotoPool | None:
