@@ -33,7 +33,6 @@ from nsp_cli.photo.metadata.patching import (
     set_orientation,
     set_size,
 )
-from nsp_cli.photo.palette import read_in_colours
 from nsp_cli.photo.photo import FORMAT_SUFFIXES, Photo, Pixels, to_bit_depth
 from nsp_cli.photo.provenance import Provenance, read_provenance, with_provenance
 from nsp_cli.photo.sheet import labelled_sheet
@@ -61,7 +60,6 @@ __all__ = [
     "labelled_sheet",
     "photo_size",
     "png_bytes",
-    "read_in_colours",
     "read_photo",
     "read_provenance",
     "result_suffix",

@@ -13,7 +13,7 @@ from PIL import Image
 from nsp_cli.errors import InputError, OutputError, TrainingError
 from nsp_cli.training.data import pool as pool_module
 from nsp_cli.training.data.photo_cache import PhotoCache
-from nsp_cli.training.data.pool import find_photos, load_pool, noise_level
+from nsp_cli.training.data.pool import load_pool, noise_level
 from tests.training_photos import noisy_pixels
 
 
@@ -38,8 +38,21 @@ def cache(tmp_path: Path) -> PhotoCache:
     return PhotoCache(tmp_path / "run.safetensors", root=tmp_path / "cache")
 
 
-def test_photos_are_found_recursively_without_hidden_ones(folder):
-    assert [path.name for path in find_photos(folder)] == ["a.png", "b.JPG", "broken.jpg", "narrow.png"]
+def test_photos_are_found_recursively_without_hidden_ones(folder, cache):
+    pool = load_pool([folder], cache, crop=120, seed=0)
+    names = [*(photo.source.name for photo in pool.photos), *(path.name for path, _ in pool.skipped)]
+    assert names == ["a.png", "b.JPG", "broken.jpg", "narrow.png"]
+
+
+def test_photos_come_in_the_order_of_their_paths(tmp_path, cache):
+    for name in ("b/2.png", "c.png", "a/1.png", "b/1/3.png"):
+        (tmp_path / "shots" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noisy_pixels(130, 150)).save(tmp_path / "shots" / name)
+    (tmp_path / "shots" / "gone.png").symlink_to("absent.png")
+    pool = load_pool([tmp_path / "shots"], cache, crop=120, seed=0)
+    found = [photo.source.relative_to(tmp_path / "shots").as_posix() for photo in pool.photos]
+    assert found == ["a/1.png", "b/1/3.png", "b/2.png", "c.png"]
+    assert pool.found == 4
 
 
 def test_a_photo_below_two_folders_counts_once(folder, cache):

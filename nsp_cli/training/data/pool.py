@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from nsp_cli.batch import walk_photos
 from nsp_cli.errors import InputError, TrainingError, counted
 from nsp_cli.files import write_text
-from nsp_cli.photo import PHOTO_SUFFIXES, CameraFacts, camera_facts, read_photo
+from nsp_cli.photo import CameraFacts, camera_facts, read_photo
 from nsp_cli.training.data.photo_cache import PhotoCache, Pixels, read_window
 
 # A crop smaller than this is mostly border to a network that sees 60 pixels around.
@@ -90,23 +91,6 @@ class PhotoPool:
         return zlib.crc32(repr(places).encode())
 
 
-def find_photos(folder: Path) -> list[Path]:
-    """Lists the photos below a folder in a fixed order; hidden files and folders are left out.
-
-    Raises:
-        InputError: The folder does not exist or is no folder.
-    """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: not a folder", "Give the folder that holds your noisy photos.")
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in PHOTO_SUFFIXES
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-
-
 def load_pool(
     folders: Sequence[Path],
     cache: PhotoCache,
@@ -153,8 +137,12 @@ def _find_each_once(folders: Sequence[Path]) -> list[Path]:
     """Lists the photos below all folders; one lies below two where they overlap or links lead to it."""
     found: dict[Path, Path] = {}
     for folder in folders:
-        for path in find_photos(folder):
-            found.setdefault(path.resolve(), path)
+        if not folder.is_dir():
+            raise InputError(f"{folder} is not a folder.", "Give the folder that holds your noisy photos.")
+        # Sorted as paths: a photo's place decides which part of it is read.
+        for path in sorted(photo.path for photo in walk_photos(folder, recursive=True)):
+            if path.is_file():
+                found.setdefault(path.resolve(), path)
     return list(found.values())
 
 
