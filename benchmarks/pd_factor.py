@@ -20,6 +20,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from nsp_cli.batch import walk_photos
 from nsp_cli.errors import InputError
 from nsp_cli.evaluation.metrics import psnr
 from nsp_cli.networks.dbsn import DbsnConfig
@@ -28,7 +29,7 @@ from nsp_cli.photo import Photo, Pixels, read_photo, write_photo
 from nsp_cli.restoration.inference import Execution, Restorer
 from nsp_cli.training.blind_spot import BlindSpotTask
 from nsp_cli.training.data.photo_cache import PhotoCache
-from nsp_cli.training.data.pool import PhotoPool, find_photos, load_pool
+from nsp_cli.training.data.pool import PhotoPool, load_pool
 from nsp_cli.training.run.loop import run
 from nsp_cli.training.run.recipe import BlindSpotRecipe, Budget
 from nsp_cli.training.run.trainer import Trainer
@@ -38,7 +39,7 @@ FACTORS, WIDTHS, LEVEL = (3, 4, 5), (0.0, 0.6, 1.2), 12
 
 def halved(folder: Path) -> Iterator[Pixels]:
     """Yields 8-bit photos averaged over 2×2 pixels, large enough for a crop of every s."""
-    for path in find_photos(folder):
+    for path in sorted(found.path for found in walk_photos(folder, recursive=True)):
         try:
             pixels = read_photo(path).pixels
         except InputError:

@@ -1,13 +1,180 @@
-"""Checksums of files."""
+"""Results on disk: files written whole or not at all, claims on them between processes, checksums."""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from nsp_cli.errors import OutputError, reason_of
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+_PREFIX = ".nsp-"
+_HINT = "Check free space and permissions, or choose another folder."
+
+
+def check_target(path: Path, *, source: Path | None, overwrite: bool) -> None:
+    """Refuses a place where a result must not go. Call it before hours of work, not only after them.
+
+    Raises:
+        OutputError: The folder is missing, the path is a folder, is the input itself (also through a
+            link), exists and `overwrite` is False, or has a name that the file system does not accept.
+    """
+    try:
+        if not path.parent.is_dir():
+            raise OutputError(f"The folder {path.parent} does not exist.", "Create it first.")
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder; a file name is needed.", "Add a file name.")
+        if source is not None and path.exists() and source.exists() and path.samefile(source):
+            raise OutputError(f"{path} is the input itself, which is never written.", "Choose another name.")
+        if not overwrite and os.path.lexists(path):
+            raise _exists(path)
+    except OSError as error:
+        raise cannot_write(path, error, "Choose a shorter name or another folder with -o.") from error
+
+
+@contextmanager
+def replacing(path: Path, *, overwrite: bool = True, hint: str = _HINT) -> Iterator[BinaryIO]:
+    """Opens a temporary file beside `path` and moves it there when the block ends without an error.
+
+    After any error, Ctrl-C included, the temporary file is gone and `path` is as it was. If the process
+    is killed, the temporary file stays; see `remove_leftovers`. The file can also be read, so that an
+    encoder may go back. Its name cannot be guessed, so nobody can put a link in its place.
+
+    Args:
+        path: The result; its folder exists.
+        overwrite: Whether an existing file may be replaced.
+        hint: What the user can do when the file cannot be written.
+
+    Raises:
+        OutputError: The disk is full, permission is missing, or `path` exists and `overwrite` is False.
+    """
+    # Not tempfile: its files are readable by the owner alone, and the result would stay so.
+    temporary = path.with_name(f"{hidden_name(path)}-{secrets.token_hex(4)}{path.suffix[:10]}")
+    try:
+        try:
+            with temporary.open("x+b") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            _move(temporary, path, overwrite)
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
+    except OSError as error:
+        raise cannot_write(path, error, hint) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text as UTF-8, whole or not at all, with the line ends it has. An existing file is replaced.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+def cannot_write(path: Path, error: OSError, hint: str = _HINT) -> OutputError:
+    """Returns the error for a file or folder that cannot be written."""
+    return OutputError(f"{path} cannot be written: {reason_of(error)}.", hint)
+
+
+def hidden_name(path: Path) -> str:
+    """Returns the start of all names that nsp uses beside a result: hidden, short, different per result."""
+    return f"{_PREFIX}{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}"
+
+
+def remove_leftovers(path: Path) -> None:
+    """Removes temporary files that a killed process left of a result. No other process may be writing it."""
+    _remove(path.parent, f"{hidden_name(path)}-*")
+
+
+def remove_all_leftovers(folder: Path) -> None:
+    """Removes temporary files of all results in a folder. No other process may be writing there."""
+    _remove(folder, f"{_PREFIX}*-*")
+
+
+def _remove(folder: Path, pattern: str) -> None:
+    for left in folder.glob(pattern):
+        with suppress(OSError):
+            left.unlink()
+
+
+def _move(temporary: Path, path: Path, overwrite: bool) -> None:
+    if overwrite:
+        temporary.replace(path)
+        return
+    try:
+        os.link(temporary, path)  # fails if `path` exists: check and move in one step
+    except FileExistsError as error:
+        raise _exists(path) from error
+    except OSError as error:  # no hard links on this file system, such as exFAT
+        if os.path.lexists(path):
+            raise _exists(path) from error
+        temporary.rename(path)
+
+
+def _exists(path: Path) -> OutputError:
+    return OutputError(
+        f"{path} exists already and was left alone.", "Allow it with --overwrite, or choose another name."
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Claim:
+    """The right to make one result. The system takes it back when the process ends, however it ends."""
+
+    _lock: FileLock | None = None
+
+    def release(self) -> None:
+        """Lets other processes claim the result."""
+        if self._lock is None:
+            return
+        # Removed while it is held, so that another process's lock file is never removed.
+        with suppress(OSError):
+            Path(self._lock.lock_file).unlink()
+        self._lock.release()
+
+
+def claim(target: Path) -> Claim | None:
+    """Claims a result in an existing folder, so that several nsp processes can share a folder's work.
+
+    On file systems without locks every process gets the claim: results are still whole, but some are
+    made twice.
+
+    Returns:
+        The claim, or None where another process has it.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    path = target.with_name(f"{hidden_name(target)}.lock")
+    lock, was_killed = FileLock(path, thread_local=False), path.exists()
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return None
+    except NotImplementedError:
+        return Claim()
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    if was_killed:  # else its lock file would have been removed
+        remove_leftovers(target)
+    return Claim(lock)
 
 
 def file_sha256(path: Path) -> str:
-    """Returns a file's sha256 in lower-case hex, reading it in pieces.
+    """Returns a file's sha256 in lower-case hex. The file is read in pieces.
 
     Raises:
         OSError: The file cannot be read.

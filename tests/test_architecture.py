@@ -63,7 +63,7 @@ OWNERS = {
     "safetensors": {"weights.file"},
     "matplotlib": {"report.plot"},
     "jinja2": {"report"},
-    "filelock": {"batch"},
+    "filelock": {"files"},
     "platformdirs": {"training.data"},
     "scipy": {"evaluation.datasets"},
     "h5py": {"evaluation.datasets"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nsp_cli.batch.discover import Found, Selection, find_photos, read_list
+from nsp_cli.batch.discover import Found, Selection, find_photos, read_list, walk_photos
 from nsp_cli.batch.forecast import Forecast, foresee, seconds_per_megapixel
 from nsp_cli.batch.naming import Job, plan_jobs
 from nsp_cli.batch.order import Order
@@ -29,4 +29,5 @@ __all__ = [
     "plan_jobs",
     "read_list",
     "seconds_per_megapixel",
+    "walk_photos",
 ]

@@ -83,7 +83,7 @@ def find_photos(selection: Selection, *, leave_out: Path | None = None) -> list[
                 found.setdefault(os.path.normcase(photo.path.absolute()), photo)
     photos = _preferred(list(found.values()), selection.prefer)
     if not photos:
-        raise InputError("None of the photos fits.", "Check --include, --exclude and the list.")
+        raise InputError("No photos match these filters.", "Check --include, --exclude and the list.")
     return photos
 
 
@@ -100,17 +100,30 @@ def _expand(named: Path, recursive: bool, leave_out: Path | None) -> Iterator[Fo
         yield Found(named)
 
 
-def _in_folder(folder: Path, recursive: bool, leave_out: Path | None) -> Iterator[Found]:
-    """Yields a folder's photos; links to folders are not followed, hidden files and folders not looked at."""
+def walk_photos(folder: Path, *, recursive: bool, leave_out: Path | None = None) -> Iterator[Found]:
+    """Yields a folder's photos in a stable order, without hidden files and folders.
+
+    Links to folders are not followed.
+
+    Args:
+        folder: An existing folder; others yield nothing.
+        recursive: Whether folders below it count.
+        leave_out: A folder below which nothing is taken, such as the one for results.
+    """
     skipped = None if leave_out is None else leave_out.resolve()
-    is_empty = True
     for parent, folders, files in os.walk(folder):
         here = Path(parent)
         folders[:] = sorted(name for name in folders if _is_walked(here / name, skipped)) if recursive else []
         for name in sorted(files):
             if not name.startswith(".") and Path(name).suffix.lower() in PHOTO_SUFFIXES:
-                is_empty = False
                 yield Found(here / name, here.relative_to(folder), is_named=False)
+
+
+def _in_folder(folder: Path, recursive: bool, leave_out: Path | None) -> Iterator[Found]:
+    is_empty = True
+    for photo in walk_photos(folder, recursive=recursive, leave_out=leave_out):
+        is_empty = False
+        yield photo
     if is_empty:
         raise InputError(
             f"{folder} holds no photo.",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nsp_cli import __version__
-from nsp_cli.batch.claim import Claim
 from nsp_cli.batch.naming import Job
+from nsp_cli.files import Claim
 from nsp_cli.photo import Photo, Provenance, RawOptions
 
 

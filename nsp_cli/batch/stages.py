@@ -6,13 +6,13 @@ import os
 import time
 from pathlib import Path
 
-from nsp_cli.batch.claim import claim
 from nsp_cli.batch.finished import check_unchanged, fingerprint, is_copy, is_finished
 from nsp_cli.batch.naming import Job
 from nsp_cli.batch.order import Order, Ready, Worked
 from nsp_cli.batch.outcome import Outcome, Status
 from nsp_cli.batch.restored import OnProgress, Restore, restore_photo
 from nsp_cli.errors import OutputError
+from nsp_cli.files import claim
 from nsp_cli.photo import (
     EIGHT_BIT_FORMATS,
     Photo,

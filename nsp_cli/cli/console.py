@@ -29,7 +29,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from nsp_cli.cli.terminal import terminal_picture
+from nsp_cli.cli.terminal import find_protocol, picture_sequence
 from nsp_cli.errors import NspError
 
 # How often a log gets a line where a terminal would have a bar.
@@ -121,10 +121,11 @@ def terminal() -> str:
 
 
 def show_picture(png: Path) -> None:
-    """Shows a PNG file between the lines of a terminal that is known to show pictures; elsewhere nothing."""
+    """Shows a PNG file between the lines of a terminal that is known to show pictures."""
+    protocol = find_protocol(os.environ)
     # Not rich's is_terminal: FORCE_COLOR makes that true for a pipe.
-    if not out.quiet and out.file.isatty():
-        out.file.write(terminal_picture(png, os.environ, keyboard=0, screen=1))
+    if protocol and not out.quiet and out.file.isatty():
+        out.file.write(picture_sequence(png.read_bytes(), protocol))
         out.file.flush()
 
 

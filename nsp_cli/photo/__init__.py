@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nsp_cli.errors import InputError, OutputError
+from nsp_cli.files import check_target, replacing
 from nsp_cli.photo.check.verify import Written, verify_written
 from nsp_cli.photo.colour import srgb_pixels
 from nsp_cli.photo.formats import avif, dng, jpeg, png, webp
@@ -32,20 +33,11 @@ from nsp_cli.photo.metadata.patching import (
     set_orientation,
     set_size,
 )
-from nsp_cli.photo.palette import read_in_colours
 from nsp_cli.photo.photo import FORMAT_SUFFIXES, Photo, Pixels, to_bit_depth
 from nsp_cli.photo.provenance import Provenance, read_provenance, with_provenance
 from nsp_cli.photo.sheet import labelled_sheet
 from nsp_cli.photo.size import photo_size
-from nsp_cli.photo.sniffing import (
-    check_readable,
-    check_target,
-    hidden_name,
-    remove_leftovers,
-    replacing,
-    sniff_format,
-    unsupported,
-)
+from nsp_cli.photo.sniffing import check_readable, sniff_format, unsupported
 
 __all__ = [
     "EIGHT_BIT_FORMATS",
@@ -64,15 +56,12 @@ __all__ = [
     "check_writable",
     "copy_photo",
     "format_of",
-    "hidden_name",
     "jpeg_bytes",
     "labelled_sheet",
     "photo_size",
     "png_bytes",
-    "read_in_colours",
     "read_photo",
     "read_provenance",
-    "remove_leftovers",
     "result_suffix",
     "srgb_pixels",
     "to_bit_depth",

@@ -1,17 +1,11 @@
-"""What every photo format shares on disk: checks before reading, and writing that leaves all or nothing."""
+"""Checks of photo files before they are read: what a file is, and whether it may be opened."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import secrets
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
 
-from nsp_cli.errors import InputError, OutputError
+from nsp_cli.errors import InputError, reason_of
 
 _SIGNATURES = {
     b"\xff\xd8\xff": "jpeg",
@@ -51,7 +45,7 @@ def check_readable(path: Path) -> None:
         raise InputError(f"{path} does not exist.", "Check the spelling and the folder.") from error
     except OSError as error:
         raise InputError(
-            f"{path} cannot be opened: {_reason(error)}.", "Check its name and permissions."
+            f"{path} cannot be opened: {reason_of(error)}.", "Check its name and permissions."
         ) from error
     if status.st_size == 0:
         raise InputError(f"{path} is empty (0 bytes).", _DAMAGED_HINT)
@@ -103,7 +97,7 @@ def unsupported(path: Path) -> InputError:
 
 def damaged(path: Path, kind: str, reason: object) -> InputError:
     """Makes the error for a file whose content breaks its own format or ends too early."""
-    return InputError(f"{path} cannot be read as {kind}: {_reason(reason)}.", _DAMAGED_HINT)
+    return InputError(f"{path} cannot be read as {kind}: {reason_of(reason)}.", _DAMAGED_HINT)
 
 
 def check_size(path: Path, height: int, width: int, max_megapixels: float) -> None:
@@ -120,88 +114,3 @@ def check_size(path: Path, height: int, width: int, max_megapixels: float) -> No
             f"{path} has {megapixels:.4g} megapixels ({width} x {height}); the limit is {max_megapixels:g}.",
             f"If memory allows, raise it: --max-megapixels {int(megapixels) + 1}",
         )
-
-
-def check_target(path: Path, *, source: Path | None, overwrite: bool) -> None:
-    """Refuses a place where a result must not go; call it before hours of work, not only after.
-
-    Raises:
-        OutputError: The folder is missing, the path is a folder, is the input itself (also through a
-            link), exists and `overwrite` is False, or has a name that the file system does not take.
-    """
-    try:
-        if not path.parent.is_dir():
-            raise OutputError(f"The folder {path.parent} does not exist.", "Create it first.")
-        if path.is_dir():
-            raise OutputError(f"{path} is a folder; a file name is needed.", "Add a file name.")
-        if source is not None and path.exists() and source.exists() and path.samefile(source):
-            raise OutputError(f"{path} is the input itself, which is never written.", "Choose another name.")
-        if not overwrite and os.path.lexists(path):
-            raise _exists(path)
-    except OSError as error:
-        hint = "Choose a shorter name or another folder with -o."
-        raise OutputError(f"{path} cannot be written: {_reason(error)}.", hint) from error
-
-
-def hidden_name(path: Path) -> str:
-    """Returns how names of what is made beside a result begin: hidden, short, and other for every result."""
-    return f".nsp-{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}"
-
-
-def remove_leftovers(path: Path) -> None:
-    """Removes temporary files that a killed process left of a result; nobody else may be writing it."""
-    for left in path.parent.glob(f"{hidden_name(path)}-*"):
-        with suppress(OSError):
-            left.unlink()
-
-
-@contextmanager
-def replacing(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
-    """Opens a temporary file beside `path` and moves it there when the block ends well.
-
-    Whatever goes wrong, Ctrl-C included, the temporary file is gone afterwards and `path` is as it was.
-    The file is read-write, so that an encoder may go back.
-
-    Raises:
-        OutputError: Disk full, no permission, or `path` appeared meanwhile and `overwrite` is False.
-    """
-    # Not tempfile: its files are readable by the owner alone, and the result would stay so.
-    temporary = path.with_name(f"{hidden_name(path)}-{secrets.token_hex(4)}{path.suffix[:10]}")
-    try:
-        try:
-            with temporary.open("x+b") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            _move(temporary, path, overwrite)
-        finally:
-            with suppress(OSError):
-                temporary.unlink()
-    except OSError as error:
-        hint = "Check free space and permissions, or choose another folder."
-        raise OutputError(f"{path} cannot be written: {_reason(error)}.", hint) from error
-
-
-def _move(temporary: Path, path: Path, overwrite: bool) -> None:
-    if overwrite:
-        temporary.replace(path)
-        return
-    try:
-        os.link(temporary, path)  # fails if `path` exists: check and move in one step
-    except FileExistsError as error:
-        raise _exists(path) from error
-    except OSError as error:  # no hard links on this file system, such as exFAT
-        if os.path.lexists(path):
-            raise _exists(path) from error
-        temporary.rename(path)
-
-
-def _exists(path: Path) -> OutputError:
-    return OutputError(
-        f"{path} exists already and was left alone.", "Allow it with --overwrite, or choose another name."
-    )
-
-
-def _reason(error: object) -> str:
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split()).rstrip(".") or type(error).__name__

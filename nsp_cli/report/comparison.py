@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +11,12 @@ import torch
 from torch.nn import functional
 
 from nsp_cli import __version__
+from nsp_cli.files import write_text
 from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
 from nsp_cli.photo import Pixels, camera_facts, srgb_pixels
-from nsp_cli.report.pages import render, write_text
+from nsp_cli.report.chart import draw_noise_curve
+from nsp_cli.report.pages import render
 from nsp_cli.report.pictures import REGION_SIDE, Packed, pack_within
-from nsp_cli.report.plot import noise_curve_svg
 from nsp_cli.report.regions import choose_regions
 from nsp_cli.report.versions import Version
 from nsp_cli.restoration.pipeline import RestorationPlan, plan_restoration
@@ -154,8 +154,7 @@ def _entry(comparison: Comparison, number: int, room: int) -> _Entry | NotShown:
 
 
 def _curve(versions: Sequence[Version], plans: Sequence[RestorationPlan]) -> str:
-    svg = noise_curve_svg([(v.name, t.noise) for v, t in zip(versions, plans, strict=True)])
-    return base64.b64encode(svg.encode()).decode("ascii")
+    return draw_noise_curve([(v.name, t.noise) for v, t in zip(versions, plans, strict=True)])
 
 
 def _alike(versions: Sequence[Version]) -> tuple[list[Pixels], list[str]]:

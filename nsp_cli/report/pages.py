@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 import jinja2
 
-from nsp_cli.errors import OutputError, counted
+from nsp_cli.errors import counted
 
 
 def render(template: str, **content: object) -> str:
@@ -15,27 +14,11 @@ def render(template: str, **content: object) -> str:
     return _templates().get_template(template).render(**content)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all; one that is there is replaced.
-
-    Raises:
-        OutputError: It cannot be written.
-    """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror})", "Check the folder and free space."
-        ) from error
-
-
 @cache
 def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("nsp_cli.report", "templates"),
-        autoescape=jinja2.select_autoescape(["html.j2"]),
+        autoescape=jinja2.select_autoescape(["html.j2", "svg.j2"]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

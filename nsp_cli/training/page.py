@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nsp_cli.files import write_text
 from nsp_cli.photo import Pixels
-from nsp_cli.report.pages import render, write_text
+from nsp_cli.report.chart import draw_loss_curve
+from nsp_cli.report.pages import render
 from nsp_cli.report.pictures import pack_whole
-from nsp_cli.report.plot import loss_curve_svg
 from nsp_cli.training.data.groups import PhotoGroup
 from nsp_cli.training.judging import Judgement
 
@@ -64,7 +65,7 @@ def write_page(path: Path, report: TrainingReport) -> None:
     Raises:
         OutputError: It cannot be written.
     """
-    curve = loss_curve_svg(report.curve)
+    curve = draw_loss_curve(report.curve)
     pictures = [pack_whole(crop.name, crop.versions) for crop in report.crops]
     write_text(path, render("training.html.j2", report=report, curve=curve, pictures=pictures))
 

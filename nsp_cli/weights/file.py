@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
-from nsp_cli.errors import OutputError, WeightsError
+from nsp_cli.errors import WeightsError
+from nsp_cli.files import replacing
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -105,16 +106,8 @@ def save_weights(
     _check_finite(path, stored, "They diverged in training: use an earlier checkpoint.")
     own = {"nsp_format": FORMAT, "network": network_name, "config": config_to_json(config)}
     content = _with_sorted_metadata(save(stored, {**metadata, **own}))
-    temporary = path.with_name(path.name + ".partial")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error})", "Check the folder and free space."
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(content)
 
 
 def read_header(path: Path) -> Header:

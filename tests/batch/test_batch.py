@@ -14,7 +14,7 @@ from noisy_files import save
 from PIL import Image
 
 from nsp_cli.batch import Job, Order, Outcome, Pipeline, Restored, Status, Worker, arriving_jobs
-from nsp_cli.batch.claim import claim
+from nsp_cli.files import claim
 from nsp_cli.photo import read_provenance
 
 ORDER = Order("net", "0" * 64, "settings")
@@ -250,32 +250,6 @@ class TestPipeline:
 
 
 class TestClaims:
-    def test_one_process_at_a_time_has_a_result(self, tmp_path):
-        first = claim(tmp_path / "a.jpg")
-        assert first is not None
-        assert claim(tmp_path / "a.jpg") is None
-        assert claim(tmp_path / "b.jpg") is not None
-        first.release()
-        assert claim(tmp_path / "a.jpg") is not None
-
-    def test_nothing_is_left_behind(self, tmp_path):
-        held = claim(tmp_path / "a.jpg")
-        assert held is not None
-        held.release()
-        assert list(tmp_path.iterdir()) == []
-
-    def test_what_a_killed_process_left_is_removed(self, tmp_path):
-        from nsp_cli.photo import hidden_name
-
-        name = hidden_name(tmp_path / "a.jpg")
-        (tmp_path / f"{name}.lock").touch()
-        (tmp_path / f"{name}-01234567.jpg").write_bytes(b"half")
-        (tmp_path / "other.jpg").touch()
-        held = claim(tmp_path / "a.jpg")
-        assert held is not None
-        held.release()
-        assert [path.name for path in tmp_path.iterdir()] == ["other.jpg"]
-
     def test_a_claimed_photo_is_skipped(self, tmp_path):
         (job,) = jobs(tmp_path, 1)
         job.target.parent.mkdir()

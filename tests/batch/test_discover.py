@@ -81,7 +81,7 @@ class TestFindPhotos:
             found(tmp_path / named)
 
     def test_nothing_left_is_an_error(self, tmp_path):
-        with pytest.raises(InputError, match="None of the photos"):
+        with pytest.raises(InputError, match="No photos match these filters"):
             found(touch(tmp_path, "a.jpg"), include=("*.png",))
 
 

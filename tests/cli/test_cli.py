@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -321,6 +322,17 @@ class TestInspect:
         assert run_nsp("inspect", SAMPLE, "--plot", tmp_path / "noise.png").code == 0
         assert opened(tmp_path / "noise.png").width > 500
 
+    def test_a_plot_without_matplotlib_is_refused_before_anything_is_measured(
+        self, run_nsp, tmp_path, monkeypatch
+    ):
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+        run = run_nsp("inspect", SAMPLE, "--plot", tmp_path / "noise.png")
+        assert run.code == 1
+        assert run.out == ""
+        assert 'pip install "nsp-cli[plots]"' in run.err
+        assert not (tmp_path / "noise.png").exists()
+        assert run_nsp("inspect", SAMPLE).code == 0
+
     def test_a_broken_photo_does_not_stop_the_others(self, run_nsp, tmp_path):
         (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 no")
         run = run_nsp("inspect", tmp_path / "broken.jpg", SAMPLE)
@@ -337,7 +349,9 @@ class TestInspect:
         before = picture.read_bytes()
         assert run_nsp("inspect", picture, "--plot", picture).code == 1
         assert picture.read_bytes() == before
-        assert run_nsp("inspect", SAMPLE, "--plot", picture.with_name("noise.jpg")).code == 1
+        run = run_nsp("inspect", SAMPLE, "--plot", picture.with_name("noise.jpg"))
+        assert run.code == 1
+        assert "Use a name ending in .png." in run.err
 
 
 @pytest.mark.parametrize(("command", "ending"), [("denoise", "_denoised"), ("upscale", "_x2")])

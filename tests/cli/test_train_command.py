@@ -134,7 +134,7 @@ def test_an_end_that_is_interrupted_can_be_done_again(train, monkeypatch, moment
 def test_what_cannot_start_decodes_no_photo(train, tmp_path, change):
     run, _ = train("--steps", 1, *change)
     assert run.code == 1
-    assert "no checkpoint to resume" in run.err or "absent: not a folder" in run.err
+    assert "no checkpoint to resume" in run.err or "absent is not a folder" in run.err
     assert not (tmp_path / "cache").exists()
 
 

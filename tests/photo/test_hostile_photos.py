@@ -24,7 +24,8 @@ from fuzz.photo_seeds import photo_seeds
 from PIL import Image
 
 from nsp_cli.errors import InputError, OutputError
-from nsp_cli.photo import Photo, camera_facts, read_photo, sniffing, write_photo
+from nsp_cli.files import replacing
+from nsp_cli.photo import Photo, camera_facts, read_photo, write_photo
 from nsp_cli.photo.metadata import ifd
 from nsp_cli.photo.metadata.ifd import Directory, Entry
 
@@ -96,7 +97,7 @@ class TestNames:
     @pytest.mark.parametrize("suffix", [".png", "." + "x" * 200])
     def test_temporary_names_fit_whatever_the_name(self, tmp_path: Path, suffix: str) -> None:
         path = tmp_path / ("😀" * ((255 - len(suffix)) // 4) + suffix)
-        with sniffing.replacing(path, overwrite=False) as file:
+        with replacing(path, overwrite=False) as file:
             (temporary,) = tmp_path.iterdir()
             file.write(b"x")
         assert len(temporary.name.encode()) <= 255

@@ -17,7 +17,8 @@ from PIL import Image
 
 from nsp_cli import photo as photo_module
 from nsp_cli.errors import InputError, OutputError
-from nsp_cli.photo import Photo, read_photo, sniffing, write_photo
+from nsp_cli.files import replacing
+from nsp_cli.photo import Photo, read_photo, write_photo
 
 
 def make_photo(**facts: Any) -> Photo:
@@ -168,7 +169,7 @@ def test_an_existing_file_stays_unless_allowed(tmp_path: Path) -> None:
 
 def test_a_file_that_appears_while_writing_stays(tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
-    with pytest.raises(OutputError, match="exists"), sniffing.replacing(path, overwrite=False):
+    with pytest.raises(OutputError, match="exists"), replacing(path, overwrite=False):
         path.write_text("somebody else's")
     assert path.read_text() == "somebody else's"
     assert names(tmp_path) == ["photo.png"]
@@ -182,7 +183,7 @@ def test_without_hard_links_the_file_still_arrives(tmp_path: Path, monkeypatch: 
     path = tmp_path / "photo.png"
     write_photo(make_photo(), path)
     assert names(tmp_path) == ["photo.png"]
-    with pytest.raises(OutputError, match="exists"), sniffing.replacing(tmp_path / "b", overwrite=False):
+    with pytest.raises(OutputError, match="exists"), replacing(tmp_path / "b", overwrite=False):
         (tmp_path / "b").write_text("somebody else's")
     assert (tmp_path / "b").read_text() == "somebody else's"
 

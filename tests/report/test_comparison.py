@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import io
 import json
+import re
 import struct
 from pathlib import Path
 
@@ -54,9 +55,10 @@ def test_the_page_has_its_versions_and_what_was_measured(tmp_path):
     assert page.pictures[0]["versions"] == ["a", "b"]
     for text in ("160×120, 8 bits, png", "chroma (of 255)", "taken for sRGB", "a-a.png", "b-a.png"):
         assert text in page.text, text
-    curves = [base64.b64decode(a.partition(",")[2]) for a in page.addresses if a.startswith("data:image/svg")]
+    curves = re.findall(r"<svg.*?</svg>", page.source, re.DOTALL)
     assert len(curves) == 1
-    assert b"noise level" in curves[0]
+    for text in ("noise level (0–255)", "brightness (0–255)", ">a</text>", ">b</text>"):
+        assert text in curves[0], text
 
 
 @pytest.mark.parametrize("megabytes", [0.3, 1.0, 6.0])

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nsp_cli.errors import InputError, TrainingError
+from nsp_cli.errors import InputError, OutputError, TrainingError
 from nsp_cli.training.data import pool as pool_module
 from nsp_cli.training.data.photo_cache import PhotoCache
-from nsp_cli.training.data.pool import find_photos, load_pool, noise_level
+from nsp_cli.training.data.pool import load_pool, noise_level
 from tests.training_photos import noisy_pixels
 
 
@@ -38,8 +38,21 @@ def cache(tmp_path: Path) -> PhotoCache:
     return PhotoCache(tmp_path / "run.safetensors", root=tmp_path / "cache")
 
 
-def test_photos_are_found_recursively_without_hidden_ones(folder):
-    assert [path.name for path in find_photos(folder)] == ["a.png", "b.JPG", "broken.jpg", "narrow.png"]
+def test_photos_are_found_recursively_without_hidden_ones(folder, cache):
+    pool = load_pool([folder], cache, crop=120, seed=0)
+    names = [*(photo.source.name for photo in pool.photos), *(path.name for path, _ in pool.skipped)]
+    assert names == ["a.png", "b.JPG", "broken.jpg", "narrow.png"]
+
+
+def test_photos_come_in_the_order_of_their_paths(tmp_path, cache):
+    for name in ("b/2.png", "c.png", "a/1.png", "b/1/3.png"):
+        (tmp_path / "shots" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noisy_pixels(130, 150)).save(tmp_path / "shots" / name)
+    (tmp_path / "shots" / "gone.png").symlink_to("absent.png")
+    pool = load_pool([tmp_path / "shots"], cache, crop=120, seed=0)
+    found = [photo.source.relative_to(tmp_path / "shots").as_posix() for photo in pool.photos]
+    assert found == ["a/1.png", "b/1/3.png", "b/2.png", "c.png"]
+    assert pool.found == 4
 
 
 def test_a_photo_below_two_folders_counts_once(folder, cache):
@@ -135,7 +148,7 @@ def test_runs_with_different_outputs_do_not_share_a_folder(tmp_path):
 
 def test_a_cache_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(TrainingError, match="cannot be kept there") as error:
+    with pytest.raises(OutputError, match="cannot be written") as error:
         PhotoCache(tmp_path / "run", root=tmp_path / "file")
     assert "NSP_CACHE_DIR" in error.value.hint
 

@@ -27,8 +27,8 @@ def inspect(
     """Measure the noise of photos; nothing is changed."""
     from nsp_cli.batch import Selection, find_photos
 
-    if plot is not None and plot.suffix.lower() != ".png":
-        raise OutputError(f"{plot}: plots are written as .png", "Give a name that ends so.")
+    if plot is not None:
+        _check_plot(plot)
     photos = [photo.path for photo in find_photos(Selection(tuple(photos)))]
     if plot is not None and any(plot.absolute() == photo.absolute() for photo in photos):
         raise OutputError(f"{plot} is one of the photos.", "Give another name for the plot.")
@@ -43,6 +43,14 @@ def inspect(
         _show(plans)
     if failures:
         raise PhotosFailedError(f"{failures} of {len(photos)} photos failed; the others are shown.")
+
+
+def _check_plot(plot: Path) -> None:
+    from nsp_cli.report.plot import check_plotting
+
+    if plot.suffix.lower() != ".png":
+        raise OutputError(f"{plot} does not end in .png, the format of plots.", "Use a name ending in .png.")
+    check_plotting()
 
 
 def _measure_all(photos: list[Path], max_megapixels: float) -> tuple[list[tuple[Path, RestorationPlan]], int]:

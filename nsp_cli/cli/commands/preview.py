@@ -11,7 +11,6 @@ import typer
 
 from nsp_cli.cli import console
 from nsp_cli.cli.options import common as options
-from nsp_cli.cli.signals import sigterm_interrupts
 
 if TYPE_CHECKING:
     from nsp_cli.photo import Photo
@@ -56,8 +55,7 @@ def preview(
     write_photo(Photo(sheet, format="png"), target, overwrite=overwrite)
     console.say(draft.plan.describe())
     console.out.print(str(target))
-    with sigterm_interrupts():  # while a terminal is asked, its settings are not the user's
-        console.show_picture(target)
+    console.show_picture(target)
     if open_result and typer.launch(str(target)) != 0:
         console.warn(f"no viewer could be started; open {target} yourself.")
 

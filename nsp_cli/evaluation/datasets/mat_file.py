@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsp_cli.errors import InputError, NspError
-from nsp_cli.photo.sniffing import check_readable, damaged, replacing
+from nsp_cli.files import replacing
+from nsp_cli.photo.sniffing import check_readable, damaged
 
 Array = NDArray[Any]
 
@@ -61,7 +62,7 @@ def write_mat(path: Path, variables: Mapping[str, object]) -> None:
         OutputError: The disk is full, or the folder missing or not writable.
     """
     scipy_io = need("scipy.io")
-    with replacing(path, overwrite=True) as file:
+    with replacing(path) as file:
         scipy_io.savemat(file, variables)
 
 

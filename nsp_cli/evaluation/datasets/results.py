@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from nsp_cli.batch.claim import claim
 from nsp_cli.errors import OutputError
-from nsp_cli.photo import hidden_name
+from nsp_cli.files import cannot_write, claim, hidden_name, replacing, write_text
 
 RECORD = "run.json"
+_HINT = "Check free space; the same command continues where this run stopped."
 # What a run may leave in its folder; nothing else is ever removed.
 _OWN = ("scores.csv*", "SubmitSrgb.csv*", "[0-9]*_[0-9]*.mat", "bundled/[0-9]*.mat")
 
@@ -51,9 +52,7 @@ def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be written ({error.strerror})", "Choose another place with -o."
-        ) from error
+        raise cannot_write(folder, error) from error
 
 
 def _begin(folder: Path, identity: Mapping[str, Any], *, overwrite: bool) -> None:
@@ -70,7 +69,7 @@ def _begin(folder: Path, identity: Mapping[str, Any], *, overwrite: bool) -> Non
         _clear(folder)
     elif any(not path.name.startswith(hidden_name(record)) for path in folder.iterdir()):
         raise OutputError(f"{folder}: is not empty", "Choose a new folder with -o.")
-    record.write_text(json.dumps(identity, indent=2), encoding="utf-8")
+    write_text(record, json.dumps(identity, indent=2))
 
 
 def _differing(record: Path, identity: Mapping[str, Any]) -> list[str]:
@@ -130,9 +129,16 @@ class Rows:
         self._add(row)
 
     def finish(self) -> None:
-        """Gives the table its name."""
-        if self._partial.exists():
-            self._partial.replace(self.path)
+        """Gives the complete table its name.
+
+        Raises:
+            OutputError: The disk is full.
+        """
+        if not self._partial.exists():
+            return
+        with replacing(self.path, hint=_HINT) as file, self._partial.open("rb") as rows:
+            shutil.copyfileobj(rows, file)
+        self._partial.unlink()
 
     def _current(self) -> Path:
         return self.path if self.path.exists() else self._partial
@@ -142,10 +148,7 @@ class Rows:
             with self._current().open("a", encoding="ascii", newline="") as file:
                 csv.writer(file, lineterminator="\n").writerow(row)
         except OSError as error:
-            raise OutputError(
-                f"{self._partial}: cannot be written ({error.strerror})",
-                "Check free space; the same command goes on where it stopped.",
-            ) from error
+            raise cannot_write(self._partial, error, _HINT) from error
         self._lines += 1
 
 

@@ -19,10 +19,12 @@ import platformdirs
 from numpy.typing import NDArray
 
 from nsp_cli.errors import TrainingError
+from nsp_cli.files import cannot_write, remove_all_leftovers, replacing
 from nsp_cli.ops.pixels import Pixels
 
 # Most that decoded photos may take on disk; of larger folders each photo gives a window.
 MOST_BYTES = 20 * 10**9
+_HINT = "Free some space, or set NSP_CACHE_DIR to a folder on another disk."
 _STALE_SECONDS = 7 * 24 * 3600
 
 
@@ -44,7 +46,7 @@ class PhotoCache:
             share: Of the limit that the decoded photos themselves may take.
 
         Raises:
-            TrainingError: The folder cannot be made.
+            OutputError: The folder cannot be made.
         """
         root = root or default_root()
         key = os.fsencode(run.resolve()) + (b"\0%d" % machine if machine else b"")
@@ -56,22 +58,19 @@ class PhotoCache:
             free = shutil.disk_usage(self.folder).free + _size(self.folder)
             self.limit = int(min(MOST_BYTES, free // 2) * share)
         except OSError as error:
-            raise _unusable(self.folder, error) from error
+            raise cannot_write(self.folder, error, _HINT) from error
+        remove_all_leftovers(self.folder)
 
     def store(self, name: str, pixels: Pixels) -> Path:
-        """Writes an array and returns its file; a kill leaves none that is not whole.
+        """Writes an array, whole or not at all, and returns its file.
 
         Raises:
-            TrainingError: The disk is full or not writable.
+            OutputError: The disk is full or not writable.
         """
         path = self.path(name)
-        partial = path.with_name(f"{name}.partial.npy")
-        try:
-            np.save(partial, pixels)
-            _mapped.cache_clear()  # of what may be replaced
-            partial.replace(path)
-        except OSError as error:
-            raise _unusable(path, error) from error
+        with replacing(path, hint=_HINT) as file:
+            np.save(file, pixels)
+            _mapped.cache_clear()  # the file that is replaced may be mapped
         return path
 
     def touch(self) -> None:
@@ -136,10 +135,3 @@ def _remove_stale(root: Path) -> None:
 
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())
-
-
-def _unusable(path: Path, error: OSError) -> TrainingError:
-    return TrainingError(
-        f"{path}: decoded photos cannot be kept there ({error.strerror})",
-        "Free some space, or set NSP_CACHE_DIR to a folder on another disk.",
-    )

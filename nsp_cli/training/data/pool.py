@@ -15,9 +15,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from nsp_cli.batch import walk_photos
 from nsp_cli.errors import InputError, TrainingError, counted
+from nsp_cli.files import write_text
 from nsp_cli.ops.pixels import Pixels
-from nsp_cli.photo import PHOTO_SUFFIXES, CameraFacts, camera_facts, read_photo
+from nsp_cli.photo import CameraFacts, camera_facts, read_photo
 from nsp_cli.training.data.photo_cache import PhotoCache, read_window
 
 # A crop smaller than this is mostly border to a network that sees 60 pixels around.
@@ -90,23 +92,6 @@ class PhotoPool:
         return zlib.crc32(repr(places).encode())
 
 
-def find_photos(folder: Path) -> list[Path]:
-    """Lists the photos below a folder in a fixed order; hidden files and folders are left out.
-
-    Raises:
-        InputError: The folder does not exist or is no folder.
-    """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: not a folder", "Give the folder that holds your noisy photos.")
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in PHOTO_SUFFIXES
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-
-
 def load_pool(
     folders: Sequence[Path],
     cache: PhotoCache,
@@ -130,19 +115,22 @@ def load_pool(
 
     Raises:
         InputError: A folder does not exist.
-        TrainingError: No photo could be used, or the disk is full.
+        TrainingError: No photo could be used.
+        OutputError: The disk is full.
     """
     paths = _find_each_once(folders)
     files = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     key = zlib.crc32(repr((files, crop, seed)).encode())
-    pool = _read_index(cache, key) or _decode(paths, cache, crop, seed, on_progress)
+    known = _read_index(cache, key)
+    pool = known or _decode(paths, cache, crop, seed, on_progress)
     if not pool.photos:
         where = ", ".join(str(folder) for folder in folders)
         reason = pool.skipped[0][1] if pool.skipped else f"found no photo of a known type below {where}"
         raise TrainingError(
             f"nothing to train on: {reason}", "A few noisy JPEG, PNG, TIFF or RAW files will do."
         )
-    _write_index(cache, key, pool)
+    if not known:  # else several processes of a machine would write it at once
+        _write_index(cache, key, pool)
     return pool
 
 
@@ -150,8 +138,12 @@ def _find_each_once(folders: Sequence[Path]) -> list[Path]:
     """Lists the photos below all folders; one lies below two where they overlap or links lead to it."""
     found: dict[Path, Path] = {}
     for folder in folders:
-        for path in find_photos(folder):
-            found.setdefault(path.resolve(), path)
+        if not folder.is_dir():
+            raise InputError(f"{folder} is not a folder.", "Give the folder that holds your noisy photos.")
+        # Sorted as paths: a photo's place decides which part of it is read.
+        for path in sorted(photo.path for photo in walk_photos(folder, recursive=True)):
+            if path.is_file():
+                found.setdefault(path.resolve(), path)
     return list(found.values())
 
 
@@ -214,11 +206,8 @@ def noise_level(pixels: Pixels) -> float:
 
 
 def _write_index(cache: PhotoCache, key: int, pool: PhotoPool) -> None:
-    path = cache.folder / "index.json"
-    partial = path.with_suffix(".partial")
     content = {"key": key, "pool": asdict(pool)}
-    partial.write_text(json.dumps(content, default=os.fspath), encoding="utf-8")
-    partial.replace(path)
+    write_text(cache.folder / "index.json", json.dumps(content, default=os.fspath))
 
 
 def _read_index(cache: PhotoCache, key: int) -> PhotoPool | None:

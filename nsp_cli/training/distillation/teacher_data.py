@@ -99,7 +99,7 @@ def prepare_teacher_dataset(
         measures: Measure each photo's noise, a fifth of a second each, for lessons that want it.
 
     Raises:
-        TrainingError: The disk is full.
+        OutputError: The disk is full.
     """
     answers, downscaled, noises = [], [], []
     for done, photo in enumerate(pool.photos):

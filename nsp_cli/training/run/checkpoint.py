@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import zlib
 from collections.abc import Mapping
@@ -11,15 +12,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nsp_cli.errors import OutputError, TrainingError
+from nsp_cli.errors import TrainingError
+from nsp_cli.files import remove_leftovers, replacing
 
 CHECKPOINT_FORMAT = 1
 # What fields of the recipe were called in older checkpoints.
 _OLD_RECIPE_FIELDS = {"taught": "denoised"}
+_HINT = "Free some space, then continue from the last checkpoint with --resume."
 
 
 def save_checkpoint(path: Path, identity: dict[str, Any], state: dict[str, Any]) -> None:
-    """Writes a checkpoint to a temporary file and moves it into place, so that a kill leaves the old one.
+    """Writes a checkpoint whole or not at all: a killed process leaves the old one.
 
     Args:
         path: Replaced if it exists.
@@ -27,18 +30,13 @@ def save_checkpoint(path: Path, identity: dict[str, Any], state: dict[str, Any])
         state: What changes from step to step.
 
     Raises:
-        OutputError: It cannot be written; the one before is left.
+        OutputError: The checkpoint cannot be written; the one before is left.
     """
-    temporary = path.with_name(path.name + ".partial")
-    try:
-        torch.save({"format": CHECKPOINT_FORMAT, "identity": identity, "state": state}, temporary)
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:  # RuntimeError is torch's for a full disk
-        temporary.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path}: the checkpoint cannot be written ({error})",
-            "Make room, then go on from the last one with --resume.",
-        ) from error
+    content = io.BytesIO()  # torch does not say that a disk is full
+    torch.save({"format": CHECKPOINT_FORMAT, "identity": identity, "state": state}, content)
+    remove_leftovers(path)
+    with replacing(path, hint=_HINT) as file:
+        file.write(content.getbuffer())
 
 
 def load_checkpoint(path: Path, identity: dict[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,14 @@
-"""Pictures for terminals that are told by their environment, in two protocols that take files as they are."""
+"""Pictures between the lines of a terminal, in two protocols that accept PNG files as they are."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, cast, get_args
 
 Protocol = Literal["kitty", "iterm2"]
 
+_CHOSEN = "NSP_TERMINAL_PICTURES"
 _KITTY_CHUNK = 4096  # the protocol's limit, in Base64
 _PROGRAMS: Mapping[str, Protocol] = {
     "ghostty": "kitty",
@@ -19,35 +20,36 @@ _TERMS: Mapping[str, Protocol] = {"xterm-kitty": "kitty", "xterm-ghostty": "kitt
 
 
 def find_protocol(environment: Mapping[str, str]) -> Protocol | None:
-    """Returns what the terminal understands, by its environment variables; None where that is not known."""
-    term = environment.get("TERM", "")
+    """Returns the protocol of the terminal that environment variables describe, or None if it is unknown.
+
+    NSP_TERMINAL_PICTURES decides where it is set: kitty, iterm2, or anything else for no pictures.
+    """
+    chosen = environment.get(_CHOSEN)
+    if chosen:
+        return cast(Protocol, chosen) if chosen in get_args(Protocol) else None
     if _is_multiplexed(environment):
         return None
     if environment.get("KITTY_WINDOW_ID"):
         return "kitty"
-    if environment.get("LC_TERMINAL") == "iTerm2":  # goes along through ssh
+    if environment.get("LC_TERMINAL") == "iTerm2":  # the only one that ssh passes on
         return "iterm2"
-    return _PROGRAMS.get(environment.get("TERM_PROGRAM", "").lower()) or _TERMS.get(term)
-
-
-def may_be_asked(environment: Mapping[str, str]) -> bool:
-    """Tells whether there is a terminal that takes a question for one, and answers for itself."""
-    return environment.get("TERM", "") not in ("", "dumb", "unknown") and not _is_multiplexed(environment)
+    program, term = environment.get("TERM_PROGRAM", "").lower(), environment.get("TERM", "")
+    return _PROGRAMS.get(program) or _TERMS.get(term)
 
 
 def _is_multiplexed(environment: Mapping[str, str]) -> bool:
-    # A multiplexer has the terminal's variables and passes no pictures on, whatever it answers.
+    # A multiplexer keeps the terminal's variables but passes no pictures on.
     is_named = environment.get("TERM", "").startswith(("screen", "tmux"))
     return is_named or any(environment.get(name) for name in ("TMUX", "STY"))
 
 
 def picture_sequence(png: bytes, protocol: Protocol) -> str:
-    """Returns what a terminal must be sent to show a PNG file's content."""
+    """Returns the characters that make a terminal show the content of a PNG file."""
     text = base64.b64encode(png).decode("ascii")
     if protocol == "iterm2":
         return f"\x1b]1337;File=inline=1;size={len(png)}:{text}\x07\n"
     chunks = [text[start : start + _KITTY_CHUNK] for start in range(0, len(text), _KITTY_CHUNK)]
-    keys = ["a=T,f=100,q=2,"] + [""] * (len(chunks) - 1)  # shown at once, as PNG, without an answer
+    keys = ["a=T,f=100,q=2,"] + [""] * (len(chunks) - 1)  # show at once, PNG, no answer
     last = len(chunks) - 1
     return (
         "".join(
