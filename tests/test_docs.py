@@ -15,7 +15,11 @@ from PIL import Image
 
 from tests.scenes import scene, to_8_bits, white_noise
 
-DOCS = Path(__file__).parents[1] / ".github" / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / ".github" / "docs"
+PACKAGE = ROOT / "nsp_cli"
+PAGES = [ROOT / "README.md", DOCS.parent / "CONTRIBUTING.md", *DOCS.glob("*.md")]
+ARCHITECTURE = (DOCS / "architecture.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -61,3 +65,35 @@ def test_the_external_editor_script_replaces_the_copy_it_is_given(tmp_path):
 @pytest.mark.skipif(shutil.which("luac") is None, reason="no Lua compiler")
 def test_the_darktable_script_is_lua():
     subprocess.run(["luac", "-p", DOCS / "editors" / "nsp.lua"], check=True)
+
+
+def _map_of_the_house() -> list[str]:
+    """Names on the architecture page's map, relative to nsp_cli; packages end in a slash."""
+    block = re.search(r"^    nsp_cli/\n((?:    .*\n|\n)+)", ARCHITECTURE, re.MULTILINE)
+    assert block
+    names, parents = [], [""]
+    for line in filter(str.strip, block[1].splitlines()):
+        depth = (len(line) - len(line.lstrip())) // 2 - 3
+        listed = re.split(r"  +", line.strip())[0].split()
+        names += ["".join(parents[: depth + 1]) + name for name in listed]
+        parents[depth + 1 :] = [listed[0]]
+    return names
+
+
+def test_the_map_names_what_is_there_and_every_package():
+    tree = {f"{path.relative_to(PACKAGE).as_posix()}/" for path in PACKAGE.rglob("*") if _is_package(path)}
+    tree |= {path.name for path in PACKAGE.glob("*.py")}
+    assert sorted(_map_of_the_house()) == sorted(tree)
+
+
+def _is_package(path: Path) -> bool:
+    return (path / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_paths_that_pages_name_exist(page):
+    ours = {"nsp_cli", "tests", "benchmarks", "weights", *(path.name for path in PACKAGE.iterdir())}
+    words = re.findall(r"(?<![\w/.-])\.?[\w-]+(?:/[\w.-]+)+", page.read_text(encoding="utf-8"))
+    for path in words:
+        if path.split("/")[0] in ours:
+            assert (PACKAGE / path).exists() or (ROOT / path).exists(), path

@@ -1,4 +1,4 @@
-"""What README says can be done, can be done."""
+"""What the README and the pages under .github/docs say can be done, can be done."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.training.data.pairs import STRATEGIES
 from nsp_cli.training.run.recipe import PAPER_RECIPE, PAPER_STEPS
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / ".github" / "docs"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {page.name: page.read_text(encoding="utf-8") for page in sorted(DOCS.glob("*.md"))}
+# Pages whose `--options` are those of nsp, and not of benchmarks beside them.
+GUIDES = {"README": README} | {
+    name: text for name, text in PAGES.items() if name not in ("README.md", "speed.md")
+}
+LINKING = [ROOT / "README.md", *ROOT.glob("weights/*.md"), *(ROOT / ".github").rglob("*.md")]
 COMMANDS = (
     "denoise",
     "upscale",
@@ -30,6 +38,7 @@ COMMANDS = (
     "weights import",
     "weights pull",
 )
+MOST_WORDS = 1200
 
 
 @pytest.fixture
@@ -39,30 +48,58 @@ def help_texts(run_nsp, monkeypatch) -> dict[str, str]:
     return texts | {"": run_nsp("--help").out}
 
 
+def without_code(text: str) -> str:
+    """A page without its fenced and indented blocks of code."""
+    return re.sub(r"^ {4}.*$", "", re.sub(r"```.*?```", "", text, flags=re.DOTALL), flags=re.MULTILINE)
+
+
+def test_the_readme_can_be_read_to_the_end():
+    assert len(without_code(README).split()) <= MOST_WORDS
+
+
 def test_every_option_named_exists(help_texts):
-    own = re.sub(r"^.*(?:pip|make|python|torchrun) .*$", "", README, flags=re.MULTILINE)
-    for option in set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", own)):
-        assert any(option in text for text in help_texts.values()), option
+    for page, text in GUIDES.items():
+        own = re.sub(r"^.*(?:pip|make|python|torchrun) .*$", "", text, flags=re.MULTILINE)
+        for option in set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", own)):
+            assert any(option in text for text in help_texts.values()), (page, option)
 
 
-def test_table_names_every_option_of_denoise(help_texts):
-    table = README[README.index("| option |") : README.index("**What survives.**")]
+def test_the_options_page_names_every_option_of_denoise(help_texts):
     for option in set(re.findall(r"--[a-z][a-z-]+", help_texts["denoise"])) - {"--help"}:
-        assert f"`{option}" in table or f"{option}`" in table, option
+        assert option in PAGES["options.md"], option
 
 
 def test_every_command_line_names_a_command(help_texts):
-    for name in re.findall(r"^    nsp ([a-z]+(?: [a-z]+)?)", README, flags=re.MULTILINE):
-        assert name in help_texts or name.split()[0] in ("weights", *COMMANDS), name
+    for page, text in GUIDES.items():
+        for name in re.findall(r"^    nsp ([a-z]+(?: [a-z]+)?)", text, flags=re.MULTILINE):
+            assert name in help_texts or name.split()[0] in ("weights", *COMMANDS), (page, name)
 
 
-def test_files_linked_exist():
-    for target in re.findall(r"\]\((?!http)([^)#]+)", README):
-        assert (Path(__file__).parents[1] / target).exists(), target
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_linked_exist(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!http)([^)#]+)", text):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: str(page.relative_to(ROOT)))
+def test_headings_linked_exist(page):
+    for target, heading in re.findall(r"\]\((?!http)([^)#]*)#([^)]+)\)", page.read_text(encoding="utf-8")):
+        linked = (page.parent / target if target else page).read_text(encoding="utf-8")
+        titles = re.findall(r"^#+ (.+)$", linked, flags=re.MULTILINE)
+        assert heading in {
+            re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles
+        }
+
+
+def test_every_page_is_in_the_index():
+    listed = set(re.findall(r"\]\(([\w/]+\.md)\)", PAGES["README.md"]))
+    assert listed == {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")} - {"README.md"}
 
 
 def test_every_row_of_the_ablations_is_a_command_that_trains_what_it_says(run_nsp, monkeypatch, tmp_path):
-    text = README[README.index("**Ablations**") :]
+    page = PAGES["datasets.md"]
+    text = page[page.index("## Ablations") :]
     command = re.search(r"`nsp (train [^`]*)`", text)
     assert command
     rows = re.findall(r"^\| ([^|]+) \| [\d.]+ \| `(--[^`]+)` \|$", text, flags=re.MULTILINE)

@@ -60,7 +60,7 @@ class Outcome:
         return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns what `--json` prints of it; README documents the keys."""
+        """Returns what `--json` prints of it; .github/docs/batches.md documents the keys."""
         noise = self.noise and {"luma": round(self.noise[0], 3), "chroma": round(self.noise[1], 3)}
         error = self.error and {"message": self.error.message, "hint": self.error.hint}
         return {

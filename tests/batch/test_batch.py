@@ -133,9 +133,9 @@ class TestTelling:
         (shoot / "bad.jpg").write_bytes(b"bad")
         run = run_nsp("denoise", shoot, "-o", tmp_path / "out", "-m", tiny_weights, "--json")
         lines = [json.loads(line) for line in run.out.splitlines()]
-        readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+        page = (Path(__file__).parents[2] / ".github/docs/batches.md").read_text(encoding="utf-8")
         for line in lines:
-            assert all(f"`{key}`" in readme for key in line)
+            assert all(f"`{key}`" in page for key in line)
         done, bad = lines[0], lines[2]
         assert (done["status"], done["width"], done["height"], done["error"]) == ("done", 24, 24, None)
         assert done["noise"]["luma"] >= 0
