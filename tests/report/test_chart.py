@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from nsp_cli.noise.estimation import measure_noise
+from nsp_cli.noise.estimation import estimate_noise
 from nsp_cli.report.chart import Line, draw_chart, draw_loss_curve, draw_noise_curve
 from tests.pages import Page
 
@@ -95,7 +95,7 @@ def test_nothing_lies_outside():
 
 
 def test_ink_is_the_pages_own():
-    text = draw_noise_curve([("a", measure_noise(torch.randint(0, 256, (3, 128, 128), dtype=torch.uint8)))])
+    text = draw_noise_curve([("a", estimate_noise(torch.randint(0, 256, (3, 128, 128), dtype=torch.uint8)))])
     assert len(set(COLOURED.findall(text))) == 1  # of the only line
     assert set(re.findall('(?:fill|stroke)="([^"]*)"', text)) - set(COLOURED.findall(text)) == {
         "currentColor",
