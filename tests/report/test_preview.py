@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import signal
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from nsp_cli import load_weights
-from nsp_cli.cli import console
 from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
 from nsp_cli.photo import Photo, labelled_sheet, read_photo, write_photo
 from nsp_cli.report import make_preview
@@ -162,15 +159,6 @@ class TestCommand:
         run = run_nsp("preview", picture, "-o", picture.parent / name, "--overwrite")
         assert run.code == 1
         assert picture.read_bytes() == before
-
-    def test_sigterm_may_come_while_the_terminal_is_asked(self, run_nsp, picture, monkeypatch):
-        handlers = []
-        monkeypatch.setattr(
-            console, "show_picture", lambda _: handlers.append(signal.getsignal(signal.SIGTERM))
-        )
-        assert run_nsp("preview", picture).code == 0
-        with pytest.raises(KeyboardInterrupt):
-            handlers[0](signal.SIGTERM, None)
 
     def test_strengths_that_are_none(self, run_nsp, picture):
         assert run_nsp("preview", picture, "--strengths", "3").code == 2
