@@ -137,7 +137,7 @@ def recover_detail(
     grain /= max(profile.luma, 1e-6)
     kept = [to_device(_kept_share(grain, one)[:, None, None], device) for one in strengths]
     results = [torch.empty_like(noisy) for _ in strengths]
-    _in_tiles(results, device, lambda part: _remove_leftovers(part(noisy), part(halfway), threshold, kept))
+    _in_tiles(results, device, lambda part: _remove_rest(part(noisy), part(halfway), threshold, kept))
     return results
 
 
@@ -226,9 +226,7 @@ def _add_detail(noisy: Tensor, prediction: Tensor, threshold: Tensor) -> Tensor:
     return prediction + from_luma_chroma(_wiener_filter(to_luma_chroma(noisy - prediction), threshold))
 
 
-def _remove_leftovers(
-    noisy: Tensor, halfway: Tensor, threshold: Tensor, kept: Sequence[Tensor]
-) -> list[Tensor]:
+def _remove_rest(noisy: Tensor, halfway: Tensor, threshold: Tensor, kept: Sequence[Tensor]) -> list[Tensor]:
     planes = _wiener_filter(to_luma_chroma(halfway), threshold, keep_mean=True)
     removed = to_luma_chroma(noisy) - planes
     return [from_luma_chroma(planes + share * removed) for share in kept]
