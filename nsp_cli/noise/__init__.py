@@ -1,1 +1,1 @@
-"""Noise: estimating it on a photo, describing it to a network, and making it."""
+"""Noise: estimation from a photo, conditioning of a network, and synthesis."""

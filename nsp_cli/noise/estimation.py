@@ -1,8 +1,9 @@
-"""Measures a photo's noise on the photo itself: level by brightness, spectrum, spatial correlation.
+"""Noise estimation from the photo itself: level by brightness, spectrum, spatial correlation.
 
-Noise shows where the scene does not: in the flattest regions. Blocks picked because they look flat
-would look flatter than they are, so each half of the DCT coefficients (the colours of a chessboard)
-is measured on blocks that the other half has picked: texture is in both halves, noise differs.
+Noise shows where the scene does not: in the flattest regions. Blocks chosen because they look flat
+would look flatter than they are. So the DCT coefficients are split like the colours of a chessboard,
+and each half is measured on blocks that the other half chose: texture is in both halves, noise is
+independent in each.
 """
 
 from __future__ import annotations
@@ -14,36 +15,42 @@ import torch
 from torch import Tensor
 
 from nsp_cli.device import to_device
-from nsp_cli.noise.flat_blocks import flat_power, frequencies
+from nsp_cli.noise.bands import BANDS, COARSE, MIDDLE, frequencies
+from nsp_cli.noise.flat_blocks import flat_power
 from nsp_cli.ops.block_dct import dct_kernels, from_luma_chroma, lattice_coefficients
 
+# Side of the DCT blocks in which noise is described.
 BLOCK_SIDE = 8
-# Below this there is nothing to see: rounding to 8 bits alone makes 0.29, on a gradient up to 0.7.
+# Level below which no noise is visible: rounding to 8 bits makes 0.29 alone, and up to 0.7 on a gradient.
 CLEAN = 0.7 / 255
 
-_BINS = 8
+# Most bins of brightness, and the fewest blocks in one.
+_BINS, _FEWEST_BLOCKS = 8, 100
+# Share of a bin's blocks that counts as flat.
 _FLATTEST = 0.1
-# A range of brightness that holds nothing but texture would seem noisy; this many times the median
-# bin's power is more than shot noise does after a tone curve.
+# Power of a bin over the median bin's, at most. A bin that holds nothing but texture would look noisier
+# than this, and shot noise after a tone curve stays below.
 _STEEPEST = 3.0
+# Distance from black and from white within which pixels count as clipped.
 _CLIPPED = 2 / 255
-_FINE = 2.5
-# Polynomial of the chroma level: cameras and phones stay below, by pictures whose noise is known.
+# Chroma level below which a photo counts as grey, so that chroma says nothing about luma.
+_GREY = 0.05 / 255
+# Polynomial of the chroma level that gives the highest believable luma level. Cameras and phones stay
+# below it, by pictures whose noise is known.
 _LUMA_BY_CHROMA = (2.2 / 255, 1.3, 0.025 * 255)
-# Texture rises towards coarse frequencies, noise hardly does. Of 91 photos of cameras and phones, those whose
-# luma exceeds that show noise where the slope is below 2, and leaves, lawn and wood where it is above 2.1.
+# Slope at which luma above the believable level is texture, and slope at which it is noise. Texture rises
+# towards coarse frequencies, noise hardly does. Of 91 photos of cameras and phones, those whose luma
+# exceeds the level show noise where the slope is below 2, and leaves, lawn and wood where it is above 2.1.
 _TEXTURE, _NOISE = 2.1, 1.7
-# Between coarse, middle and fine frequencies.
-_EDGES = (2.3, 4.6)
 
 
 def ramp(value: float, at_zero: float, at_one: float) -> float:
-    """Returns 0 to 1, by where a value lies between two others."""
+    """Position of a value between two others, 0 at the first and 1 at the second, clipped."""
     return min(1.0, max(0.0, (value - at_zero) / (at_one - at_zero)))
 
 
 def noise_bands(spectrum: Tensor) -> Tensor:
-    """Sums a spectrum up.
+    """Noise levels in the bands of a spectrum.
 
     Args:
         spectrum: (…, 3, 8, 8) variance of each DCT coefficient, in luma and the two chroma planes, as
@@ -51,7 +58,7 @@ def noise_bands(spectrum: Tensor) -> Tensor:
 
     Returns:
         (…, 6) standard deviation per coefficient where white is 1: coarse, middle and fine luma, then
-        the same of chroma. White noise has the same in all.
+        the same for chroma. White noise has the same level in all bands.
     """
     power, masks = spectrum.flatten(-2), _band_masks().float()
     # (…, 3 planes, 3 bands)
@@ -61,10 +68,8 @@ def noise_bands(spectrum: Tensor) -> Tensor:
 
 
 def _band_masks() -> Tensor:
-    """Returns (64, 3): which coefficients are coarse, middle and fine; DC is none."""
-    frequency = frequencies(BLOCK_SIDE)
-    fine, coarse = frequency >= _EDGES[1], (frequency > 0) & (frequency < _EDGES[0])
-    return torch.stack([coarse, ~fine & (frequency >= _EDGES[0]), fine], dim=1)
+    """Masks of the coarse, middle and fine coefficients, (64, 3) bool."""
+    return torch.stack([band.mask(BLOCK_SIDE) for band in BANDS], dim=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,12 +78,12 @@ class NoiseProfile:
 
     Attributes:
         brightness: (B,) mean brightness of each bin in [0, 1], rising.
-        levels: (3, B) of red, green and blue.
+        levels: (3, B) levels of red, green and blue.
         spectrum: (3, 8, 8) variance of each DCT coefficient of 8×8 blocks, in luma and the two
-            chroma planes; DC cannot be told from the scene and is extrapolated.
-        anisotropy: The level of middle luma along rows and columns over that of slanting waves, median of
-            the bins, a sensor's banding left out: 1 to 2 of noise, up to 4 where a building's or print's
-            edges are everywhere.
+            chroma planes. At DC, noise cannot be separated from the scene, so DC is extrapolated.
+        anisotropy: Level of middle luma along rows and columns over that of slanting waves: median of
+            the bins, without a sensor's banding. 1 to 2 for noise, up to 4 where edges of buildings
+            or print are everywhere.
     """
 
     brightness: Tensor
@@ -88,46 +93,46 @@ class NoiseProfile:
 
     @property
     def luma(self) -> float:
-        """The level in luma."""
+        """Level in luma."""
         return float(self.spectrum[0].mean().sqrt())
 
     @property
     def chroma(self) -> float:
-        """The level in chroma, mean of both planes."""
+        """Level in chroma, mean of both planes."""
         return float(self.spectrum[1:].mean().sqrt())
 
     @property
     def fine_luma(self) -> float:
-        """The level in luma that the finer half of frequencies would make alone, were noise white.
+        """Level in luma without the coarse band.
 
-        Texture that is taken for noise has little there, so this tells strong noise more surely.
+        Texture that is mistaken for noise has little there, so this level shows strong noise more reliably.
         """
-        return float(self.spectrum[0].flatten()[frequencies(BLOCK_SIDE) >= _FINE].mean().sqrt())
+        return float(self.spectrum[0].flatten()[frequencies(BLOCK_SIDE) >= COARSE.high].mean().sqrt())
 
     @property
     def most_luma(self) -> float:
-        """The highest level of luma noise that the noise in chroma makes believable.
+        """Highest level of luma noise that the noise in chroma makes believable.
 
-        A lawn fills a photo with texture that has every mark of noise but colour. Sensors make
-        both kinds; cameras smooth chroma more, which the constant allows for.
+        A lawn fills a photo with texture that looks like noise in everything but colour. Sensors make
+        noise in both; cameras smooth chroma more, and the polynomial allows for that.
         """
-        is_grey = self.chroma < 0.05 / 255
+        is_grey = self.chroma < _GREY
         believable = sum(k * self.chroma**n for n, k in enumerate(_LUMA_BY_CHROMA))
         return math.inf if is_grey else believable * (1 + ramp(self.slope, _TEXTURE, _NOISE))
 
     @property
     def slope(self) -> float:
-        """Is the level of coarse luma over that of middle luma: 1 to 2 of noise, 3 to 6 of texture."""
+        """Level of coarse luma over that of middle luma: 1 to 2 for noise, 3 to 6 for texture."""
         coarse, middle = noise_bands(self.spectrum)[:2]
         return float(coarse / middle.clamp(min=1e-6))
 
     @property
     def is_clean(self) -> bool:
-        """Whether there is no noise to see. Coarse luma does not count: a clean sky's gradient has it."""
+        """Whether no noise is visible. Coarse luma does not count: a clean sky's gradient has it."""
         return self.fine_luma < CLEAN and self.chroma < 4 * CLEAN
 
     def autocorrelation(self, plane: int = 0) -> Tensor:
-        """Returns (8, 8): the correlation of noise so many rows and columns apart; [0, 0] is 1.
+        """Correlation of the noise of two pixels by their distance in rows and columns, (8, 8); [0, 0] is 1.
 
         Args:
             plane: 0 for luma, 1 or 2 for chroma.
@@ -139,7 +144,7 @@ class NoiseProfile:
         return correlation / correlation[0, 0].clamp(min=1e-12)
 
     def correlation_length(self, plane: int = 0) -> float:
-        """Returns how many pixels apart correlation along rows and columns is 1/e; 0 without noise."""
+        """Distance in pixels at which correlation along rows and columns falls to 1/e; 0 without noise."""
         if self.spectrum[plane].mean() < CLEAN**2 / 100:
             return 0.0
         lags = self.autocorrelation(plane)
@@ -157,7 +162,7 @@ def _mean_at_lag(covariance: Tensor, dy: int, dx: int) -> float:
 
 
 def estimate_noise(photo: Tensor) -> NoiseProfile:
-    """Measures the noise on the flattest tenth of the photo's blocks, in every range of brightness.
+    """Estimates a photo's noise from the flattest tenth of its blocks, in each bin of brightness.
 
     Args:
         photo: (3, H, W) uint8, uint16 or float in [0, 1].
@@ -169,7 +174,7 @@ def estimate_noise(photo: Tensor) -> NoiseProfile:
     groups = _bins_of(brightness, usable)
     powers = flat_power(coefficients, _FLATTEST, groups)
     plausible = _plausible(powers.sum((1, 2)))[:, None, None]
-    # Not turned back from luma and chroma power: their noise is correlated where channels differ.
+    # Measured anew and not derived from luma and chroma: where channels differ, those are correlated.
     channels = flat_power(from_luma_chroma(coefficients), _FLATTEST, groups)
     return NoiseProfile(
         brightness=torch.stack([brightness[group].mean() for group in groups]),
@@ -180,11 +185,11 @@ def estimate_noise(photo: Tensor) -> NoiseProfile:
 
 
 def _bins_of(brightness: Tensor, usable: Tensor) -> list[Tensor]:
-    """Splits the usable blocks by brightness into at most eight masks of about equal size."""
+    """Masks of the usable blocks in each bin of brightness, all bins of about equal size."""
     ranks = brightness.masked_fill(~usable, math.inf).flatten().argsort()
     ranks = ranks[: int(usable.sum())]
     groups = []
-    for part in ranks.tensor_split(min(_BINS, max(1, len(ranks) // 100))):
+    for part in ranks.tensor_split(min(_BINS, max(1, len(ranks) // _FEWEST_BLOCKS))):
         group = torch.zeros(brightness.numel(), dtype=torch.bool)
         group[part] = True
         groups.append(group.view_as(brightness))
@@ -192,9 +197,9 @@ def _bins_of(brightness: Tensor, usable: Tensor) -> list[Tensor]:
 
 
 def _without_banding(coefficients: Tensor) -> Tensor:
-    """Takes out of (C, 64, rows, columns) what all of a row or of a column of blocks have in common.
+    """The (C, 64, rows, columns) coefficients without what a whole row or column of blocks has in common.
 
-    A sensor's banding is the same from edge to edge, what a scene has along rows or columns is not.
+    A sensor's banding is the same from edge to edge; what a scene has along rows or columns is not.
     """
     place, left = torch.arange(BLOCK_SIDE**2), coefficients.clone()
     for is_even, axis in ((place % BLOCK_SIDE == 0, 3), (place < BLOCK_SIDE, 2)):
@@ -203,13 +208,13 @@ def _without_banding(coefficients: Tensor) -> Tensor:
 
 
 def _anisotropy(luma: Tensor) -> float:
-    """Compares the (B, 64) power of upright and slanting waves."""
-    place, is_middle = torch.arange(BLOCK_SIDE**2), _band_masks()[:, 1]
+    """Level of upright over slanting waves, median of (B, 64) power by bin."""
+    place, is_middle = torch.arange(BLOCK_SIDE**2), MIDDLE.mask(BLOCK_SIDE)
     is_upright = (place < BLOCK_SIDE) | (place % BLOCK_SIDE == 0)
     upright, slanting = (luma[:, is_middle & kind].mean(1) for kind in (is_upright, ~is_upright))
     return float((upright / slanting.clamp(min=1e-12)).sqrt().median())
 
 
 def _plausible(totals: Tensor) -> Tensor:
-    """Returns what each bin's power is multiplied with, so that no bin towers over the others."""
+    """Factors for each bin's power, so that no bin towers over the others."""
     return (totals.median() * _STEEPEST / totals.clamp(min=1e-12)).clamp(max=1)

@@ -1,4 +1,4 @@
-"""Makes noise: what was measured on one photo, sampled anew for another."""
+"""Noise synthesis: new noise with the statistics that were estimated on a photo."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from nsp_cli.ops.block_dct import from_luma_chroma
 
 
 def sample_noise(profile: NoiseProfile, picture: Tensor, generator: torch.Generator) -> Tensor:
-    """Draws noise of a measured spectrum, stronger and weaker with brightness as measured.
+    """Samples noise with an estimated spectrum and its levels by brightness.
 
     Args:
-        profile: What was measured.
-        picture: (3, H, W) in [0, 1], at least 16×16, that the noise is for; gives the brightness.
+        profile: The estimated noise.
+        picture: (3, H, W) in [0, 1], at least 16×16, to which the noise will be added; gives the brightness.
         generator: Source of randomness, on the picture's device.
 
     Returns:
-        (3, H, W), to be added. Luma and the two chroma planes are independent of each other.
+        (3, H, W) noise. Luma and the two chroma planes are independent of each other.
     """
     white = torch.randn(picture.shape, generator=generator, device=picture.device)
     shape = (picture.shape[1], picture.shape[2])
@@ -30,27 +30,27 @@ def sample_noise(profile: NoiseProfile, picture: Tensor, generator: torch.Genera
     return from_luma_chroma(planes) * _relative_level(profile, picture.mean(0))
 
 
-# A run draws the noise of the same photos over and over.
+# A training run samples noise for the same photos over and over.
 @lru_cache(maxsize=128)
 def _response(profile: NoiseProfile, shape: tuple[int, int]) -> Tensor:
-    """Returns (3, H, W // 2 + 1): what each frequency of white noise is multiplied with."""
+    """Factors for each frequency of white noise, (3, H, W // 2 + 1)."""
     return torch.stack([_power_spectrum(profile, plane, shape) for plane in range(3)]).sqrt()
 
 
 def _power_spectrum(profile: NoiseProfile, plane: int, shape: tuple[int, int]) -> Tensor:
-    """Returns what white noise of variance 1 is multiplied with, (H, W // 2 + 1)."""
+    """Power of the noise in one plane at each frequency, (H, W // 2 + 1); white noise of variance 1 has 1."""
     lags = profile.autocorrelation(plane) * profile.spectrum[plane].mean()
     covariance = torch.zeros(shape)
     reach = torch.arange(1 - BLOCK_SIDE, BLOCK_SIDE)
     rows, columns = reach[:, None], reach[None]
     covariance[rows % shape[0], columns % shape[1]] = lags[rows.abs(), columns.abs()]
-    # Cut off at eight pixels, a covariance may have slightly negative powers.
+    # The covariance ends at eight pixels, so some powers may be slightly negative.
     power: Tensor = torch.fft.rfft2(covariance).real
     return power.clamp(min=0)
 
 
 def _relative_level(profile: NoiseProfile, brightness: Tensor) -> Tensor:
-    """Returns (H, W): the level at each brightness over the mean one, linear between the bins."""
+    """Noise level at each pixel's brightness over the mean level, (H, W); linear between the bins."""
     levels = profile.levels.square().mean(0).sqrt()
     levels = levels / levels.square().mean().sqrt().clamp(min=1e-9)
     if len(levels) == 1:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-Pixels = NDArray[Any]
+from nsp_cli.ops.pixel_array import Pixels
 
 
 def to_unit_range(pixels: Tensor) -> Tensor:
-    """Returns uint8, uint16 or float pixels as float32 with white at 1."""
+    """The uint8, uint16 or float pixels as float32 with white at 1."""
     if pixels.dtype.is_floating_point:
         return pixels.float()
     return pixels.to(torch.float32) / torch.iinfo(pixels.dtype).max
 
 
 def from_unit_range(pixels: Tensor, dtype: torch.dtype) -> Tensor:
-    """Undoes `to_unit_range`: integers are rounded and clipped, floats stay as they are."""
+    """Undoes `to_unit_range`. Integers are rounded and clipped, floats stay as they are."""
     if dtype.is_floating_point:
         return pixels.to(dtype)
     white = torch.iinfo(dtype).max
@@ -28,7 +25,7 @@ def from_unit_range(pixels: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def pixels_to_tensor(pixels: Pixels) -> Tensor:
-    """Returns (H, W, 3) pixels as the (3, H, W) that a `Restorer` takes; copied only if read-only.
+    """The (H, W, 3) pixels as the (3, H, W) that a `Restorer` takes; copied only if read-only.
 
     Raises:
         ValueError: The array has another shape, or is not uint8, uint16 or float32.
@@ -39,6 +36,6 @@ def pixels_to_tensor(pixels: Pixels) -> Tensor:
 
 
 def tensor_to_pixels(image: Tensor) -> Pixels:
-    """Returns a `Restorer`'s (3, H, W) result as (H, W, 3) pixels, not copied."""
+    """The (3, H, W) result of a `Restorer` as (H, W, 3) pixels; not copied."""
     pixels: Pixels = image.permute(1, 2, 0).numpy()
     return pixels

@@ -1,4 +1,4 @@
-"""Makes an enlargement agree with the picture that it is an enlargement of."""
+"""Back projection: makes an enlargement agree with the picture that it enlarges."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from torch.nn import functional
 
 from nsp_cli.ops.pixels import from_unit_range, to_unit_range
 
-# Rows of the photo; bicubic interpolation of the difference sees two rows around, in each of two rounds.
+# Rows of the photo in a strip, and rows around it. Two rounds of bicubic interpolation see two rows each.
 _STRIP, _CONTEXT = 256, 8
 
 
 def back_projected(enlarged: Tensor, target: Tensor, scale: int) -> Tensor:
-    """Moves an enlargement's t×t means to the target's (back projection), in strips of rows.
+    """The enlargement with the mean of every t×t pixels moved to the target's pixel.
 
     Args:
         enlarged: (3, t·H, t·W) float in [0, 1].
@@ -21,7 +21,7 @@ def back_projected(enlarged: Tensor, target: Tensor, scale: int) -> Tensor:
         scale: t.
 
     Returns:
-        (3, t·H, t·W), the type of `target`.
+        (3, t·H, t·W) of the type of `target`.
     """
     height, width = target.shape[-2:]
     result = torch.empty((height * scale, width * scale, 3), dtype=target.dtype).permute(2, 0, 1)
@@ -37,7 +37,7 @@ def back_projected(enlarged: Tensor, target: Tensor, scale: int) -> Tensor:
 
 def _back_project(enlarged: Tensor, target: Tensor, scale: int) -> Tensor:
     for mode in ("bicubic", "bicubic", "nearest"):
-        # Smooth first, so that no blocks show; what is left after that is invisible and made exact.
+        # Smooth rounds first, so that no blocks show. The last round makes the invisible rest exact.
         difference = target - functional.avg_pool2d(enlarged, scale)
         enlarged = enlarged + functional.interpolate(difference[None], scale_factor=scale, mode=mode)[0]
     return enlarged

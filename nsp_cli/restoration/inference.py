@@ -1,4 +1,4 @@
-"""Denoises and enlarges one photo with a blind-spot network, in tiles (paper Sec. 3.2, Eq. 6–9)."""
+"""Inference: runs a network over a photo in tiles (paper Sec. 3.2, Eq. 6–9)."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ InferenceMode = Literal["pd", "direct"]
 INFERENCE_MODES: tuple[str, ...] = get_args(InferenceMode)
 
 OnProgress = Callable[[int, int], None]
+# Maps a (B, 3, h, w) tile to a (B, 3, t·h, t·w) prediction.
 Predict = Callable[[Tensor], Tensor]
-# A tile may take this share of the free memory: allocators round up, and others run too.
+# Share of the free memory that a tile may take: allocators round up, and other programs run too.
 _MEMORY_SHARE = 0.4
-# The best side of a core where any is exact, in pixels that the network takes for neighbours. Larger ones
-# read less of their neighbours again, but on a CPU fresh memory costs more than that (docs/speed.md).
+# Best side of a core if any side is exact, in pixels that the network treats as neighbours. Larger cores read
+# fewer pixels twice, but on a CPU their fresh memory costs more than that (docs/speed.md).
 _BEST_CORE, _BEST_CORE_ON_CUDA = 1024, 2048
 
 
@@ -38,9 +39,10 @@ class Execution:
     """Where and how a network runs.
 
     Attributes:
-        device: Tiles go there; the photo stays in main memory.
-        precision: Of the network's arithmetic; float32 for a tile whose result is not finite.
-        core: Side of a tile's core in photo pixels; None chooses from free memory.
+        device: Device for the tiles; the photo stays in main memory.
+        precision: Precision of the network's arithmetic. A tile whose result is not finite is repeated
+            in float32.
+        core: Side of a tile's core in photo pixels; None chooses it from free memory.
     """
 
     device: torch.device
@@ -49,20 +51,20 @@ class Execution:
 
     @classmethod
     def choose(cls, device: str = "auto", precision: str = "auto", core: int | None = None) -> Execution:
-        """Picks device and precision by name, "auto" for what suits the machine.
+        """Chooses device and precision by name; "auto" chooses what suits the machine.
 
         Raises:
-            DeviceError: A name is unknown or the device absent.
+            DeviceError: A name is unknown, or the device is absent.
         """
         chosen = choose_device(device)
         return cls(chosen, choose_precision(precision, chosen), core)
 
 
 class Restorer:
-    """A network made ready to restore photos.
+    """A network on its device, ready to denoise and enlarge photos.
 
-    Photos are (3, H, W), uint8, uint16 or float32 in [0, 1], of any size; the result has the same
-    type unless told otherwise. Results are clipped to the type's range, float ones are not.
+    Photos are (3, H, W), uint8, uint16 or float32 in [0, 1], of any size. The result has the same type
+    unless `dtype` names another. Integer results are clipped to the type's range, float results are not.
     """
 
     def __init__(
@@ -73,17 +75,17 @@ class Restorer:
         metadata: dict[str, str] | None = None,
         weights: ResolvedWeights | None = None,
     ) -> None:
-        """Puts the network on its device.
+        """Moves the network to its device.
 
         Args:
-            network: Predicts.
+            network: The network.
             spec: How to feed it.
             execution: Where and how it runs.
-            metadata: What its weights file says.
-            weights: The file, for those who record it.
+            metadata: Metadata of its weights file.
+            weights: The weights file, for callers that record it.
         """
         if execution.device.type == "cuda":
-            # Who asks for float32 means it: TF32 has the digits of float16.
+            # float32 is a request for accuracy: TF32 has only the digits of float16.
             torch.backends.cudnn.allow_tf32 = False
         self.network = network.eval().to(execution.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.spec = spec
@@ -104,22 +106,23 @@ class Restorer:
 
         Args:
             noisy: (3, H, W).
-            mode: "pd" is the paper's way, the average of the answers to the t² sub-images (Eq. 7);
-                "direct" keeps more detail, and noise that correlates between neighbours. Networks
-                that are told the noise are not blind and have only this.
-            noise: What such networks are told: (6,) as from `noise_bands`.
-            dtype: Of the result; None for that of `noisy`.
-            on_progress: Called with the photo's pixels done and to do.
+            mode: "pd" averages the predictions from the t² sub-images, as in the paper (Eq. 7). "direct"
+                keeps more detail, and noise that correlates between neighbours. Only blind-spot networks
+                can run as "pd".
+            noise: Conditioning of a noise-conditioned network, (6,) as from `noise_conditioning`; None
+                for other networks.
+            dtype: Type of the result; None for that of `noisy`.
+            on_progress: Called with the photo's pixels done and in total.
 
         Returns:
             (3, H, W).
 
         Raises:
-            ValueError: The mode is unknown, or does not go with the network, or `noise` does not.
-            DeviceError: Memory ends at the smallest tile, or the result is not finite.
+            ValueError: The mode is unknown, or the mode or `noise` does not suit the network.
+            DeviceError: The smallest tile does not fit in memory, or the result is not finite.
         """
         stride, network = self._check_mode(mode), self._conditioned(noise)
-        process = partial(self._average if mode == "pd" else self._reduce, network)
+        process = partial(self._average_sub_images if mode == "pd" else self._predict_and_reduce, network)
         result = _empty(noisy.shape[1], noisy.shape[2], dtype or noisy.dtype)
         return self._run(noisy, process, result, stride=stride, on_progress=on_progress)
 
@@ -132,15 +135,15 @@ class Restorer:
         dtype: torch.dtype | None = None,
         on_progress: OnProgress | None = None,
     ) -> Tensor:
-        """Enlarges by t and denoises in one go (Eq. 8, 9).
+        """Denoises and enlarges by t in one step (Eq. 8, 9).
 
         Args:
             noisy: (3, H, W).
-            mode: "pd" interleaves the answers to the sub-images; "direct" gives the photo itself to
-                the network, for noise that hardly correlates between neighbours.
+            mode: "pd" interleaves the predictions from the sub-images. "direct" passes the photo itself
+                to the network, for noise that hardly correlates between neighbours.
             noise: As for `denoise`.
-            dtype: Of the result; None for that of `noisy`.
-            on_progress: Called with the photo's pixels done and to do.
+            dtype: Type of the result; None for that of `noisy`.
+            on_progress: Called with the photo's pixels done and in total.
 
         Returns:
             (3, t·H, t·W).
@@ -149,12 +152,12 @@ class Restorer:
             ValueError, DeviceError: As for `denoise`.
         """
         stride, scale, network = self._check_mode(mode), self.spec.scale, self._conditioned(noise)
-        process = partial(self._interleave, network) if mode == "pd" else network
+        process = partial(self._interleave_sub_images, network) if mode == "pd" else network
         result = _empty(noisy.shape[1] * scale, noisy.shape[2] * scale, dtype or noisy.dtype)
         return self._run(noisy, process, result, stride=stride, on_progress=on_progress)
 
     def _check_mode(self, mode: InferenceMode) -> int:
-        """Returns how far apart the pixels are that the network takes for neighbours."""
+        """Distance of the pixels that the network treats as neighbours."""
         if mode not in INFERENCE_MODES:
             raise ValueError(f"unknown mode {mode!r}; known are {', '.join(INFERENCE_MODES)}")
         if mode == "pd" and not self.spec.is_blind_spot:
@@ -162,7 +165,7 @@ class Restorer:
         return self.spec.scale if mode == "pd" else 1
 
     def _conditioned(self, noise: Tensor | None) -> Predict:
-        """Returns the network as a function of the picture alone."""
+        """The network as a function of the picture alone."""
         if self.spec.is_noise_conditioned != (noise is not None):
             raise ValueError("noise is required for noise-conditioned networks and not accepted by others")
         network: Callable[..., Tensor] = self.network
@@ -171,19 +174,19 @@ class Restorer:
         given = noise.to(self.execution.device)[None]
         return lambda tile: network(tile, given)
 
-    def _reduce(self, network: Predict, tile: Tensor) -> Tensor:
+    def _predict_and_reduce(self, network: Predict, tile: Tensor) -> Tensor:
         return functional.avg_pool2d(network(tile).float(), self.spec.scale)
 
-    def _average(self, network: Predict, tile: Tensor) -> Tensor:
-        answers = self._each(network, pd_downsample(tile, self.spec.scale))
-        return answers.float().view(-1, *tile.shape).mean(dim=0)
+    def _average_sub_images(self, network: Predict, tile: Tensor) -> Tensor:
+        predictions = self._predict_each(network, pd_downsample(tile, self.spec.scale))
+        return predictions.float().view(-1, *tile.shape).mean(dim=0)
 
-    def _interleave(self, network: Predict, tile: Tensor) -> Tensor:
-        answers = self._each(network, pd_downsample(tile, self.spec.scale))
-        return pd_upsample(answers, self.spec.scale)
+    def _interleave_sub_images(self, network: Predict, tile: Tensor) -> Tensor:
+        predictions = self._predict_each(network, pd_downsample(tile, self.spec.scale))
+        return pd_upsample(predictions, self.spec.scale)
 
-    def _each(self, network: Predict, sub_images: Tensor) -> Tensor:
-        """Answers sub-images: at once on a GPU; one by one on a CPU, as fast and with less memory."""
+    def _predict_each(self, network: Predict, sub_images: Tensor) -> Tensor:
+        """Predicts from sub-images: at once on a GPU; one by one on a CPU, as fast and with less memory."""
         if not self._is_cpu:
             return network(sub_images)
         return torch.cat([network(sub_image[None]) for sub_image in sub_images])
@@ -196,21 +199,21 @@ class Restorer:
         self,
         noisy: Tensor,
         process: Predict,
-        restored: Tensor,
+        result: Tensor,
         *,
         stride: int,
         on_progress: OnProgress | None,
     ) -> Tensor:
         _, height, width = noisy.shape
-        # A sub-image's radius spans `stride` photo pixels a step, and its phase up to one stride less.
+        # One pixel of a sub-image spans `stride` photo pixels, and its phase adds up to one stride less.
         halo = self.spec.radius * stride + stride - 1
         grid = TileGrid(height, width, halo, step=stride * self.spec.input_multiple)
-        scale, done = restored.shape[2] // width, 0
+        scale, done = result.shape[2] // width, 0
 
         def begin(tile: Tile, precision: torch.dtype) -> Finish:
-            result = self._process(process, noisy, tile, precision)
-            is_finite = begin_fetch(result.isfinite().all())
-            paste = begin_paste(restored, tile, result, scale)
+            predicted = self._process(process, noisy, tile, precision)
+            is_finite = begin_fetch(predicted.isfinite().all())
+            paste = begin_paste(result, tile, predicted, scale)
 
             def finish() -> bool:
                 if is_usable := bool(is_finite()):
@@ -228,12 +231,12 @@ class Restorer:
         tiles = grid.plan(self.execution.core or self._core_from_memory(stride))
         device, precision = self.execution.device, self.execution.precision
         run_tiles(grid, tiles, begin, device=device, precision=precision, on_done=count)
-        return restored
+        return result
 
     def _core_from_memory(self, stride: int) -> int:
         free = free_memory(self.execution.device) * _MEMORY_SHARE
         bytes_per_pixel = self.spec.values_per_pixel * self.execution.precision.itemsize
-        # One by one, a tile's sub-images may each be as large as a tile is otherwise.
+        # Run one by one, each sub-image of a tile may be as large as a whole tile otherwise.
         apart = stride if self._is_cpu else 1
         side = int((free / bytes_per_pixel) ** 0.5) * apart - 2 * self.spec.radius * stride
         best = _BEST_CORE_ON_CUDA if self.execution.device.type == "cuda" else _BEST_CORE * apart
@@ -250,5 +253,5 @@ class Restorer:
 
 
 def _empty(height: int, width: int, dtype: torch.dtype) -> Tensor:
-    # Pixels lie together in photo files, so the result needs no second copy on its way there.
+    # Photo files hold a pixel's channels together, so the result needs no second copy on its way to one.
     return torch.empty((height, width, 3), dtype=dtype).permute(2, 0, 1)

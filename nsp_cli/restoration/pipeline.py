@@ -1,4 +1,4 @@
-"""The default way to restore a photo: measure its noise, predict, hand detail back, say what was done."""
+"""The default pipeline: estimate a photo's noise, predict the clean photo, recover detail."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from nsp_cli.restoration.back_projection import back_projected
 from nsp_cli.restoration.inference import InferenceMode, OnProgress, Restorer
 from nsp_cli.restoration.recovery import Strength, recover_detail
 
-# Above this level of fine luma noise the PD average is the better prediction (phones at night), below
-# it the direct pass, which keeps more detail and shows no chessboard.
+# Level of luma noise above which the PD average is the better prediction (phones at night). Below it the
+# direct pass keeps more detail and shows no chessboard.
 STRONG_NOISE = 8 / 255
-# Of the time a photo takes, the network's share; for progress only.
+# Share of a photo's time that the network takes; for progress only.
 _NETWORK_SHARE = 0.9
 
 
 @dataclass(frozen=True, eq=False)
 class RestorationPlan:
-    """What was measured on a photo, and what follows from it.
+    """A photo's estimated noise, and how to process the photo.
 
     Attributes:
-        noise: What was measured.
-        mode: The network's pass: "direct" or "pd"; None where the photo is left as it is.
+        noise: The estimated noise.
+        mode: How to run the network, "direct" or "pd"; None to leave the photo as it is.
     """
 
     noise: NoiseProfile
@@ -39,11 +39,11 @@ class RestorationPlan:
 
     @property
     def levels(self) -> tuple[float, float]:
-        """Is the level of luma and of chroma noise, in 8-bit steps."""
+        """Levels of luma and chroma noise, in 8-bit steps."""
         return min(self.noise.luma, self.noise.most_luma) * 255, self.noise.chroma * 255
 
     def describe(self) -> str:
-        """Says both in a line for people, levels in 8-bit steps."""
+        """Describes the noise in one line for people."""
         if self.noise.is_clean:
             return "no noise measured"
         luma, chroma = self.levels
@@ -52,7 +52,10 @@ class RestorationPlan:
 
 
 def plan_restoration(photo: Tensor, *, is_blind_spot: bool = True) -> RestorationPlan:
-    """Measures a (3, H, W) photo and chooses the network's pass, of which students have only "direct"."""
+    """Estimates the noise of a (3, H, W) photo and chooses how to run the network.
+
+    Only blind-spot networks can run as "pd".
+    """
     noise = estimate_noise(photo)
     if noise.is_clean:
         return RestorationPlan(noise, None)
@@ -67,19 +70,19 @@ def denoise_tensor(
     strength: Strength | None = None,
     on_progress: OnProgress | None = None,
 ) -> tuple[Tensor, RestorationPlan]:
-    """Denoises a photo as far as its measured noise asks for.
+    """Denoises a photo by as much as its estimated noise requires.
 
     Args:
         restorer: Network and device.
         noisy: (3, H, W) uint8, uint16 or float32 in [0, 1].
-        strength: None for automatic.
-        on_progress: Called with the photo's pixels done and to do.
+        strength: How much to remove; None for automatic.
+        on_progress: Called with the photo's pixels done and in total.
 
     Returns:
-        (3, H, W), same type, and what was done. Clean photos and strength 0 give the photo itself.
+        (3, H, W) of the same type, and what was done. For clean photos and strength 0 it is `noisy` itself.
 
     Raises:
-        DeviceError: Memory ends at the smallest tile, or the network's result is not finite.
+        DeviceError: The smallest tile does not fit in memory, or the network's result is not finite.
     """
     strength = strength or Strength()
     plan = plan_restoration(noisy, is_blind_spot=restorer.spec.is_blind_spot)
@@ -101,18 +104,21 @@ def denoise_by_strengths(
     wanted: Callable[[Tensor], Tensor] = lambda image: image,
     on_progress: OnProgress | None = None,
 ) -> list[Tensor]:
-    """Denoises as `denoise` does, several times; what strengths have in common is done once.
+    """Denoises as `denoise_tensor` does, at several strengths; shared work is done once.
 
     Args:
         restorer: Network and device.
         noisy: (3, H, W) uint8, uint16 or float32 in [0, 1].
         strengths: How much to remove.
-        plan: Chosen on this photo, or on the one that it is a part of.
-        wanted: Cuts out of a (3, H, W) picture what is to be recovered; the network sees all of `noisy`.
-        on_progress: Called with the pixels done and to do, of all strengths.
+        plan: From this photo, or from the photo that it is a part of.
+        wanted: Cuts the part to return out of a (3, H, W) picture; the network sees all of `noisy`.
+        on_progress: Called with the pixels done and in total, over all strengths.
+
+    Returns:
+        One picture of the wanted part for each strength, of the type of `noisy`.
 
     Raises:
-        DeviceError: As for `denoise`.
+        DeviceError: As for `denoise_tensor`.
     """
     pixels, part = noisy.shape[1] * noisy.shape[2], wanted(noisy)
     results = dict.fromkeys(strengths, part)
@@ -133,7 +139,7 @@ def denoise_by_strengths(
 
 
 def _filtered_alike(strengths: Sequence[Strength]) -> dict[Strength, list[Strength]]:
-    """Groups those that remove something by the strength that the network and recovery are told."""
+    """Groups strengths above 0 by the strength that the network and recovery use."""
     groups: dict[Strength, list[Strength]] = {}
     for strength in strengths:
         if not strength.is_zero:
@@ -162,7 +168,7 @@ def _predict(
 def _recover(
     restorer: Restorer, noisy: Tensor, prediction: Tensor, noise: NoiseProfile, strengths: Sequence[Strength]
 ) -> list[Tensor]:
-    """Recovers on the GPU that there is; other devices were not tried, and one too small is no error."""
+    """Recovers detail on a CUDA GPU if it has enough memory, else on the CPU. Other devices are untested."""
     is_blind_spot, device = restorer.spec.is_blind_spot, restorer.execution.device
     given = noisy, prediction, noise, strengths
     if device.type == "cuda":
@@ -180,40 +186,41 @@ def upscale_tensor(
     strength: Strength | None = None,
     on_progress: OnProgress | None = None,
 ) -> tuple[Tensor, RestorationPlan]:
-    """Enlarges a photo so that, scaled down again, it is what `denoise` makes of it.
+    """Denoises and enlarges a photo; scaled down again, the result is what `denoise_tensor` returns.
 
     Args:
         restorer: Network and device.
         noisy: (3, H, W) uint8, uint16 or float32 in [0, 1].
-        mode: The network's pass; "auto" chooses by the measured noise. Students have only "direct".
-        strength: None for automatic; 0 enlarges with the noise.
-        on_progress: Called with the photo's pixels done and to do.
+        mode: How to run the network; "auto" chooses by the estimated noise. Only blind-spot networks
+            can run as "pd".
+        strength: How much to remove; None for automatic, 0 enlarges the noise too.
+        on_progress: Called with the photo's pixels done and in total.
 
     Returns:
-        (3, t·H, t·W), same type, and what was done. The mean of every t×t pixels is the denoised
+        (3, t·H, t·W) of the same type, and what was done. The mean of every t×t pixels is the denoised
         photo's, up to rounding and clipping.
 
     Raises:
-        ValueError: The network is a student, and the mode is "pd".
-        DeviceError: As for `denoise`.
+        ValueError: The mode is "pd", and the network is no blind-spot network.
+        DeviceError: As for `denoise_tensor`.
     """
     strength = strength or Strength()
-    measured = plan_restoration(noisy, is_blind_spot=restorer.spec.is_blind_spot)
-    chosen: InferenceMode = (measured.mode or "direct") if mode == "auto" else mode
+    plan = plan_restoration(noisy, is_blind_spot=restorer.spec.is_blind_spot)
+    chosen: InferenceMode = (plan.mode or "direct") if mode == "auto" else mode
     enlarged = restorer.upscale(
         noisy,
         mode=chosen,
-        noise=_conditioning(restorer, measured.noise, strength),
+        noise=_conditioning(restorer, plan.noise, strength),
         dtype=_halfway_type(noisy),
         on_progress=_first_part(on_progress),
     )
     prediction = _scaled_down(enlarged, restorer.spec.scale)
     target = noisy
-    if measured.mode is not None and not strength.is_zero:
-        [target] = _recover(restorer, noisy, prediction, measured.noise, [strength])
+    if plan.mode is not None and not strength.is_zero:
+        [target] = _recover(restorer, noisy, prediction, plan.noise, [strength])
     result = back_projected(enlarged, target, restorer.spec.scale)
     _finish_progress(noisy, on_progress)
-    return result, RestorationPlan(measured.noise, chosen)
+    return result, RestorationPlan(plan.noise, chosen)
 
 
 def _conditioning(restorer: Restorer, noise: NoiseProfile, strength: Strength) -> Tensor | None:
@@ -223,7 +230,7 @@ def _conditioning(restorer: Restorer, noise: NoiseProfile, strength: Strength) -
 
 
 def _halfway_type(photo: Tensor) -> torch.dtype:
-    # An eighth of an 8-bit level, at half the memory.
+    # float16 is accurate to an eighth of an 8-bit level, at half the memory.
     return torch.float16 if photo.dtype == torch.uint8 else torch.float32
 
 

@@ -201,7 +201,7 @@ class TestDevice:
         run_nsp(*command, "-o", tmp_path / "expected.png")
         from nsp_cli.restoration.inference import Restorer
 
-        real, tiles = Restorer._average, []
+        real, tiles = Restorer._average_sub_images, []
 
         def average(self, network, tile):
             tiles.append(tile)
@@ -209,7 +209,7 @@ class TestDevice:
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return real(self, network, tile)
 
-        monkeypatch.setattr(Restorer, "_average", average)
+        monkeypatch.setattr(Restorer, "_average_sub_images", average)
         assert run_nsp(*command, "-o", out / "photo.png").code == 0
         expected, found = (
             read_photo(path).pixels.astype(int) for path in (tmp_path / "expected.png", out / "photo.png")
@@ -221,7 +221,7 @@ class TestDevice:
     ):
         from nsp_cli.restoration.inference import Restorer
 
-        for name in ("_average", "_reduce"):
+        for name in ("_average_sub_images", "_predict_and_reduce"):
             monkeypatch.setattr(Restorer, name, lambda _self, _network, tile: tile * float("nan"))
         run = run_nsp("denoise", shoot / "0.png", "-o", out / "0.png", "-m", tiny_weights)
         assert run.code == 1

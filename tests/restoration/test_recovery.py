@@ -62,7 +62,7 @@ class TestRecover:
     def test_strengths_that_filter_differently_are_refused_in_one_pass(self, noisy):
         given = noisy, blurred(noisy), estimate_noise(noisy)
         for strengths in ([], [Strength(), Strength(2, 1)]):
-            with pytest.raises(ValueError, match="apart"):
+            with pytest.raises(ValueError, match="in separate calls"):
                 recover_detail(*given, strengths)
 
     def test_same_input_same_output(self, noisy):

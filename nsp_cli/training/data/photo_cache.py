@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from nsp_cli.errors import TrainingError
 from nsp_cli.files import cannot_write, remove_all_leftovers, replacing
-from nsp_cli.ops.pixels import Pixels
+from nsp_cli.ops.pixel_array import Pixels
 
 # Most that decoded photos may take on disk; of larger folders each photo gives a window.
 MOST_BYTES = 20 * 10**9

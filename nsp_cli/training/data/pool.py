@@ -18,7 +18,7 @@ from torch.nn import functional
 from nsp_cli.batch import walk_photos
 from nsp_cli.errors import InputError, TrainingError, counted
 from nsp_cli.files import write_text
-from nsp_cli.ops.pixels import Pixels
+from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo import CameraFacts, camera_facts, read_photo
 from nsp_cli.training.data.photo_cache import PhotoCache, read_window
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from nsp_cli.device import pinned
 from nsp_cli.errors import TrainingError
 from nsp_cli.noise.estimation import NoiseProfile
-from nsp_cli.ops.pixels import Pixels, to_unit_range
+from nsp_cli.ops.pixel_array import Pixels
+from nsp_cli.ops.pixels import to_unit_range
 from nsp_cli.ops.resampling import KERNELS
 from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto
 from nsp_cli.training.data.sampler import photo_weight
