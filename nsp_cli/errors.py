@@ -56,8 +56,3 @@ def reason_of(error: object) -> str:
     """Returns what an error says as part of a sentence: on one line, without a full stop at its end."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(text.split()).rstrip(".") or type(error).__name__
-
-
-def counted(number: int, noun: str) -> str:
-    """Writes a number of things, such as "1 step" or "1,000 steps"."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

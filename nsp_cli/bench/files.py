@@ -29,7 +29,7 @@ class FileTime:
 
 
 @dataclass(frozen=True)
-class Start:
+class StartTime:
     """Seconds that a command takes from its start to its end."""
 
     command: str
@@ -50,7 +50,7 @@ def _file_time(photo: Photo, path: Path) -> FileTime:
     return FileTime(path.suffix, photo.width * photo.height / 1e6, taken["decode"], taken["encode"])
 
 
-def measure_starts(megapixels: float) -> list[Start]:
+def measure_starts(megapixels: float) -> list[StartTime]:
     """Starts Python with nsp's help, with torch, and with a whole photo through the default weights."""
     with tempfile.TemporaryDirectory() as folder:
         photo, result = Path(folder) / "photo.jpg", Path(folder) / "result.jpg"
@@ -67,10 +67,10 @@ def measure_starts(megapixels: float) -> list[Start]:
         ]
 
 
-def _start(name: str, command: list[str], result: Path | None = None) -> Start:
+def _start(name: str, command: list[str], result: Path | None = None) -> StartTime:
     taken = []
     for _ in range(_STARTS):
         if result:
             result.unlink(missing_ok=True)  # a finished one would be skipped
         taken.append(seconds(lambda: subprocess.run(command, check=True, capture_output=True)))
-    return Start(name, median(taken))
+    return StartTime(name, median(taken))

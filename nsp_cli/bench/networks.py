@@ -24,7 +24,7 @@ from nsp_cli.weights.file import load_network
 from nsp_cli.weights.resolve import resolve
 
 # The paper's network at full size, of which no trained weights are bundled; speed is that of any numbers.
-PAPER = "dbsn"
+PAPER_NETWORK = "dbsn"
 # Of the free memory, for a whole picture in float32 and without strips.
 _NAIVE_MEMORY_SHARE = 0.7
 _SMALL_MEGAPIXELS, _SMALL_CORE = 0.15, 160
@@ -71,7 +71,7 @@ class Speed:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class NaiveComparison:
     """One network beside the naive way: the whole picture, float32, contiguous, straight through.
 
     Attributes:
@@ -99,9 +99,9 @@ def load_subject(name: str) -> Subject:
     Raises:
         WeightsError: They cannot be had.
     """
-    if name == PAPER:
+    if name == PAPER_NETWORK:
         torch.manual_seed(0)
-        _, config = PRESETS[PAPER]
+        _, config = PRESETS[PAPER_NETWORK]
         network = config.build()
     else:
         network, info = load_network(resolve(name).path)
@@ -147,7 +147,7 @@ def measure_speed(subject: Subject, megapixels: float, execution: Execution, pea
     )
 
 
-def compare_with_naive(subject: Subject, megapixels: float, execution: Execution) -> Comparison:
+def compare_with_naive(subject: Subject, megapixels: float, execution: Execution) -> NaiveComparison:
     """Runs a network both ways in turn, and in small tiles on a small photo.
 
     Args:
@@ -164,7 +164,7 @@ def compare_with_naive(subject: Subject, megapixels: float, execution: Execution
         describe_precision(execution.precision): _way(subject, execution, photo),
     }
     taken = alternated({name: _kept(results, name, way) for name, way in ways.items()})
-    return Comparison(
+    return NaiveComparison(
         subject.name,
         photo[0].numel() / 1e6,
         taken["naive"],

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
 from nsp_cli import __version__
-from nsp_cli.bench.files import FileTime, Start, measure_files, measure_starts
-from nsp_cli.bench.networks import Comparison, Speed, Subject, compare_with_naive, load_subject, measure_speed
+from nsp_cli.bench.files import FileTime, StartTime, measure_files, measure_starts
+from nsp_cli.bench.networks import (
+    NaiveComparison,
+    Speed,
+    Subject,
+    compare_with_naive,
+    load_subject,
+    measure_speed,
+)
 from nsp_cli.bench.peak import Peak, measure_peaks
 from nsp_cli.device import describe_device, describe_precision
+from nsp_cli.progress import OnProgress
 from nsp_cli.restoration.inference import Execution
-
-OnProgress = Callable[[int, int], None]
 
 # Of the photo that networks are compared with the naive way on, and files are written of.
 _COMPARED_MEGAPIXELS = 1.0
@@ -24,7 +30,7 @@ _FIXED_COST, _NAIVE_COST = 1_000_000, 8
 
 
 @dataclass(frozen=True)
-class Plan:
+class BenchPlan:
     """What to measure.
 
     Attributes:
@@ -39,7 +45,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Report:
+class BenchReport:
     """What was measured, and on what."""
 
     nsp: str
@@ -49,12 +55,12 @@ class Report:
     precision: str
     peaks: list[Peak]
     speeds: list[Speed]
-    comparisons: list[Comparison]
+    comparisons: list[NaiveComparison]
     files: list[FileTime]
-    starts: list[Start]
+    starts: list[StartTime]
 
 
-def run_bench(plan: Plan, on_progress: OnProgress | None = None) -> Report:
+def run_bench(plan: BenchPlan, on_progress: OnProgress | None = None) -> BenchReport:
     """Measures all of a plan.
 
     Args:
@@ -79,7 +85,7 @@ def run_bench(plan: Plan, on_progress: OnProgress | None = None) -> Report:
         for megapixels in plan.megapixels:
             speeds.append(measure_speed(subject, megapixels, execution, peak.matrix_flops))
             progress.add(_cost(subject, megapixels))
-    return Report(
+    return BenchReport(
         nsp=__version__,
         torch=torch.__version__,
         system=f"{platform.system()} {platform.machine()}",

@@ -16,8 +16,7 @@ from nsp_cli.evaluation.metrics import psnr, ssim
 from nsp_cli.ops.pixels import from_unit_range, pixels_to_tensor, to_unit_range
 from nsp_cli.ops.resampling import halve
 from nsp_cli.photo import PHOTO_SUFFIXES, read_photo, to_bit_depth
-
-OnProgress = Callable[[int, int], None]
+from nsp_cli.progress import OnProgress
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ _NO_ROOM = "no room in this page"
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class PhotoComparison:
     """A photo and what was made of it; the first version is the photo."""
 
     name: str
@@ -49,7 +49,7 @@ class NotShown:
 
 
 @dataclass
-class Written:
+class PageSummary:
     """What a page holds.
 
     Attributes:
@@ -65,12 +65,12 @@ class Written:
 
 def write_comparison(
     path: Path,
-    comparisons: Iterable[Comparison | NotShown],
+    comparisons: Iterable[PhotoComparison | NotShown],
     count: int,
     *,
     title: str,
     most_megabytes: float = MOST_MEGABYTES,
-) -> Written:
+) -> PageSummary:
     """Writes one HTML file that needs no other and no network; a file that is there is replaced.
 
     Args:
@@ -84,13 +84,15 @@ def write_comparison(
     Raises:
         OutputError: It cannot be written.
     """
-    written = Written()
+    written = PageSummary()
     entries: list[_Entry] = []
     empty = _Entry(Packed({"name": ""}, 0), "", "")
     room = int(most_megabytes * 1e6) - len(_page(title, [empty], written, most_megabytes).encode())
     for index, comparison in enumerate(comparisons):
         share = room // max(1, min(count - index, room // _LEAST_ROOM))
-        entry = _entry(comparison, len(entries), share) if isinstance(comparison, Comparison) else comparison
+        entry = (
+            _entry(comparison, len(entries), share) if isinstance(comparison, PhotoComparison) else comparison
+        )
         if isinstance(entry, _Entry) and entry.size > room:
             entry = NotShown(entry.name, _NO_ROOM)
         if isinstance(entry, NotShown):
@@ -121,7 +123,7 @@ class _Entry:
         return self.packed.size + len(self.html.encode()) + _AROUND
 
 
-def _page(title: str, entries: Sequence[_Entry], written: Written, most_megabytes: float) -> str:
+def _page(title: str, entries: Sequence[_Entry], written: PageSummary, most_megabytes: float) -> str:
     return render(
         "comparison.html.j2",
         title=title,
@@ -132,7 +134,7 @@ def _page(title: str, entries: Sequence[_Entry], written: Written, most_megabyte
     )
 
 
-def _entry(comparison: Comparison, number: int, room: int) -> _Entry | NotShown:
+def _entry(comparison: PhotoComparison, number: int, room: int) -> _Entry | NotShown:
     if room < _LEAST_ROOM:
         return NotShown(comparison.name, _NO_ROOM)
     versions = comparison.versions

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from nsp_cli.batch import Outcome
 from nsp_cli.errors import NspError
-from nsp_cli.report.comparison import Comparison, NotShown, Written, write_comparison
+from nsp_cli.report.comparison import NotShown, PageSummary, PhotoComparison, write_comparison
 from nsp_cli.report.versions import read_versions
 
 
-def write_run(path: Path, outcomes: Sequence[Outcome], *, title: str) -> Written:
+def write_run(path: Path, outcomes: Sequence[Outcome], *, title: str) -> PageSummary:
     """Writes a page of a run's photos before and after; failures are named with their reasons.
 
     Raises:
@@ -20,11 +20,11 @@ def write_run(path: Path, outcomes: Sequence[Outcome], *, title: str) -> Written
     return write_comparison(path, map(_comparison, outcomes), len(outcomes), title=title)
 
 
-def _comparison(outcome: Outcome) -> Comparison | NotShown:
+def _comparison(outcome: Outcome) -> PhotoComparison | NotShown:
     source, target = outcome.job.source, outcome.job.target
     if outcome.error is not None:
         return NotShown(source.name, outcome.error.message)
     try:
-        return Comparison(source.name, read_versions(source, [target]))
+        return PhotoComparison(source.name, read_versions(source, [target]))
     except NspError as error:  # gone or replaced since
         return NotShown(source.name, error.message)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nsp_cli.networks import NetworkConfig
 
-FORMAT = "1"
+WEIGHTS_FORMAT = "1"
 DEFAULT_PD_FACTOR = 5
 LARGEST_FILE = 2**30
 """Bytes; twenty times the paper's largest network. Nothing larger is downloaded or opened."""
@@ -104,7 +104,7 @@ def save_weights(
 
     stored = {name: _to_store(tensor, half_precision) for name, tensor in network.state_dict().items()}
     _check_finite(path, stored, "They diverged in training: use an earlier checkpoint.")
-    own = {"nsp_format": FORMAT, "network": network_name, "config": config_to_json(config)}
+    own = {"nsp_format": WEIGHTS_FORMAT, "network": network_name, "config": config_to_json(config)}
     content = _with_sorted_metadata(save(stored, {**metadata, **own}))
     with replacing(path) as file:
         file.write(content)
@@ -223,9 +223,10 @@ def _check_format(path: Path, metadata: Mapping[str, str]) -> None:
             f"{path}: not made by nsp (its metadata has no nsp_format)",
             "Weights that the authors published as .pth are converted by nsp weights import.",
         )
-    if found != FORMAT:
+    if found != WEIGHTS_FORMAT:
         raise WeightsError(
-            f"{path}: its format is {found}, this nsp reads {FORMAT}", "Update: pip install -U nsp-cli"
+            f"{path}: its format is {found}, this nsp reads {WEIGHTS_FORMAT}",
+            "Update: pip install -U nsp-cli",
         )
 
 

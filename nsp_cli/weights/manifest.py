@@ -33,7 +33,7 @@ HUB_PATH = re.compile(r"[A-Za-z0-9_][\w.+-]*(/[A-Za-z0-9_][\w.+-]*)*", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Entry:
+class ManifestEntry:
     """Weights that nsp knows.
 
     Attributes:
@@ -75,9 +75,9 @@ class Manifest:
     folder: Path
     defaults: Mapping[str, str]
     hub_repository: str
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, ManifestEntry]
 
-    def find(self, name: str) -> Entry:
+    def find(self, name: str) -> ManifestEntry:
         """Returns the entry of a name, or of the default for "auto", "auto-upscale", "auto-blind-spot".
 
         Raises:
@@ -126,7 +126,7 @@ def load_manifest(folder: Path | None = None) -> Manifest:
 
 
 def _parse(folder: Path, content: Mapping[str, Any]) -> Manifest:
-    entries = {name: Entry(name=name, **table) for name, table in content.get("weights", {}).items()}
+    entries = {name: ManifestEntry(name=name, **table) for name, table in content.get("weights", {}).items()}
     defaults = {name: content[key] for name, key in AUTOMATIC.items() if content.get(key)}
     manifest = Manifest(folder, defaults, content.get("hub_repository", ""), entries)
     for entry in entries.values():
@@ -139,7 +139,7 @@ def _parse(folder: Path, content: Mapping[str, Any]) -> Manifest:
     return manifest
 
 
-def _check_entry(entry: Entry) -> None:
+def _check_entry(entry: ManifestEntry) -> None:
     for field in fields(entry):
         expected = bool if field.name == "bundled" else str
         if not isinstance(getattr(entry, field.name), expected):

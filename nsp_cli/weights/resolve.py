@@ -9,10 +9,11 @@ from pathlib import Path
 
 from nsp_cli.errors import WeightsError
 from nsp_cli.files import file_sha256
+from nsp_cli.progress import OnProgress
 from nsp_cli.weights import hub
 from nsp_cli.weights.file import read_header
-from nsp_cli.weights.hub import HubFile, OnProgress
-from nsp_cli.weights.manifest import REPOSITORY, Entry, Manifest, load_manifest
+from nsp_cli.weights.hub import HubFile
+from nsp_cli.weights.manifest import REPOSITORY, Manifest, ManifestEntry, load_manifest
 
 REPOSITORY_VARIABLE = "NSP_HUB_REPO"
 
@@ -64,7 +65,7 @@ def resolve(
         raise WeightsError(f"{model}: only hf:// addresses have a revision", "Leave out the revision.")
     if model.startswith(hub.SCHEME):
         file = hub.parse_hub_file(model, revision)
-        path = _fetch_checked(file, sha256, on_progress)
+        path = _download_checked(file, sha256, on_progress)
         return ResolvedWeights(path, path.stem, sha256_of(path))
     if _is_path(model):
         return _check_given(Path(model), sha256)
@@ -77,7 +78,7 @@ def resolve(
     return ResolvedWeights(_resolve_entry(entry, manifest, on_progress), entry.name, entry.sha256)
 
 
-def find_local(entry: Entry, manifest: Manifest) -> Path | None:
+def find_local(entry: ManifestEntry, manifest: Manifest) -> Path | None:
     """Returns where known weights lie on this machine, unchecked; None where they must be fetched."""
     if entry.bundled:
         path = manifest.folder / entry.file
@@ -115,7 +116,7 @@ def _check_given(path: Path, sha256: str | None) -> ResolvedWeights:
     return ResolvedWeights(path, path.stem, found)
 
 
-def _resolve_entry(entry: Entry, manifest: Manifest, on_progress: OnProgress | None) -> Path:
+def _resolve_entry(entry: ManifestEntry, manifest: Manifest, on_progress: OnProgress | None) -> Path:
     if not entry.bundled:
         file = HubFile(_repository_or_error(entry, manifest), entry.file, entry.revision)
         cached = hub.find_in_cache(file)
@@ -123,7 +124,7 @@ def _resolve_entry(entry: Entry, manifest: Manifest, on_progress: OnProgress | N
             if sha256_of(cached) == entry.sha256:
                 return cached  # it cannot be other on the hub, so nobody needs to be asked
             hub.discard(cached)
-        return _fetch_checked(file, entry.sha256, on_progress)
+        return _download_checked(file, entry.sha256, on_progress)
     path = manifest.folder / entry.file
     again = "Install again: pip install --force-reinstall nsp-cli"
     if not path.is_file():
@@ -134,9 +135,9 @@ def _resolve_entry(entry: Entry, manifest: Manifest, on_progress: OnProgress | N
     return path
 
 
-def _fetch_checked(file: HubFile, sha256: str | None, on_progress: OnProgress | None) -> Path:
-    """Fetches a file; one that is not what it should be is thrown out of the cache and refused."""
-    path = hub.fetch(file, on_progress)
+def _download_checked(file: HubFile, sha256: str | None, on_progress: OnProgress | None) -> Path:
+    """Downloads a file; one that is not what it should be is thrown out of the cache and refused."""
+    path = hub.download(file, on_progress)
     try:
         expected = sha256 or hub.stated_sha256(path)
         if expected is not None and (found := sha256_of(path)) != expected.lower():
@@ -152,14 +153,14 @@ def _fetch_checked(file: HubFile, sha256: str | None, on_progress: OnProgress | 
     return path
 
 
-def _repository_of(entry: Entry, manifest: Manifest) -> str:
+def _repository_of(entry: ManifestEntry, manifest: Manifest) -> str:
     chosen = os.environ.get(REPOSITORY_VARIABLE, "") or entry.repository or manifest.hub_repository
     if chosen and not REPOSITORY.fullmatch(chosen):
         raise WeightsError(f"{REPOSITORY_VARIABLE}={chosen}: not a repository", "Give it as owner/name.")
     return chosen
 
 
-def _repository_or_error(entry: Entry, manifest: Manifest) -> str:
+def _repository_or_error(entry: ManifestEntry, manifest: Manifest) -> str:
     repository = _repository_of(entry, manifest)
     if not repository:
         raise WeightsError(

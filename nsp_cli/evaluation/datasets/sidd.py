@@ -12,18 +12,17 @@ from torch import Tensor
 from nsp_cli.errors import InputError
 from nsp_cli.evaluation.datasets.mat_file import Array, read_array
 from nsp_cli.evaluation.datasets.results import Rows
-from nsp_cli.evaluation.folders import OnProgress, PairScore, Score, Trial, score_trial
+from nsp_cli.evaluation.folders import PairScore, Score, Trial, score_trial
 from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
+from nsp_cli.progress import OnProgress
 
 OFFICIAL = (40, 32, 256, 256, 3)
 SCORE_COLUMNS = ("ID", "PSNR_BEFORE", "SSIM_BEFORE", "PSNR", "SSIM")
 SUBMISSION_COLUMNS = ("ID", "BLOCK")
 
-Restore = Callable[[Tensor], Tensor]
-
 
 @dataclass(frozen=True, eq=False)
-class Blocks:
+class SiddBlocks:
     """The blocks of one file, counted image by image as the server does.
 
     Attributes:
@@ -49,7 +48,7 @@ class Blocks:
         return pixels_to_tensor(self.pixels[divmod(index, self.pixels.shape[1])])
 
 
-def read_blocks(folder: Path, name: str) -> Blocks:
+def read_blocks(folder: Path, name: str) -> SiddBlocks:
     """Reads a file of blocks whole, a quarter of a gigabyte.
 
     Args:
@@ -67,13 +66,13 @@ def read_blocks(folder: Path, name: str) -> Blocks:
             f"{path}: {name} is {shape} {pixels.dtype}, not images × blocks × height × width × 3 uint8",
             "Give the official sRGB file, 40×32×256×256×3.",
         )
-    return Blocks(path, pixels)
+    return SiddBlocks(path, pixels)
 
 
 def score_blocks(
-    noisy: Blocks,
-    clean: Blocks,
-    restore: Restore,
+    noisy: SiddBlocks,
+    clean: SiddBlocks,
+    restore: Callable[[Tensor], Tensor],
     make_trial: Callable[[Tensor, Tensor], Trial],
     rows: Rows,
     *,
@@ -108,7 +107,11 @@ def _read_score(row: list[str]) -> PairScore:
 
 
 def submit_blocks(
-    noisy: Blocks, restore: Restore, rows: Rows, *, on_progress: OnProgress | None = None
+    noisy: SiddBlocks,
+    restore: Callable[[Tensor], Tensor],
+    rows: Rows,
+    *,
+    on_progress: OnProgress | None = None,
 ) -> Path:
     """Writes the table that the benchmark's server scores: a block's number and its bytes in base64.
 

@@ -12,17 +12,15 @@ import re
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
+from nsp_cli.progress import OnProgress
 from nsp_cli.weights.file import LARGEST_FILE, too_large
 from nsp_cli.weights.hub.address import HubFile
 from nsp_cli.weights.hub.errors import explain, first_line
-
-OnProgress = Callable[[int, int], None]
 
 # The client reads this when it is imported, which happens below. Fetching a file tells the hub which
 # file, and nothing else; a value that the user has set stands.
@@ -77,7 +75,7 @@ def find_in_cache(file: HubFile) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
-def fetch(file: HubFile, on_progress: OnProgress | None = None) -> Path:
+def download(file: HubFile, on_progress: OnProgress | None = None) -> Path:
     """Returns where the file lies in the cache, downloading what is new.
 
     A branch is asked for its newest state; where the hub cannot be reached, the cached one is used.
@@ -85,7 +83,7 @@ def fetch(file: HubFile, on_progress: OnProgress | None = None) -> Path:
     the next call).
 
     Args:
-        file: What to fetch. Its content is not checked.
+        file: What to download. Its content is not checked.
         on_progress: Called with the bytes done and to do.
 
     Raises:
@@ -115,7 +113,7 @@ def fetch(file: HubFile, on_progress: OnProgress | None = None) -> Path:
 
 
 def discard(path: Path) -> bool:
-    """Throws a file out of the cache, so that the next fetch starts afresh; tells whether it could."""
+    """Throws a file out of the cache, so that the next download starts afresh; tells whether it could."""
     content = path.resolve()  # cached names are links to the content
     with suppress(OSError):
         content.unlink(missing_ok=True)
