@@ -1,4 +1,4 @@
-"""Measures nsp on the machine it runs on: hardware, networks, files, starting."""
+"""Benchmarks of nsp on this machine: hardware, networks, files and start-up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long files and starting take."""
+"""Seconds for reading and writing files, and for starting nsp."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class FileTime:
 
 @dataclass(frozen=True)
 class StartTime:
-    """Seconds that a command takes from its start to its end."""
+    """Seconds that a command takes from start to end."""
 
     command: str
     seconds: float
 
 
 def measure_files(megapixels: float) -> list[FileTime]:
-    """Writes and reads a photo in a folder of its own, in each of the usual formats."""
+    """Writes and reads a photo in each of the usual formats, in a temporary folder."""
     photo = Photo(pixels=tensor_to_pixels(synthetic_photo(megapixels)))
     with tempfile.TemporaryDirectory() as folder:
         return [_file_time(photo, Path(folder) / f"photo{suffix}") for suffix in _SUFFIXES]
@@ -71,6 +71,6 @@ def _start(name: str, command: list[str], result: Path | None = None) -> StartTi
     taken = []
     for _ in range(_STARTS):
         if result:
-            result.unlink(missing_ok=True)  # a finished one would be skipped
+            result.unlink(missing_ok=True)  # nsp skips a finished result
         taken.append(seconds(lambda: subprocess.run(command, check=True, capture_output=True)))
     return StartTime(name, median(taken))

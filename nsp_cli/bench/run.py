@@ -1,4 +1,4 @@
-"""All measurements in turn, with the time left."""
+"""Runs all measurements and reports progress."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from nsp_cli.device import describe_device, describe_precision
 from nsp_cli.progress import OnProgress
 from nsp_cli.restoration.inference import Execution
 
-# Of the photo that networks are compared with the naive way on, and files are written of.
+# Size of the photo for the comparison with naive inference and for files.
 _COMPARED_MEGAPIXELS = 1.0
-# What measurements cost, in millions of multiplications per thread or as many on a GPU; for progress only.
+# Cost of the measurements, in millions of multiplications; only for progress.
 _FIXED_COST, _NAIVE_COST = 1_000_000, 8
 
 
@@ -34,9 +34,9 @@ class BenchPlan:
     """What to measure.
 
     Attributes:
-        models: Weights as users call them, or "dbsn" for the paper's network with random ones.
+        models: Names of weights, or "dbsn" for the paper's network with random weights.
         megapixels: Sizes of photos.
-        execution: Where, and in which precision.
+        execution: Device and precision.
     """
 
     models: Sequence[str]
@@ -46,7 +46,7 @@ class BenchPlan:
 
 @dataclass(frozen=True)
 class BenchReport:
-    """What was measured, and on what."""
+    """All measurements, and the machine they were made on."""
 
     nsp: str
     torch: str
@@ -61,15 +61,15 @@ class BenchReport:
 
 
 def run_bench(plan: BenchPlan, on_progress: OnProgress | None = None) -> BenchReport:
-    """Measures all of a plan.
+    """Runs all measurements of a plan.
 
     Args:
-        plan: What.
-        on_progress: Called with the work done and to do, in no particular unit.
+        plan: What to measure.
+        on_progress: Called with the work done and in total, in no particular unit.
 
     Raises:
-        WeightsError: A model cannot be had.
-        DeviceError: Memory ends at the smallest tile.
+        WeightsError: Weights are unknown or cannot be loaded.
+        DeviceError: Memory is full even at the smallest tile.
     """
     subjects, execution = [load_subject(name) for name in plan.models], plan.execution
     progress = _Progress(_total_cost(subjects, plan.megapixels), on_progress)

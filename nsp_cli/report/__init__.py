@@ -1,4 +1,4 @@
-"""Pages that show photos before and after."""
+"""Pages and previews that show photos before and after."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of a run over many photos, made of the files when the run is over."""
+"""A page about a run over many photos, made from their files after the run."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from nsp_cli.report.versions import read_versions
 
 
 def write_run(path: Path, outcomes: Sequence[Outcome], *, title: str) -> PageSummary:
-    """Writes a page of a run's photos before and after; failures are named with their reasons.
+    """Writes a page with a run's photos before and after. Failures are listed with their reasons.
 
     Raises:
-        OutputError: It cannot be written.
+        OutputError: The page cannot be written.
     """
     return write_comparison(path, map(_comparison, outcomes), len(outcomes), title=title)
 
@@ -26,5 +26,5 @@ def _comparison(outcome: Outcome) -> PhotoComparison | NotShown:
         return NotShown(source.name, outcome.error.message)
     try:
         return PhotoComparison(source.name, read_versions(source, [target]))
-    except NspError as error:  # gone or replaced since
+    except NspError as error:  # removed or replaced since
         return NotShown(source.name, error.message)

@@ -193,7 +193,7 @@ class TestCommand:
         run = run_nsp("compare", picture, picture.with_name("shot_denoised.png"))
         page = picture.with_name("shot_compare.html")
         assert (run.code, run.out.strip()) == (0, str(page)), run.err
-        assert "MB; in this page: the whole photo at 100 %" in run.err
+        assert "MB; on this page: the whole photo at 100 %" in run.err
         assert Page(page.read_text(encoding="utf-8")).pictures[0]["versions"] == ["before", "after"]
 
     def test_compares_strengths(self, run_nsp, picture, tiny_weights, tmp_path):

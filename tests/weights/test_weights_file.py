@@ -150,12 +150,12 @@ def test_a_file_with_something_behind_it(saved):
     ("metadata", "why"),
     [
         ({"nsp_format": None}, "not made by nsp"),
-        ({"nsp_format": "2"}, "its format is 2"),
+        ({"nsp_format": "2"}, "has format 2, but this nsp reads format 1"),
         ({"network": None}, "none of dbsn, tbsn, unet"),
         ({"network": "vit"}, "none of dbsn, tbsn, unet"),
-        ({"config": None}, "no JSON"),
-        ({"config": "{"}, "no JSON"),
-        ({"config": "[" * 100_000}, "no JSON"),
+        ({"config": None}, "not JSON"),
+        ({"config": "{"}, "not JSON"),
+        ({"config": "[" * 100_000}, "not JSON"),
         ({"config": "[]"}, "does not consist of"),
         ({"config": '{"base_channels": 4, "num_modules": 1}'}, "does not consist of"),
         ({"config": '{"base_channels": 4, "num_modules": 1, "t": 2, "x": 1}'}, "does not consist of"),
@@ -187,7 +187,7 @@ def test_an_absurd_config_is_refused_before_it_costs_memory_or_time(saved, setti
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_values_that_are_not_finite(saved, number):
     forge(saved, tensors={"head.0.bias": torch.tensor([0, number, 0, 0])})
-    assert "head.0.bias holds values that are not finite" in refusal(saved)
+    assert "head.0.bias contains values that are not finite" in refusal(saved)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The data sets that papers are measured on: SIDD's blocks, DND's crops, and answers for their servers."""
+"""The data sets of the paper: SIDD's blocks, DND's crops, and submissions to their servers."""
 
 from nsp_cli.evaluation.datasets.dnd import DndImages, read_dnd, submit_crops
 from nsp_cli.evaluation.datasets.results import Rows, results_in

@@ -1,4 +1,4 @@
-"""Weights on the Hugging Face hub or a mirror of it; the one place that uses the hub's client."""
+"""Weights on the Hugging Face hub or a mirror. Nothing else uses the hub's client."""
 
 from nsp_cli.weights.hub.address import SCHEME, HubFile, parse_hub_file
 from nsp_cli.weights.hub.client import (
