@@ -157,7 +157,7 @@ def test_no_code_runs(tmp_path, call, place):
         "beside": checkpoint(authors_state("dbsn_t2")) | {"epoch": bomb},
         "in_state": authors_state("dbsn_t2") | {"head.0.bias": bomb},
     }[place]
-    assert "nothing of it was run" in refusal(write(tmp_path, content))
+    assert "None of its code was run" in refusal(write(tmp_path, content))
     assert not mark.exists()
 
 
@@ -186,7 +186,7 @@ def test_a_truncated_file(tmp_path):
 
 
 def test_no_file(tmp_path):
-    assert "no such file" in refusal(tmp_path / "x.pth")
+    assert "does not exist" in refusal(tmp_path / "x.pth")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def explain(file: HubFile, error: Exception, reached: bool) -> WeightsError:
         why, hint = _why_not_reached(file, error)
         return WeightsError(f"{file} cannot be downloaded: {why}.", hint)
     return WeightsError(
-        f"{file} cannot be downloaded: {first_line(error)}",
+        f"The download of {file} failed: {first_line(error)}.",
         "Check the connection and free space, then try again.",
     )
 
@@ -80,6 +80,6 @@ def _why_not_reached(file: HubFile, error: Exception) -> tuple[str, str]:
 
 
 def first_line(error: Exception) -> str:
-    """Returns the first line of an error's long message, or its type if it has none."""
+    """Returns the first line of an error's long message without a full stop, or its type."""
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return lines[0].rstrip(".") if lines else type(error).__name__
