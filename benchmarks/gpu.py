@@ -26,7 +26,7 @@ from PIL import Image
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
-from nsp_cli.bench.networks import PAPER, Subject, load_subject, measure_speed
+from nsp_cli.bench.networks import PAPER_NETWORK, Subject, load_subject, measure_speed
 from nsp_cli.bench.peak import best_seconds, measure_peaks
 from nsp_cli.bench.photos import synthetic_photo
 from nsp_cli.bench.timing import PeakMemory, alternated
@@ -44,7 +44,7 @@ from nsp_cli.training.run.recipe import CUDA_BATCH, BlindSpotRecipe
 from nsp_cli.training.run.trainer import Trainer
 
 DEVICE = torch.device("cuda")
-NETWORKS = (PAPER, "nsp-fast", "nsp-fast-x2", "nsp-light")
+NETWORKS = (PAPER_NETWORK, "nsp-fast", "nsp-fast-x2", "nsp-light")
 CORES = (1024, 1536, 2048, 3072)
 GIGABYTES = (4, 8, 24)
 TRAINING_STEPS = 20
@@ -66,7 +66,7 @@ def end_to_end(megapixels: float) -> dict[str, float]:
     """Times the default way, measure, predict and recover, and within it the network."""
     photo = synthetic_photo(megapixels)
     runs: dict[str, Callable[[], object]] = {}
-    for subject in map(load_subject, ("nsp-fast", "nsp-light", PAPER)):
+    for subject in map(load_subject, ("nsp-fast", "nsp-light", PAPER_NETWORK)):
         restorer = Restorer(subject.network, subject.spec, Execution.choose("cuda"))
         runs[subject.name] = partial(pipeline.denoise_tensor, restorer, photo)
         runs[f"{subject.name}, network"] = _direct_pass(restorer, photo)
@@ -115,7 +115,7 @@ def fused_and_not(megapixels: float) -> dict[str, float]:
     """Times DBSNs with their layers fused and one by one, in turn."""
     photo = synthetic_photo(megapixels)
     runs: dict[str, Callable[[], object]] = {}
-    for subject in map(load_subject, (PAPER, "nsp-light")):
+    for subject in map(load_subject, (PAPER_NETWORK, "nsp-light")):
         restorer = Restorer(subject.network, subject.spec, Execution.choose("cuda"))
         runs[f"{subject.name}, fused"] = run = _direct_pass(restorer, photo)
         runs[f"{subject.name}, one by one"] = partial(_one_by_one, run)
@@ -217,7 +217,7 @@ def main() -> None:
         "end_to_end": lambda: end_to_end(megapixels),
         "networks": lambda: networks_by_core(megapixels, peak),
         "fused": lambda: fused_and_not(megapixels),
-        "training": lambda: training(load_subject(PAPER), peak),
+        "training": lambda: training(load_subject(PAPER_NETWORK), peak),
         "within": lambda: [automatic_within(size, megapixels) for size in GIGABYTES],
     }
     for name, part in parts.items():

@@ -1,4 +1,4 @@
-"""The errors a user can cause or meet; everything else is a programmer's mistake and stays loud."""
+"""Errors that a user can cause or meet. All other exceptions are faults of nsp and keep their traceback."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class NspError(Exception):
-    """Says what went wrong, with which file and why; `hint` is the next thing to type or check.
+    """What went wrong, with which file and why; `hint` is the next thing to type or check.
 
     The command line shows both as two lines and exits with code 1.
     """
@@ -22,32 +22,32 @@ class InputError(NspError):
 
 
 class OutputError(NspError):
-    """A result cannot be written, or would replace something that must stay."""
+    """A result cannot be written, or would replace a file that must stay."""
 
 
 class WeightsError(NspError):
-    """Weights are unknown, cannot be downloaded, differ from their hash, or are damaged or foreign."""
+    """Weights are unknown, damaged or not nsp's, cannot be downloaded, or differ from their checksum."""
 
 
 class DeviceError(NspError):
-    """The asked-for device or precision is absent, or memory ends at the smallest tile."""
+    """The requested device or precision is absent, or memory is full even at the smallest tile."""
 
 
 class TrainingError(NspError):
-    """Training cannot start, go on, or be resumed."""
+    """Training cannot start, continue or be resumed."""
 
 
 class PhotosFailedError(NspError):
-    """Some photos of a run failed; the others are done, and each failure has been shown."""
+    """Some photos of a run failed. The others are finished, and each failure has been shown."""
 
 
 class UnexpectedError(NspError):
-    """A fault of nsp or a library, met in the middle of a batch; `__cause__` is what happened."""
+    """A fault of nsp or of a library in the middle of a batch; `__cause__` is the original exception."""
 
     def __init__(self, path: Path, cause: Exception) -> None:
         super().__init__(
-            f"{path}: a fault in nsp: {type(cause).__name__}: {cause}",
-            "Please report it, with the photo if you can and what --log FILE has written.",
+            f"{path} failed because of a fault in nsp: {type(cause).__name__}: {cause}",
+            "Please report it. Add the log from --log FILE, and the photo if you can.",
         )
         self.__cause__ = cause
 
@@ -56,8 +56,3 @@ def reason_of(error: object) -> str:
     """Returns what an error says as part of a sentence: on one line, without a full stop at its end."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(text.split()).rstrip(".") or type(error).__name__
-
-
-def counted(number: int, noun: str) -> str:
-    """Writes a number of things, such as "1 step" or "1,000 steps"."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

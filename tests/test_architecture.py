@@ -47,7 +47,7 @@ ROWS = [
     {"photo.photo", "photo.sniffing"},
     {"ops"},
     {"device", "files"},
-    {"errors"},
+    {"errors", "progress"},
 ]
 OWNERS = {
     "typer": {"cli"},

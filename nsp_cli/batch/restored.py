@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsp_cli.photo import Photo, Pixels
+from nsp_cli.progress import OnProgress
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)

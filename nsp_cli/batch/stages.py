@@ -10,7 +10,7 @@ from nsp_cli.batch.finished import check_unchanged, fingerprint, is_copy, is_fin
 from nsp_cli.batch.naming import Job
 from nsp_cli.batch.order import Order, Ready, Worked
 from nsp_cli.batch.outcome import Outcome, Status
-from nsp_cli.batch.restored import OnProgress, Restore, restore_photo
+from nsp_cli.batch.restored import Restore, restore_photo
 from nsp_cli.errors import OutputError
 from nsp_cli.files import claim
 from nsp_cli.photo import (
@@ -26,6 +26,7 @@ from nsp_cli.photo import (
     with_provenance,
     write_photo,
 )
+from nsp_cli.progress import OnProgress
 
 
 def read_job(job: Job, order: Order) -> Ready | Outcome:

@@ -1,10 +1,20 @@
-"""Measures nsp on the machine it runs on: hardware, networks, files, starting."""
+"""Benchmarks of nsp on this machine: hardware, networks, files and start-up."""
 
 from __future__ import annotations
 
-from nsp_cli.bench.files import FileTime, Start
-from nsp_cli.bench.networks import PAPER, Comparison, Speed
+from nsp_cli.bench.files import FileTime, StartTime
+from nsp_cli.bench.networks import PAPER_NETWORK, NaiveComparison, Speed
 from nsp_cli.bench.peak import Peak
-from nsp_cli.bench.run import Plan, Report, run_bench
+from nsp_cli.bench.run import BenchPlan, BenchReport, run_bench
 
-__all__ = ["PAPER", "Comparison", "FileTime", "Peak", "Plan", "Report", "Speed", "Start", "run_bench"]
+__all__ = [
+    "PAPER_NETWORK",
+    "BenchPlan",
+    "BenchReport",
+    "FileTime",
+    "NaiveComparison",
+    "Peak",
+    "Speed",
+    "StartTime",
+    "run_bench",
+]

@@ -1,4 +1,4 @@
-"""How long files and starting take."""
+"""Seconds for reading and writing files, and for starting nsp."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class FileTime:
 
 
 @dataclass(frozen=True)
-class Start:
-    """Seconds that a command takes from its start to its end."""
+class StartTime:
+    """Seconds that a command takes from start to end."""
 
     command: str
     seconds: float
 
 
 def measure_files(megapixels: float) -> list[FileTime]:
-    """Writes and reads a photo in a folder of its own, in each of the usual formats."""
+    """Writes and reads a photo in each of the usual formats, in a temporary folder."""
     photo = Photo(pixels=tensor_to_pixels(synthetic_photo(megapixels)))
     with tempfile.TemporaryDirectory() as folder:
         return [_file_time(photo, Path(folder) / f"photo{suffix}") for suffix in _SUFFIXES]
@@ -50,7 +50,7 @@ def _file_time(photo: Photo, path: Path) -> FileTime:
     return FileTime(path.suffix, photo.width * photo.height / 1e6, taken["decode"], taken["encode"])
 
 
-def measure_starts(megapixels: float) -> list[Start]:
+def measure_starts(megapixels: float) -> list[StartTime]:
     """Starts Python with nsp's help, with torch, and with a whole photo through the default weights."""
     with tempfile.TemporaryDirectory() as folder:
         photo, result = Path(folder) / "photo.jpg", Path(folder) / "result.jpg"
@@ -67,10 +67,10 @@ def measure_starts(megapixels: float) -> list[Start]:
         ]
 
 
-def _start(name: str, command: list[str], result: Path | None = None) -> Start:
+def _start(name: str, command: list[str], result: Path | None = None) -> StartTime:
     taken = []
     for _ in range(_STARTS):
         if result:
-            result.unlink(missing_ok=True)  # a finished one would be skipped
+            result.unlink(missing_ok=True)  # nsp skips a finished result
         taken.append(seconds(lambda: subprocess.run(command, check=True, capture_output=True)))
-    return Start(name, median(taken))
+    return StartTime(name, median(taken))

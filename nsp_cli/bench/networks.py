@@ -1,4 +1,4 @@
-"""How fast a network is, beside what the hardware can do and beside the naive way."""
+"""Speed of a network, compared with the peak of the hardware and with naive inference."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from nsp_cli.restoration.inference import Execution, Restorer
 from nsp_cli.weights.file import load_network
 from nsp_cli.weights.resolve import resolve
 
-# The paper's network at full size, of which no trained weights are bundled; speed is that of any numbers.
-PAPER = "dbsn"
-# Of the free memory, for a whole picture in float32 and without strips.
+# The paper's network at full size. No trained weights of it are bundled, and speed does not depend on them.
+PAPER_NETWORK = "dbsn"
+# Share of the free memory that naive inference may use: it holds the whole picture in float32.
 _NAIVE_MEMORY_SHARE = 0.7
 _SMALL_MEGAPIXELS, _SMALL_CORE = 0.15, 160
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A network to be measured.
+    """A network to measure.
 
     Attributes:
-        name: Of its weights.
-        network: On the CPU, in its usual layout.
-        spec: How to feed it.
-        multiplications: Per photo pixel, counted without those of halos.
+        name: Name of its weights.
+        network: The network, on the CPU, in its usual memory layout.
+        spec: What a caller must know about it.
+        multiplications: Multiplications per photo pixel, without those for halos.
     """
 
     name: str
@@ -49,16 +49,17 @@ class Subject:
 
 @dataclass(frozen=True)
 class Speed:
-    """One network on one size of photo.
+    """Speed of one network on one size of photo.
 
     Attributes:
-        network: Its name.
-        megapixels: Of the photo.
-        precision: It ran in.
-        seconds: Of the network's part: tiles, halos and copies included.
-        megapixels_per_second: Of the network's part.
-        share_of_peak: Its multiplications, without those of halos, over the measured matrix peak.
-        memory_bytes: The most that was held; None where the system does not tell.
+        network: Name of the network.
+        megapixels: Size of the photo.
+        precision: Precision of the arithmetic.
+        seconds: Time for inference, with tiles, halos and copies.
+        megapixels_per_second: The same as speed.
+        share_of_peak: Operations per second, without those for halos, divided by the measured peak of a
+            matrix product.
+        memory_bytes: Peak memory; None where the system does not report it.
     """
 
     network: str
@@ -71,17 +72,17 @@ class Speed:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One network beside the naive way: the whole picture, float32, contiguous, straight through.
+class NaiveComparison:
+    """One network compared with naive inference: the whole picture at once, float32, contiguous.
 
     Attributes:
-        network: Its name.
-        megapixels: Of the photo; less than asked for where the naive way's memory would not do.
-        naive_seconds: Of the naive way.
-        times_faster: By precision, how many times.
-        float32_difference: The largest between the naive way's result and that in float32, where white is 1.
-        decibels: PSNR of the result in the default precision to the naive one.
-        tiles_difference: The largest between float32 results in small tiles and in one.
+        network: Name of the network.
+        megapixels: Size of the photo; smaller than requested if naive inference needs too much memory.
+        naive_seconds: Time for naive inference.
+        times_faster: How many times faster nsp is, by precision.
+        float32_difference: Largest difference between nsp's float32 result and the naive one; white is 1.
+        decibels: PSNR between the result in the default precision and the naive one.
+        tiles_difference: Largest difference between float32 results in small tiles and in one tile.
     """
 
     network: str
@@ -94,14 +95,14 @@ class Comparison:
 
 
 def load_subject(name: str) -> Subject:
-    """Loads weights by what a user calls them; "dbsn" is the paper's network with random ones.
+    """Loads weights by name; "dbsn" is the paper's network with random weights.
 
     Raises:
-        WeightsError: They cannot be had.
+        WeightsError: The weights are unknown or cannot be loaded.
     """
-    if name == PAPER:
+    if name == PAPER_NETWORK:
         torch.manual_seed(0)
-        _, config = PRESETS[PAPER]
+        _, config = PRESETS[PAPER_NETWORK]
         network = config.build()
     else:
         network, info = load_network(resolve(name).path)
@@ -111,7 +112,7 @@ def load_subject(name: str) -> Subject:
 
 
 def multiplications_per_pixel(network: nn.Module, spec: NetworkSpec) -> float:
-    """Counts what a network's layers multiply per pixel of its input, by running it on a small picture."""
+    """Returns the multiplications of a network per input pixel, counted on a small picture."""
     side = 2 * max(32, spec.input_multiple)
     inputs = [torch.zeros(1, 3, side, side)]
     if spec.is_noise_conditioned:
@@ -122,17 +123,17 @@ def multiplications_per_pixel(network: nn.Module, spec: NetworkSpec) -> float:
 
 
 def measure_speed(subject: Subject, megapixels: float, execution: Execution, peak: float) -> Speed:
-    """Runs a network over a photo.
+    """Measures how fast a network processes a photo.
 
     Args:
         subject: The network.
-        megapixels: Of the photo.
-        execution: Where and how.
+        megapixels: Size of the photo.
+        execution: Device and precision.
         peak: Operations per second of a matrix product in that precision.
     """
     photo = synthetic_photo(megapixels)
     run = _way(subject, execution, photo)
-    _way(subject, execution, synthetic_photo(_SMALL_MEGAPIXELS))()  # what is set up once is not the speed
+    _way(subject, execution, synthetic_photo(_SMALL_MEGAPIXELS))()  # so that one-time set-up is not measured
     memory = PeakMemory(execution.device)
     taken = alternated({"": run})[""]
     pixels = photo[0].numel()
@@ -147,13 +148,13 @@ def measure_speed(subject: Subject, megapixels: float, execution: Execution, pea
     )
 
 
-def compare_with_naive(subject: Subject, megapixels: float, execution: Execution) -> Comparison:
-    """Runs a network both ways in turn, and in small tiles on a small photo.
+def compare_with_naive(subject: Subject, megapixels: float, execution: Execution) -> NaiveComparison:
+    """Compares nsp's inference with naive inference, and small tiles with one tile.
 
     Args:
         subject: The network.
-        megapixels: Of the photo, at most.
-        execution: Where, and in which precision besides float32.
+        megapixels: Size of the photo, at most.
+        execution: Device, and the precision to measure besides float32.
     """
     photo = _whole_multiples(subject, min(megapixels, _most_naive_megapixels(subject, execution.device)))
     exact = Execution(execution.device, torch.float32)
@@ -164,7 +165,7 @@ def compare_with_naive(subject: Subject, megapixels: float, execution: Execution
         describe_precision(execution.precision): _way(subject, execution, photo),
     }
     taken = alternated({name: _kept(results, name, way) for name, way in ways.items()})
-    return Comparison(
+    return NaiveComparison(
         subject.name,
         photo[0].numel() / 1e6,
         taken["naive"],
@@ -176,7 +177,7 @@ def compare_with_naive(subject: Subject, megapixels: float, execution: Execution
 
 
 def _way(subject: Subject, execution: Execution, photo: Tensor) -> Callable[[], Tensor]:
-    """Returns nsp's way: the direct pass in tiles."""
+    """Returns a function that runs nsp's direct pass in tiles."""
     restorer = Restorer(copy.deepcopy(subject.network), subject.spec, execution)
     noise = _noise(subject, photo)
     return lambda: restorer.denoise(photo, mode="direct", noise=noise)
@@ -186,7 +187,7 @@ def _naive_way(subject: Subject, device: torch.device, photo: Tensor) -> Callabl
     network, noise = copy.deepcopy(subject.network).to(device), _noise(subject, photo)
     inputs = [photo[None].contiguous()] if noise is None else [photo[None].contiguous(), noise[None]]
 
-    @torch.no_grad()  # in inference mode it would work in strips
+    @torch.no_grad()  # not inference mode: there networks work in strips
     def run() -> Tensor:
         answer = network(*(given.to(device) for given in inputs))
         return functional.avg_pool2d(answer, subject.spec.scale)[0].cpu()
@@ -195,7 +196,7 @@ def _naive_way(subject: Subject, device: torch.device, photo: Tensor) -> Callabl
 
 
 def _whole_multiples(subject: Subject, megapixels: float) -> Tensor:
-    """Returns a photo that a network takes as it is."""
+    """Returns a photo whose sides the network accepts without padding."""
     photo = to_unit_range(synthetic_photo(megapixels))
     multiple = subject.spec.input_multiple
     height, width = (size // multiple * multiple for size in photo.shape[1:])

@@ -1,4 +1,4 @@
-"""What the hardware can do at most, measured: a large matrix product and a large copy."""
+"""Measured peak of the hardware: a large matrix product and a large copy."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from torch.nn import functional
 
 from nsp_cli.device import PRECISIONS, native_precisions
 
-# Sides of the square matrices; a GPU needs large ones, and is through with them as quickly.
+# Sides of the square matrices; a GPU needs large ones to reach its peak.
 _SIDES_ON_CPU, _SIDES_ON_GPU = (512, 1024, 2048), (4096, 8192)
 _COPIED_BYTES = 256 * 2**20
-# A peak is what is reached at best, so each is tried this long.
+# Each operation is repeated this long, and the fastest call counts.
 _SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Peak:
-    """The best of one precision.
+    """Peak of the hardware in one precision.
 
     Attributes:
-        precision: As the command line spells it.
-        matrix_flops: Operations per second of a matrix product; a multiplication and its addition are two.
-        copy_bytes: Bytes per second of a copy, read and written.
+        precision: Name of the precision on the command line.
+        matrix_flops: Operations per second of a matrix product; a multiplication and an addition are two.
+        copy_bytes: Bytes per second that a copy reads and writes.
     """
 
     precision: str
@@ -34,7 +34,7 @@ class Peak:
 
 
 def measure_peaks(device: torch.device) -> list[Peak]:
-    """Measures every precision that the device computes in natively."""
+    """Measures the peak in every precision that the device supports natively."""
     names = [name for name, precision in PRECISIONS.items() if precision in native_precisions(device)]
     return [
         Peak(name, _matrix_flops(device, PRECISIONS[name]), _copy(device, PRECISIONS[name])) for name in names
@@ -52,9 +52,9 @@ def _matrix_flops(device: torch.device, precision: torch.dtype) -> float:
 
 
 def _products(side: int, device: torch.device, precision: torch.dtype) -> Iterator[Callable[[], object]]:
-    """Yields a matrix product in two ways: by the BLAS, and by the library that does convolutions.
+    """Yields a matrix product in two ways: through BLAS, and through the library for convolutions.
 
-    On some CPUs one is twice as fast as the other, and networks use the second.
+    On some CPUs one is twice as fast as the other. Networks use the second.
     """
     a, b = (torch.randn(side, side, device=device).to(precision) for _ in range(2))
     yield lambda: a @ b
@@ -71,7 +71,7 @@ def _copy(device: torch.device, precision: torch.dtype) -> float:
 
 
 def best_seconds(function: Callable[[], object], device: torch.device) -> float:
-    """Returns the seconds of the fastest call of many, its work on the device done."""
+    """Returns the seconds of the fastest of many calls, until the device has finished."""
     function()
     best, end = float("inf"), time.perf_counter() + _SECONDS
     while time.perf_counter() < end:

@@ -1,4 +1,4 @@
-"""A made-up photo of any size, the same every time."""
+"""A synthetic photo of any size, the same every time."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _PIECE, _NOISE = 1024, 8 / 255
 
 
 def synthetic_photo(megapixels: float) -> Tensor:
-    """Returns (3, H, W) uint8, 3:2: waves of several lengths under noise, one piece repeated."""
+    """Returns a (3, H, W) uint8 photo with sides 3:2: noisy waves of several lengths, repeated as tiles."""
     height = max(1, round(math.sqrt(megapixels * 1e6 / 1.5)))
     width = max(1, round(megapixels * 1e6 / height))
     piece = _piece()
     rows, columns = torch.arange(height) % _PIECE, torch.arange(width) % _PIECE
-    # Pixels lie together, as they do when read from a file.
+    # Interleaved channels, as in a photo read from a file.
     return piece.index_select(0, rows).index_select(1, columns).permute(2, 0, 1)
 
 

@@ -1,36 +1,42 @@
-"""All measurements in turn, with the time left."""
+"""Runs all measurements and reports progress."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
 from nsp_cli import __version__
-from nsp_cli.bench.files import FileTime, Start, measure_files, measure_starts
-from nsp_cli.bench.networks import Comparison, Speed, Subject, compare_with_naive, load_subject, measure_speed
+from nsp_cli.bench.files import FileTime, StartTime, measure_files, measure_starts
+from nsp_cli.bench.networks import (
+    NaiveComparison,
+    Speed,
+    Subject,
+    compare_with_naive,
+    load_subject,
+    measure_speed,
+)
 from nsp_cli.bench.peak import Peak, measure_peaks
 from nsp_cli.device import describe_device, describe_precision
+from nsp_cli.progress import OnProgress
 from nsp_cli.restoration.inference import Execution
 
-OnProgress = Callable[[int, int], None]
-
-# Of the photo that networks are compared with the naive way on, and files are written of.
+# Size of the photo for the comparison with naive inference and for files.
 _COMPARED_MEGAPIXELS = 1.0
-# What measurements cost, in millions of multiplications per thread or as many on a GPU; for progress only.
+# Cost of the measurements, in millions of multiplications; only for progress.
 _FIXED_COST, _NAIVE_COST = 1_000_000, 8
 
 
 @dataclass(frozen=True)
-class Plan:
+class BenchPlan:
     """What to measure.
 
     Attributes:
-        models: Weights as users call them, or "dbsn" for the paper's network with random ones.
+        models: Names of weights, or "dbsn" for the paper's network with random weights.
         megapixels: Sizes of photos.
-        execution: Where, and in which precision.
+        execution: Device and precision.
     """
 
     models: Sequence[str]
@@ -39,8 +45,8 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Report:
-    """What was measured, and on what."""
+class BenchReport:
+    """All measurements, and the machine they were made on."""
 
     nsp: str
     torch: str
@@ -49,21 +55,21 @@ class Report:
     precision: str
     peaks: list[Peak]
     speeds: list[Speed]
-    comparisons: list[Comparison]
+    comparisons: list[NaiveComparison]
     files: list[FileTime]
-    starts: list[Start]
+    starts: list[StartTime]
 
 
-def run_bench(plan: Plan, on_progress: OnProgress | None = None) -> Report:
-    """Measures all of a plan.
+def run_bench(plan: BenchPlan, on_progress: OnProgress | None = None) -> BenchReport:
+    """Runs all measurements of a plan.
 
     Args:
-        plan: What.
-        on_progress: Called with the work done and to do, in no particular unit.
+        plan: What to measure.
+        on_progress: Called with the work done and in total, in no particular unit.
 
     Raises:
-        WeightsError: A model cannot be had.
-        DeviceError: Memory ends at the smallest tile.
+        WeightsError: Weights are unknown or cannot be loaded.
+        DeviceError: Memory is full even at the smallest tile.
     """
     subjects, execution = [load_subject(name) for name in plan.models], plan.execution
     progress = _Progress(_total_cost(subjects, plan.megapixels), on_progress)
@@ -79,7 +85,7 @@ def run_bench(plan: Plan, on_progress: OnProgress | None = None) -> Report:
         for megapixels in plan.megapixels:
             speeds.append(measure_speed(subject, megapixels, execution, peak.matrix_flops))
             progress.add(_cost(subject, megapixels))
-    return Report(
+    return BenchReport(
         nsp=__version__,
         torch=torch.__version__,
         system=f"{platform.system()} {platform.machine()}",

@@ -1,4 +1,4 @@
-"""How long something takes, and how much memory is held meanwhile."""
+"""Seconds and peak memory of a function."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from statistics import median
 
 import torch
 
-# Of what is quick one measurement says little; what is slow is not repeated.
+# Quick functions are measured several times, slow ones once.
 _ENOUGH_SECONDS, _ROUNDS = 10.0, 3
 _STATUS, _CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def seconds(function: Callable[[], object]) -> float:
-    """Returns the wall-clock seconds of one call, whose result must be in main memory at its end."""
+    """Returns the wall-clock seconds of one call; its result must be in main memory when it returns."""
     begin = time.perf_counter()
     function()
     return time.perf_counter() - begin
 
 
 def alternated(functions: Mapping[str, Callable[[], object]]) -> dict[str, float]:
-    """Returns the median seconds of each; they take turns, so that what else runs slows all alike."""
+    """Returns the median seconds of each function. They take turns, so that other load affects all alike."""
     rounds: list[dict[str, float]] = []
     while not rounds or (len(rounds) < _ROUNDS and sum(map(_total, rounds)) < _ENOUGH_SECONDS):
         rounds.append({name: seconds(function) for name, function in functions.items()})
@@ -34,13 +34,13 @@ def _total(one: Mapping[str, float]) -> float:
 
 
 class PeakMemory:
-    """Watches the most memory held from its making on: a GPU's of this process, else the process's own."""
+    """Peak memory of this process since the object was made: on the GPU, or else in main memory."""
 
     def __init__(self, device: torch.device) -> None:
-        """Starts anew.
+        """Starts measuring.
 
         Args:
-            device: Whose memory counts.
+            device: The device whose memory counts.
         """
         self._device = device
         if device.type == "cuda":
@@ -49,7 +49,7 @@ class PeakMemory:
             _CLEAR_REFS.write_text("5", encoding="ascii")
 
     def peak_bytes(self) -> int | None:
-        """Returns the most so far; None where the system does not tell, which is all but Linux and CUDA."""
+        """Returns the peak so far in bytes; None on systems that do not report it."""
         if self._device.type == "cuda":
             return torch.cuda.max_memory_allocated(self._device)
         if not _CLEAR_REFS.exists():

@@ -31,11 +31,10 @@ from rich.table import Table
 
 from nsp_cli.cli.terminal import find_protocol, picture_sequence
 from nsp_cli.errors import NspError
+from nsp_cli.progress import OnProgress
 
 # How often a log gets a line where a terminal would have a bar.
 LINE_EVERY_SECONDS = 60.0
-
-OnProgress = Callable[[int, int], None]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 

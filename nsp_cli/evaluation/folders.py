@@ -1,4 +1,4 @@
-"""Scores a denoiser over folders of noisy and clean pictures of the same names."""
+"""Scores of a denoiser on folders of noisy and clean pictures with the same names."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ from nsp_cli.evaluation.metrics import psnr, ssim
 from nsp_cli.ops.pixels import from_unit_range, pixels_to_tensor, to_unit_range
 from nsp_cli.ops.resampling import halve
 from nsp_cli.photo import PHOTO_SUFFIXES, read_photo, to_bit_depth
-
-OnProgress = Callable[[int, int], None]
+from nsp_cli.progress import OnProgress
 
 
 @dataclass(frozen=True)
 class Score:
-    """PSNR in dB and SSIM of one picture against the clean one."""
+    """PSNR (in dB) and SSIM of a picture compared with the clean one."""
 
     psnr: float
     ssim: float
@@ -33,9 +32,9 @@ class PairScore:
     """Scores of one pair, before and after.
 
     Attributes:
-        name: Of the noisy picture.
-        noisy: Of the picture as it came; enlarged by interpolation where enlarging is scored.
-        denoised: Of the picture restored.
+        name: Name of the noisy picture.
+        noisy: Score of the noisy picture; enlarged by interpolation if enlarging is scored.
+        denoised: Score of the result.
     """
 
     name: str
@@ -45,12 +44,12 @@ class PairScore:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """What restoring is given and judged by; all (3, H, W) uint8.
+    """One input to process, and what its result is compared with; all (3, H, W) uint8.
 
     Attributes:
         given: The input.
-        untouched: What there would be without nsp, of the truth's size.
-        truth: What should come out.
+        untouched: The result without nsp, in the size of the truth.
+        truth: The ideal result.
     """
 
     given: Tensor
@@ -59,41 +58,43 @@ class Trial:
 
 
 def denoising_trial(noisy: Tensor, clean: Tensor) -> Trial:
-    """Asks for the clean picture of the noisy one."""
+    """Returns a trial that asks for the clean picture of a noisy one."""
     return Trial(noisy, noisy, clean)
 
 
 def enlarging_trial(noisy: Tensor, clean: Tensor) -> Trial:
-    """Asks for the clean picture of the noisy one halved by bicubic interpolation (Table 2).
+    """Returns a trial that asks for the clean picture of a halved noisy one (Table 2).
 
-    An odd last row or column is left out.
+    The noisy picture is halved by bicubic interpolation. An odd last row or column is left out.
 
     Raises:
         InputError: A side is shorter than 12 pixels.
     """
     height, width = (side // 2 * 2 for side in clean.shape[1:])
     if min(height, width) < 12:
-        raise InputError("a picture is too small to halve: --x2 needs 12 pixels a side", "Leave out --x2.")
+        raise InputError(
+            "A picture is too small for --x2, which needs 12 pixels per side.", "Leave out --x2."
+        )
     half = from_unit_range(halve(to_unit_range(noisy[:, :height, :width]), "bicubic"), torch.uint8)
     return Trial(half, enlarge_bicubic(half), clean[:, :height, :width])
 
 
 def enlarge_bicubic(image: Tensor) -> Tensor:
-    """Makes (3, H, W) uint8 twice as wide and high by interpolation alone."""
+    """Returns a (3, H, W) uint8 picture enlarged twofold by bicubic interpolation."""
     enlarged = functional.interpolate(to_unit_range(image)[None], scale_factor=2, mode="bicubic")[0]
     return from_unit_range(enlarged, torch.uint8)
 
 
 def score_trial(name: str, trial: Trial, restore: Callable[[Tensor], Tensor]) -> PairScore:
-    """Restores and scores."""
+    """Runs a trial and returns its scores."""
     restored = restore(trial.given)
     return PairScore(name, score(trial.untouched, trial.truth), score(restored, trial.truth))
 
 
 def find_pairs(noisy: Path, clean: Path) -> list[tuple[Path, Path]]:
-    """Matches the photos of two folders by name, or two files.
+    """Matches the photos of two folders by name. Two files are one pair.
 
-    Names are compared without their suffix, so that a PNG may be scored against a JPEG.
+    Names are compared without their suffix, so that a PNG can be compared with a JPEG.
 
     Raises:
         InputError: A folder is missing or empty, or a noisy photo has no clean counterpart.
@@ -104,18 +105,18 @@ def find_pairs(noisy: Path, clean: Path) -> list[tuple[Path, Path]]:
     alone = sorted(set(noisy_files) - set(clean_files))
     if alone:
         raise InputError(
-            f"{noisy_files[alone[0]]}: no clean photo of that name in {clean}",
-            "Noisy and clean pictures are matched by file name.",
+            f"{noisy_files[alone[0]]} has no clean counterpart in {clean}.",
+            "Give both the same file name; the suffix may differ.",
         )
     return [(noisy_files[stem], clean_files[stem]) for stem in sorted(noisy_files)]
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
-        raise InputError(f"{folder}: not a folder", "Give a folder of noisy and a folder of clean photos.")
+        raise InputError(f"{folder} is not a folder.", "Give a folder of noisy and a folder of clean photos.")
     files = {path.stem: path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES}
     if not files:
-        raise InputError(f"{folder}: holds no photos")
+        raise InputError(f"{folder} contains no photos.", "Check the folder.")
     return files
 
 
@@ -126,13 +127,13 @@ def evaluate(
     *,
     on_progress: OnProgress | None = None,
 ) -> list[PairScore]:
-    """Restores every noisy picture and scores it, rounded to 8 bits.
+    """Processes every noisy picture and scores the result, rounded to 8 bits.
 
     Args:
         pairs: Noisy and clean files.
-        restore: Maps a trial's input to a picture of the truth's size, (3, H, W) uint8.
-        make_trial: What restoring is given, of a noisy and a clean picture.
-        on_progress: Called with the pairs done and to do.
+        restore: Turns a trial's input into a result in the size of the truth, (3, H, W) uint8.
+        make_trial: Makes a trial from a noisy and a clean picture.
+        on_progress: Called with the pairs done and in total.
 
     Raises:
         InputError: A file cannot be read, or a pair's sizes differ.
@@ -147,29 +148,29 @@ def evaluate(
 
 
 def read_pair(noisy_path: Path, clean_path: Path) -> tuple[Tensor, Tensor]:
-    """Reads two pictures as (3, H, W) uint8.
+    """Reads a noisy and a clean picture as (3, H, W) uint8.
 
     Raises:
-        InputError: One cannot be read, or their sizes differ.
+        InputError: A file cannot be read, or the sizes differ.
     """
     noisy, clean = _read(noisy_path), _read(clean_path)
     if noisy.shape != clean.shape:
-        raise InputError(f"{noisy_path} and {clean_path} differ in size")
+        raise InputError(f"{noisy_path} and {clean_path} differ in size.", "Give pairs of the same size.")
     return noisy, clean
 
 
 def mean_score(scores: Sequence[Score]) -> Score:
-    """Averages per-picture scores."""
+    """Returns the mean of scores."""
     return Score(fmean(score.psnr for score in scores), fmean(score.ssim for score in scores))
 
 
 def _read(path: Path) -> Tensor:
     pixels = to_bit_depth(read_photo(path), 8).pixels
     if min(pixels.shape[:2]) < 11:
-        raise InputError(f"{path}: too small to score, SSIM needs 11 pixels a side")
+        raise InputError(f"{path} is too small to score: SSIM needs 11 pixels per side.", "Leave it out.")
     return pixels_to_tensor(pixels)
 
 
 def score(image: Tensor, clean: Tensor) -> Score:
-    """Compares two (3, H, W) uint8 pictures."""
+    """Returns the score of a (3, H, W) uint8 picture compared with the clean one."""
     return Score(psnr(image, clean), ssim(image, clean))

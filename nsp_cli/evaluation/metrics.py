@@ -1,4 +1,4 @@
-"""PSNR and SSIM as the paper reports them: on 8-bit rounded sRGB, data range 255."""
+"""PSNR and SSIM as in the paper: on sRGB rounded to 8 bits, with a data range of 255."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _K1, _K2 = 0.01, 0.03
 
 
 def psnr(image: Tensor, reference: Tensor) -> float:
-    """Returns the peak signal-to-noise ratio in dB of two (3, H, W) uint8 pictures; inf if equal."""
+    """Returns the peak signal-to-noise ratio of two (3, H, W) uint8 pictures in dB; inf if they are equal."""
     error = (image.double() - reference.double()).square().mean()
     return float(10 * torch.log10(255**2 / error))
 
@@ -22,8 +22,8 @@ def psnr(image: Tensor, reference: Tensor) -> float:
 def ssim(image: Tensor, reference: Tensor) -> float:
     """Returns the structural similarity of two (3, H, W) uint8 pictures, at most 1.
 
-    Gaussian weights, population covariance, mean over the channels and over every pixel whose
-    window lies inside the picture.
+    It uses Gaussian weights and population covariance, and is the mean over the channels and over
+    every pixel whose window lies inside the picture.
 
     Raises:
         ValueError: A side is shorter than the window's 11 pixels.
@@ -34,14 +34,14 @@ def ssim(image: Tensor, reference: Tensor) -> float:
 
 
 def similarity(x: Tensor, y: Tensor, local_mean: Callable[[Tensor], Tensor], *, white: float) -> Tensor:
-    """Returns the structural similarity at every place of two pictures' windows.
+    """Returns the structural similarity of two pictures at every position of the window.
 
     Args:
         x, y: (…, H, W) pictures, floating point.
-        local_mean: What makes a window's mean of a picture.
-        white: The largest value.
+        local_mean: Returns the mean over the window at every position of a picture.
+        white: Value of white.
     """
-    # Differences from a constant keep a variance from drowning in its mean's rounding.
+    # Subtracting grey first keeps rounding errors of the mean from hiding small variances.
     grey, c1, c2 = white / 2, (_K1 * white) ** 2, (_K2 * white) ** 2
     x, y = x - grey, y - grey
     mean_x, mean_y = local_mean(x), local_mean(y)

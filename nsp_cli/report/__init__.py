@@ -1,19 +1,19 @@
-"""Pages that show photos before and after."""
+"""Pages and previews that show photos before and after."""
 
 from __future__ import annotations
 
-from nsp_cli.report.comparison import MOST_MEGABYTES, Comparison, NotShown, Written, write_comparison
+from nsp_cli.report.comparison import MOST_MEGABYTES, NotShown, PageSummary, PhotoComparison, write_comparison
 from nsp_cli.report.preview import Preview, make_preview
 from nsp_cli.report.run import write_run
 from nsp_cli.report.versions import Version, read_versions, strength_versions
 
 __all__ = [
     "MOST_MEGABYTES",
-    "Comparison",
     "NotShown",
+    "PageSummary",
+    "PhotoComparison",
     "Preview",
     "Version",
-    "Written",
     "make_preview",
     "read_versions",
     "strength_versions",

@@ -1,4 +1,4 @@
-"""The page that shows photos before and after."""
+"""A page that shows photos before and after."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from nsp_cli.report.regions import choose_regions
 from nsp_cli.report.versions import Version
 from nsp_cli.restoration.pipeline import RestorationPlan, plan_restoration
 
-# As mail programs take it, which add a third to what they attach.
+# Attachments in mails grow by a third; the usual limit is 25 MB.
 MOST_MEGABYTES = 18.0
-# Below this there is nothing worth looking at: a photo is then named only.
+# Bytes; with less, a photo is only named.
 _LEAST_ROOM = 40_000
-# Below this the noise curve would be most of what there is of a photo.
+# Bytes; with less, the noise curve is left out.
 _CURVE_ROOM = 150_000
-# Of a photo's place in the index and in the footer.
+# Bytes for a photo's entry in the index and in the footer.
 _AROUND = 1_500
-_NO_ROOM = "no room in this page"
+_NO_ROOM = "no room on this page"
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
-    """A photo and what was made of it; the first version is the photo."""
+class PhotoComparison:
+    """A photo and its results. The first version is the photo itself."""
 
     name: str
     versions: Sequence[Version]
@@ -42,20 +42,20 @@ class Comparison:
 
 @dataclass(frozen=True)
 class NotShown:
-    """A photo that there is nothing to show of, and why."""
+    """A photo that the page cannot show, and the reason."""
 
     name: str
     reason: str
 
 
 @dataclass
-class Written:
-    """What a page holds.
+class PageSummary:
+    """What a page contains.
 
     Attributes:
-        size: Of the file, in bytes.
-        summaries: What is in it of each photo that is shown, in words.
-        not_shown: The others.
+        size: Size of the file in bytes.
+        summaries: For each photo on the page, a description of what is shown.
+        not_shown: The other photos.
     """
 
     size: int = 0
@@ -65,32 +65,34 @@ class Written:
 
 def write_comparison(
     path: Path,
-    comparisons: Iterable[Comparison | NotShown],
+    comparisons: Iterable[PhotoComparison | NotShown],
     count: int,
     *,
     title: str,
     most_megabytes: float = MOST_MEGABYTES,
-) -> Written:
-    """Writes one HTML file that needs no other and no network; a file that is there is replaced.
+) -> PageSummary:
+    """Writes one HTML file that needs no other files and no network. An existing file is replaced.
 
     Args:
         path: The page.
-        comparisons: Photos; one is in memory at a time.
-        count: How many they are. They share the room evenly, and what one leaves goes to the next.
-        title: Of the page.
-        most_megabytes: Of the file (millions of bytes). Where it is little, whole photos are coarser, crops
-            fewer and smaller, curves left out, and at last the photos that come last are named only.
+        comparisons: Photos; only one is in memory at a time.
+        count: Number of photos. They share the room evenly; room that one does not use goes to the next.
+        title: Title of the page.
+        most_megabytes: Largest size of the file in millions of bytes. If it is small, whole photos are
+            coarser, crops are fewer and smaller, curves are left out, and the last photos are only named.
 
     Raises:
-        OutputError: It cannot be written.
+        OutputError: The page cannot be written.
     """
-    written = Written()
+    written = PageSummary()
     entries: list[_Entry] = []
     empty = _Entry(Packed({"name": ""}, 0), "", "")
     room = int(most_megabytes * 1e6) - len(_page(title, [empty], written, most_megabytes).encode())
     for index, comparison in enumerate(comparisons):
         share = room // max(1, min(count - index, room // _LEAST_ROOM))
-        entry = _entry(comparison, len(entries), share) if isinstance(comparison, Comparison) else comparison
+        entry = (
+            _entry(comparison, len(entries), share) if isinstance(comparison, PhotoComparison) else comparison
+        )
         if isinstance(entry, _Entry) and entry.size > room:
             entry = NotShown(entry.name, _NO_ROOM)
         if isinstance(entry, NotShown):
@@ -121,7 +123,7 @@ class _Entry:
         return self.packed.size + len(self.html.encode()) + _AROUND
 
 
-def _page(title: str, entries: Sequence[_Entry], written: Written, most_megabytes: float) -> str:
+def _page(title: str, entries: Sequence[_Entry], written: PageSummary, most_megabytes: float) -> str:
     return render(
         "comparison.html.j2",
         title=title,
@@ -132,7 +134,7 @@ def _page(title: str, entries: Sequence[_Entry], written: Written, most_megabyte
     )
 
 
-def _entry(comparison: Comparison, number: int, room: int) -> _Entry | NotShown:
+def _entry(comparison: PhotoComparison, number: int, room: int) -> _Entry | NotShown:
     if room < _LEAST_ROOM:
         return NotShown(comparison.name, _NO_ROOM)
     versions = comparison.versions
@@ -158,14 +160,14 @@ def _curve(versions: Sequence[Version], plans: Sequence[RestorationPlan]) -> str
 
 
 def _alike(versions: Sequence[Version]) -> tuple[list[Pixels], list[str]]:
-    """Returns sRGB pixels of all versions at the size of the largest, and what became of their colours."""
+    """Returns sRGB pixels of all versions in the size of the largest, and notes about their colours."""
     pictures, colours = zip(*(srgb_pixels(version.photo) for version in versions), strict=True)
     height, width = max(picture.shape[:2] for picture in pictures)
     return [_enlarged(picture, height, width) for picture in pictures], list(colours)
 
 
 def _enlarged(picture: Pixels, height: int, width: int) -> Pixels:
-    """Repeats pixels, so that a photo beside its enlargement is seen as it is."""
+    """Returns a picture enlarged by repeating pixels, so that nothing is smoothed."""
     if picture.shape[:2] == (height, width):
         return picture
     image = pixels_to_tensor(np.ascontiguousarray(picture))[None]
@@ -181,7 +183,7 @@ def _levels(plan: RestorationPlan) -> str:
 def _facts(
     versions: Sequence[Version], plans: Sequence[RestorationPlan], colours: Sequence[str]
 ) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yields the name of each version, and what there is to say about it, by label."""
+    """Yields the name of each version, and facts about it by label."""
     for version, plan, colour in zip(versions, plans, colours, strict=True):
         photo = version.photo
         facts = {

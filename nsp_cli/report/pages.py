@@ -6,11 +6,11 @@ from functools import cache
 
 import jinja2
 
-from nsp_cli.errors import counted
+from nsp_cli.progress import counted
 
 
 def render(template: str, **content: object) -> str:
-    """Fills a template; what it is given is escaped where the result is HTML."""
+    """Returns a filled template; values are escaped in HTML and SVG."""
     return _templates().get_template(template).render(**content)
 
 
@@ -30,12 +30,12 @@ def _templates() -> jinja2.Environment:
 
 
 def _verbatim(name: str) -> str:
-    """Returns a file beside the templates as it is: script and style are not templates."""
+    """Returns a file beside the templates unchanged, for scripts and styles."""
     environment = _templates()
     assert environment.loader is not None
     return environment.loader.get_source(environment, name)[0]
 
 
 def _cell(text: str) -> str:
-    """Keeps a text from ending its cell or being taken for HTML: EXIF holds what others wrote."""
+    """Escapes a text for a cell of a Markdown table: EXIF may contain anything."""
     return text.replace("|", "\\|").replace("<", "&lt;")

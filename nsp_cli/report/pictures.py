@@ -1,4 +1,4 @@
-"""Versions of a picture packed for a page, in no more room than there is: a pyramid of tiles, and some crops.
+"""Versions of a picture packed for a page of limited size: a pyramid of tiles, and some crops.
 
 The viewer reads `Packed.data`:
 
@@ -18,17 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from nsp_cli.errors import counted
 from nsp_cli.photo import Pixels, jpeg_bytes, png_bytes
+from nsp_cli.progress import counted
 from nsp_cli.report.regions import Region
 
 TILE = 512
-# The coarsest level is as small, in pixels a side, and is in the page whatever it takes.
+# Longest side of the coarsest level, which is always on the page.
 _SMALLEST, _SMALLEST_QUALITY = 256, 80
-# Rising; colour has full resolution in all. Noise is what JPEG leaves out first: white noise of 10 levels is
-# off by 1.4 (mean) at 98, 2.0 at 97, 5.0 at 92. Below 85 a coarser picture is the more honest one.
+# JPEG qualities, rising, all with full colour resolution. JPEG loses noise first: white noise of 10 levels
+# changes by 1.4 (mean) at 98, 2.0 at 97 and 5.0 at 92. Below 85 a coarser picture is more faithful.
 _QUALITIES = (85, 92, 97)
-# Number, side and quality of crops: the first that two thirds of the room are enough for.
+# Number, side and quality of crops. The first row that fits into two thirds of the room is used.
 _CROPS = ((4, 512, 98), (4, 512, 95), (4, 384, 95), (4, 256, 95), (2, 256, 95), (1, 256, 92), (1, 192, 88))
 REGION_SIDE = _CROPS[0][1]
 
@@ -38,8 +38,8 @@ class Packed:
     """Versions of a picture, ready for the page.
 
     Attributes:
-        data: For the viewer, as JSON takes it; its `summary` says in words what is in it.
-        size: Of the data in the page, in bytes; not less than it takes.
+        data: Values for the viewer, for JSON; `summary` describes in words what is included.
+        size: Upper limit of the size on the page, in bytes.
     """
 
     data: Mapping[str, Any]
@@ -47,7 +47,7 @@ class Packed:
 
 
 def pack_whole(name: str, versions: Mapping[str, Pixels]) -> Packed:
-    """Packs small (H, W, 3) pictures of one size as they are."""
+    """Packs small (H, W, 3) pictures of one size without loss."""
     tiles = [[_text(png_bytes(pixels))] for pixels in versions.values()]
     height, width = next(iter(versions.values())).shape[:2]
     levels = [{"scale": 1, "columns": 1, "tiles": tiles}]
@@ -55,13 +55,13 @@ def pack_whole(name: str, versions: Mapping[str, Pixels]) -> Packed:
 
 
 def pack_within(name: str, versions: Mapping[str, Pixels], regions: Sequence[Region], room: int) -> Packed:
-    """Packs as much of large pictures as there is room for: first the crops, then ever finer levels.
+    """Packs large pictures into limited room: first the crops, then finer and finer levels.
 
     Args:
-        name: Of the picture.
-        versions: Name and (H, W, 3) uint8 pixels of each, all of one size.
-        regions: What to show at full resolution in any case, the most important first.
-        room: Bytes; the smallest view of some kilobytes is packed even if it takes more.
+        name: Name of the picture.
+        versions: Name and (H, W, 3) uint8 pixels of each version, all of one size.
+        regions: Parts to show at full resolution, the most important first.
+        room: Limit in bytes; the coarsest level is packed even if it takes more.
     """
     pictures = list(versions.values())
     crops, crop_quality = _crops(pictures, regions, room * 2 // 3)
@@ -71,7 +71,7 @@ def pack_within(name: str, versions: Mapping[str, Pixels], regions: Sequence[Reg
 
 
 def _summary(scale: int, quality: int, crops: int, crop_quality: int) -> str:
-    whole = f"in this page: the whole photo at {100 / scale:.3g} % (JPEG {quality})"
+    whole = f"on this page: the whole photo at {100 / scale:.3g} % (JPEG {quality})"
     return f"{whole}, {counted(crops, 'crop')} at 100 % (JPEG {crop_quality})" if crops else whole
 
 
@@ -105,7 +105,7 @@ def _pyramid(pictures: Sequence[Pixels]) -> Iterator[Sequence[Pixels]]:
 
 
 def _halved(picture: Pixels) -> Pixels:
-    """Averages 2×2 pixels; an odd last row or column counts twice."""
+    """Returns means of 2×2 pixels; an odd last row or column counts twice."""
     height, width = picture.shape[:2]
     if height % 2 or width % 2:
         picture = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
@@ -117,7 +117,7 @@ def _halved(picture: Pixels) -> Pixels:
 
 
 def _levels(pyramid: Sequence[Sequence[Pixels]], room: int) -> tuple[list[dict[str, Any]], int]:
-    """Returns levels from coarse to as fine as there is room for, all of one quality; finest counts most."""
+    """Returns the levels that fit, from coarse to fine, and their quality. Fine levels go before quality."""
     for finest in range(len(pyramid)):
         best: tuple[list[dict[str, Any]], int] | None = None
         for quality in _QUALITIES:
@@ -172,7 +172,7 @@ def _text(file: bytes) -> str:
 
 
 def _size(data: object) -> int:
-    """Adds up the lengths of all texts, and a few bytes each for what JSON puts around them."""
+    """Returns the length of all texts, plus a few bytes each for what JSON puts around them."""
     if isinstance(data, Mapping):
         return sum(_size(key) + _size(value) for key, value in data.items())
     if isinstance(data, list):

@@ -1,4 +1,4 @@
-"""A draft: several strengths on a few parts of a photo, without denoising the rest of it."""
+"""A preview: several strengths on a few parts of a photo, without denoising the rest."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from torch import Tensor
 
 from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
 from nsp_cli.photo import Photo, Pixels, labelled_sheet, srgb_pixels, to_bit_depth
+from nsp_cli.progress import OnProgress
 from nsp_cli.report.regions import Region, choose_regions
 from nsp_cli.report.versions import strength_name
-from nsp_cli.restoration.inference import OnProgress, Restorer
+from nsp_cli.restoration.inference import Restorer
 from nsp_cli.restoration.pipeline import RestorationPlan, denoise_by_strengths, plan_restoration
 from nsp_cli.restoration.recovery import HALO, Strength
 
 CROP_SIDE = 256
 _MOST_CROPS = 3
-# Pixels around a crop. nsp-fast sees 123, but what 64 leave out changed no pixel of 14 of 25 camera photos by
-# more than a level, and none by more than five (`benchmarks/preview.py`). All take a tenth more time, for
-# nothing to be seen.
+# Pixels around a crop. nsp-fast sees 123, but with 64 no pixel changed by more than one level in 14 of 25
+# camera photos, and by more than five in none (`benchmarks/preview.py`). With 123 a preview takes a tenth
+# longer, without a visible difference.
 _AROUND = 64
-# Cuts lie on this grid, so that blocks, PD's sub-images and the U-Net's cells are those of the whole photo.
+# Cuts lie on this grid, so that blocks, PD's sub-images and the U-Net's cells match those of the whole photo.
 _GRID = 16
-# Regions are chosen on a picture so many times smaller.
+# Regions are chosen on a picture this many times smaller.
 _COARSER = 4
 
 
@@ -34,9 +35,9 @@ class Preview:
     """Parts of a photo, before and after.
 
     Attributes:
-        regions: Where they are in the photo; one to three.
-        versions: Names, and the crops of each, one of every region, (H, W, 3) uint8 sRGB. The photo is first.
-        plan: What was measured on the whole photo.
+        regions: One to three places in the photo.
+        versions: Names, and one (H, W, 3) uint8 sRGB crop per region. The photo comes first.
+        plan: Noise estimation on the whole photo, and what follows from it.
     """
 
     regions: Sequence[Region]
@@ -44,7 +45,7 @@ class Preview:
     plan: RestorationPlan
 
     def sheet(self) -> Pixels:
-        """Lays them out, a row for each region and a column for each version: (H, W, 3) uint8."""
+        """Returns a (H, W, 3) uint8 picture with a row for each region and a column for each version."""
         titles = [f"{one.title}, at {one.left}, {one.top}" for one in self.regions]
         rows = zip(*(crops for _, crops in self.versions), strict=True)
         return labelled_sheet([name for name, _ in self.versions], list(zip(titles, rows, strict=True)))
@@ -53,7 +54,7 @@ class Preview:
 def make_preview(
     restorer: Restorer, photo: Photo, strengths: Sequence[float], on_progress: OnProgress | None = None
 ) -> Preview:
-    """Denoises up to three parts of a photo, chosen by what there is to see in them.
+    """Denoises up to three parts of a photo, chosen for what they show.
 
     The noise is measured on the whole photo; what recovery takes for leftover noise is measured on the
     parts alone. So the result is that of the whole photo to some 8-bit levels: half of 25 camera photos had
@@ -62,11 +63,11 @@ def make_preview(
     Args:
         restorer: Network and device.
         photo: The photo; a small one is denoised as a whole.
-        strengths: Each 0 to 2.
-        on_progress: Called with the pixels done and to do.
+        strengths: Each from 0 to 2.
+        on_progress: Called with the pixels done and in total.
 
     Raises:
-        DeviceError: Memory ends at the smallest tile, or the network's result is not finite.
+        DeviceError: Memory is full even at the smallest tile, or the network's result is not finite.
     """
     noisy = pixels_to_tensor(photo.pixels)
     plan = plan_restoration(noisy, is_blind_spot=restorer.spec.is_blind_spot)
@@ -88,14 +89,14 @@ def make_preview(
 
 @dataclass(frozen=True)
 class _Parts:
-    """Regions, as parts of one picture: one below the other, each with its surroundings.
+    """Regions as parts of one picture: one below the other, each with its surroundings.
 
     One picture, so that recovery's statistics are of all of them.
 
     Attributes:
-        regions: All of one size.
-        around: Pixels around each for the network.
-        kept: Of these, the pixels for recovery.
+        regions: Regions of one size.
+        around: Pixels around each region for the network.
+        kept: How many of these pixels detail recovery needs.
     """
 
     regions: Sequence[Region]
@@ -107,7 +108,7 @@ class _Parts:
         return cls(regions, _AROUND, HALO) if _has_room(photo) else cls(regions, 0, 0)
 
     def gather(self, image: Tensor) -> Tensor:
-        """Cuts the network's picture out of a (3, H, W) photo; of a small one it is the photo."""
+        """Returns the network's input, cut out of a (3, H, W) photo; a small photo stays whole."""
         if not self.around:
             return image
         return torch.cat([_cut(image, one.top, one.left, one, self.around) for one in self.regions], 1)
@@ -120,7 +121,7 @@ class _Parts:
         return torch.cat(parts, 1)
 
     def crops(self, photo: Photo, recovered: Tensor) -> list[Pixels]:
-        """Cuts the regions out of what was recovered, and shows them in sRGB."""
+        """Returns the regions of the result in sRGB."""
         pixels, _ = srgb_pixels(photo.with_pixels(np.ascontiguousarray(tensor_to_pixels(recovered)), None))
         image = pixels_to_tensor(pixels)
         if self.around:
@@ -146,7 +147,7 @@ def _has_room(photo: Photo) -> bool:
 
 
 def _choose(photo: Photo) -> list[Region]:
-    """Chooses regions, with room around them where the photo has any."""
+    """Returns regions, with room around them if the photo is large enough."""
     margin = _AROUND if _has_room(photo) else 0
     height, width = photo.height - 2 * margin, photo.width - 2 * margin
     found = choose_regions(*_coarse(photo, margin), CROP_SIDE // _COARSER)[:_MOST_CROPS]
@@ -156,7 +157,7 @@ def _choose(photo: Photo) -> list[Region]:
 
 
 def _coarse(photo: Photo, margin: int) -> tuple[Pixels, Pixels]:
-    """Returns every fourth pixel, and averages of 2×2, in which noise is halved, in place of a result."""
+    """Returns every fourth pixel as "before", and means of 2×2, with half the noise, as "after"."""
     rows, columns = (slice(margin, size - margin) for size in photo.pixels.shape[:2])
     inner = photo.pixels[rows, columns]
     height, width = (size // _COARSER * _COARSER for size in inner.shape[:2])

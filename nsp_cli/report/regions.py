@@ -1,4 +1,4 @@
-"""Which parts of a picture to look at first when versions of it are compared."""
+"""Parts of a picture to look at first when its versions are compared."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from nsp_cli.photo import Pixels
 
 _BLOCK = 8
-# Rows of blocks that are worked on at once, so that large photos need little memory.
+# Rows of blocks processed at once, so that large photos need little memory.
 _STRIP = 64
-# Windows start this many times a side.
+# Windows start at this many places per side.
 _STEPS = 4
 # Blocks a side: lines of letters and the parts of a face are narrower.
 _OPENING = 7
-# In 8-bit levels: less is no difference that anybody could see.
+# In 8-bit levels; nobody could see less.
 _INVISIBLE = 0.1
 
 Map = NDArray[np.float32]
@@ -26,7 +26,7 @@ Map = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Region:
-    """A part of a picture, in pixels, and what it is shown for."""
+    """A part of a picture in pixels, and what it shows."""
 
     title: str
     top: int
@@ -35,7 +35,7 @@ class Region:
     width: int
 
     def centre(self, side: int) -> Region:
-        """Returns its middle, at most so many pixels a side."""
+        """Returns the middle of the region, at most `side` pixels on each side."""
         height, width = min(side, self.height), min(side, self.width)
         top, left = self.top + (self.height - height) // 2, self.left + (self.width - width) // 2
         return Region(self.title, top, left, height, width)
@@ -44,15 +44,15 @@ class Region:
 def choose_regions(before: Pixels, after: Pixels, side: int) -> list[Region]:
     """Chooses up to four parts that do not overlap.
 
-    They are where most noise was taken out of calm ground, where most of the picture is texture, where
-    fine detail stands on calm ground as in faces and lettering, and where most was changed.
+    They show where most noise was removed from smooth areas, where there is most texture, where fine
+    detail lies on smooth areas (as in faces and lettering), and where most was changed.
 
     Args:
         before, after: (H, W, 3) uint8.
-        side: Of a region, in pixels; pictures smaller than that have one region at most.
+        side: Side of a region in pixels; smaller pictures have one region at most.
 
     Returns:
-        Fewer than four where there is no room, or nothing was changed; none of a picture below 8 pixels.
+        Fewer than four if there is no room or nothing was changed; none for pictures below 8 pixels.
     """
     height, width = before.shape[:2]
     if min(height, width) < _BLOCK:
@@ -72,11 +72,11 @@ def choose_regions(before: Pixels, after: Pixels, side: int) -> list[Region]:
 
 
 class _Seen(NamedTuple):
-    """What the windows see: (windows, blocks), in levels.
+    """Values of the blocks in each window: (windows, blocks), in 8-bit levels.
 
     Attributes:
-        detail: Deviation within a block, after.
-        standing_out: Of that, what stands out from the surroundings.
+        detail: Standard deviation within a block, after.
+        standing_out: The part of it that stands out from the surroundings.
         changed: Difference between before and after.
     """
 
@@ -86,19 +86,19 @@ class _Seen(NamedTuple):
 
 
 def _most_noise(seen: _Seen) -> Map:
-    # What is taken out of texture may be texture: only the calmer half counts.
+    # Only the smoother half counts: what is removed from texture may be texture.
     calm = np.median(seen.detail, axis=1)
     return np.where(calm <= np.median(calm), seen.changed.mean(axis=1), 0)
 
 
 def _most_texture(seen: _Seen) -> Map:
-    # The median: texture is all over a window, an edge is in few of its blocks.
+    # The median: texture fills a window, an edge only a few of its blocks.
     texture: Map = np.median(seen.detail, axis=1)
     return texture
 
 
 def _finest_detail(seen: _Seen) -> Map:
-    # Eyes, hair and letters are in a tenth of a window's blocks; a horizon is in fewer.
+    # Eyes, hair and letters fill a tenth of a window's blocks, a horizon fewer.
     detail: Map = np.percentile(seen.standing_out, 90, axis=1)
     return detail
 
@@ -117,7 +117,7 @@ _SCORES: tuple[tuple[str, Callable[[_Seen], Map]], ...] = (
 
 
 def _maps(before: Pixels, after: Pixels) -> tuple[Map, Map]:
-    """Returns (rows, columns) of 8×8 blocks: deviation of the luma after, and rms difference, in levels."""
+    """Returns two (rows, columns) maps of 8×8 blocks: luma deviation after, and rms difference, in levels."""
     rows, columns = (size // _BLOCK for size in before.shape[:2])
     detail, changed = np.empty((2, rows, columns), np.float32)
     for start in range(0, rows, _STRIP):
@@ -130,7 +130,7 @@ def _maps(before: Pixels, after: Pixels) -> tuple[Map, Map]:
 
 
 def _standing_out(detail: Map) -> Map:
-    """Returns what a morphological opening takes away: narrow patches, but neither lawns nor their edges."""
+    """Returns what a morphological opening removes: narrow patches, but neither lawns nor their edges."""
     side = min(_OPENING, *detail.shape)
     opened = _extreme(_extreme(detail, side, np.min), side, np.max)
     return detail - opened
@@ -156,8 +156,8 @@ class _Windows:
     """Overlapping windows over a map of blocks.
 
     Attributes:
-        tops, lefts: (N,) first row and column of each.
-        height, width: In blocks.
+        tops, lefts: (N,) first row and column of each window, in blocks.
+        height, width: Size of a window in blocks.
     """
 
     tops: NDArray[np.int64]
@@ -173,12 +173,12 @@ class _Windows:
         return cls(tops.ravel(), lefts.ravel(), height, width)
 
     def cut(self, values: Map) -> Map:
-        """Returns (N, blocks of a window)."""
+        """Returns the values in each window, (N, blocks)."""
         views = np.lib.stride_tricks.sliding_window_view(values, (self.height, self.width))
         return views[self.tops, self.lefts].reshape(len(self.tops), -1)
 
     def is_apart(self, index: int) -> NDArray[np.bool_]:
-        """Tells which do not overlap one of them."""
+        """Returns whether each window is clear of the window with that index."""
         down, right = abs(self.tops - self.tops[index]), abs(self.lefts - self.lefts[index])
         apart: NDArray[np.bool_] = (down >= self.height) | (right >= self.width)
         return apart

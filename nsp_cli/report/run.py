@@ -1,4 +1,4 @@
-"""The page of a run over many photos, made of the files when the run is over."""
+"""A page about a run over many photos, made from their files after the run."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from pathlib import Path
 
 from nsp_cli.batch import Outcome
 from nsp_cli.errors import NspError
-from nsp_cli.report.comparison import Comparison, NotShown, Written, write_comparison
+from nsp_cli.report.comparison import NotShown, PageSummary, PhotoComparison, write_comparison
 from nsp_cli.report.versions import read_versions
 
 
-def write_run(path: Path, outcomes: Sequence[Outcome], *, title: str) -> Written:
-    """Writes a page of a run's photos before and after; failures are named with their reasons.
+def write_run(path: Path, outcomes: Sequence[Outcome], *, title: str) -> PageSummary:
+    """Writes a page with a run's photos before and after. Failures are listed with their reasons.
 
     Raises:
-        OutputError: It cannot be written.
+        OutputError: The page cannot be written.
     """
     return write_comparison(path, map(_comparison, outcomes), len(outcomes), title=title)
 
 
-def _comparison(outcome: Outcome) -> Comparison | NotShown:
+def _comparison(outcome: Outcome) -> PhotoComparison | NotShown:
     source, target = outcome.job.source, outcome.job.target
     if outcome.error is not None:
         return NotShown(source.name, outcome.error.message)
     try:
-        return Comparison(source.name, read_versions(source, [target]))
-    except NspError as error:  # gone or replaced since
+        return PhotoComparison(source.name, read_versions(source, [target]))
+    except NspError as error:  # removed or replaced since
         return NotShown(source.name, error.message)

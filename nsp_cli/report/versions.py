@@ -1,4 +1,4 @@
-"""A photo's versions: the photo, and what was made of it, with what each file says of itself."""
+"""Versions of a photo: the photo and its results, with the provenance that each file states."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from nsp_cli.errors import InputError
 from nsp_cli.files import file_sha256
 from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
 from nsp_cli.photo import Photo, Provenance, read_photo, read_provenance
+from nsp_cli.progress import OnProgress
 from nsp_cli.restoration import pipeline
-from nsp_cli.restoration.inference import OnProgress, Restorer
+from nsp_cli.restoration.inference import Restorer
 from nsp_cli.restoration.recovery import Strength
 
 
@@ -24,11 +25,11 @@ class Version:
     """One version of a photo.
 
     Attributes:
-        name: To choose it by; of one photo's versions no two are alike.
-        file: What to call its file.
-        photo: Pixels and facts.
-        made: How, where nsp made it and says so.
-        sha256: Of the file; empty for what is in no file.
+        name: Name to choose it by, unique among the versions of a photo.
+        file: Name of its file, for display.
+        photo: Pixels and metadata.
+        made: How nsp made it, if the file says so.
+        sha256: Checksum of the file; empty if there is no file.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Version:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What it was made with, by name; empty where it does not say, or in no way known here."""
+        """Settings it was made with, by name; empty if the file does not state them in a known way."""
         try:
             settings = json.loads(self.made.settings) if self.made else {}
         except ValueError:
@@ -48,10 +49,10 @@ class Version:
 
 
 def read_versions(before: Path, after: Sequence[Path], *, max_megapixels: float = math.inf) -> list[Version]:
-    """Reads a photo and what was made of it, and names them.
+    """Reads a photo and its results, and names them.
 
     Raises:
-        InputError: One cannot be read, or has another shape than the photo.
+        InputError: A file cannot be read, or its shape differs from the photo's.
     """
     names = ["before", "after"] if len(after) == 1 else ["before", *_names(after)]
     versions = [
@@ -72,16 +73,16 @@ def read_versions(before: Path, after: Sequence[Path], *, max_megapixels: float 
 def strength_versions(
     restorer: Restorer, before: Version, strengths: Sequence[float], on_progress: OnProgress | None = None
 ) -> list[Version]:
-    """Denoises a photo several times.
+    """Returns the results of denoising a photo at several strengths.
 
     Args:
         restorer: Network and device.
         before: The photo.
-        strengths: Each 0 to 2.
-        on_progress: Called with the pixels done and to do, of all of them.
+        strengths: Each from 0 to 2.
+        on_progress: Called with the pixels done and in total, over all strengths.
 
     Raises:
-        DeviceError: Memory ends at the smallest tile, or the network's result is not finite.
+        DeviceError: Memory is full even at the smallest tile, or the network's result is not finite.
     """
     noisy = pixels_to_tensor(before.photo.pixels)
     results = pipeline.denoise_by_strengths(
@@ -103,7 +104,7 @@ def strength_versions(
 
 
 def strength_name(strength: float) -> str:
-    """Returns what a version of that strength is called."""
+    """Returns the name of a version with that strength."""
     return f"strength {strength:g}"
 
 
@@ -116,7 +117,7 @@ def _made(restorer: Restorer, source: str, strength: float) -> Provenance | None
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """Names versions by their files, and by their folders too where files are called alike."""
+    """Returns names for versions: their files, with folders if two files have the same name."""
     names = [path.stem for path in paths]
     if len(set(names)) < len(names):
         names = [str(path.with_suffix("")) for path in paths]
@@ -127,16 +128,16 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def _check_shape(before: Version, version: Version) -> None:
-    """Passes for versions of any size whose sides are in the same proportion, up to a pixel.
+    """Checks that a version has the proportions of the photo, up to a pixel. Its size may differ.
 
     Raises:
-        InputError: They are not.
+        InputError: The proportions differ.
     """
     one, other = before.photo, version.photo
     scale = other.width / one.width
     if abs(one.height * scale - other.height) > max(1.0, scale):
         raise InputError(
-            f"{version.file} has {other.width}×{other.height} pixels, {before.file} {one.width}×{one.height}:"
-            " they are not versions of one photo.",
-            "Name the photo first, then results that were made of it.",
+            f"{version.file} ({other.width}×{other.height} pixels) and {before.file} "
+            f"({one.width}×{one.height} pixels) are not versions of one photo.",
+            "Name the photo first, then results made from it.",
         )

@@ -14,6 +14,7 @@ from torch.nn import functional
 from nsp_cli.device import begin_fetch, choose_device, choose_precision, free_memory
 from nsp_cli.networks import NetworkSpec
 from nsp_cli.ops.pixel_shuffle import pd_downsample, pd_upsample
+from nsp_cli.progress import OnProgress
 from nsp_cli.tiling.grid import Tile, TileGrid
 from nsp_cli.tiling.pixels import begin_paste, cut_tile, pad_bottom_right
 from nsp_cli.tiling.runner import Finish, run_tiles
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 InferenceMode = Literal["pd", "direct"]
 INFERENCE_MODES: tuple[str, ...] = get_args(InferenceMode)
 
-OnProgress = Callable[[int, int], None]
 # Maps a (B, 3, h, w) tile to a (B, 3, t·h, t·w) prediction.
 Predict = Callable[[Tensor], Tensor]
 # Share of the free memory that a tile may take: allocators round up, and other programs run too.

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from nsp_cli.device import describe_device
-from nsp_cli.errors import OutputError, counted
+from nsp_cli.errors import OutputError
 from nsp_cli.ops.pixels import from_unit_range, pixels_to_tensor, tensor_to_pixels, to_unit_range
+from nsp_cli.progress import OnProgress, counted
 from nsp_cli.restoration import pipeline
-from nsp_cli.restoration.inference import Execution, OnProgress, Restorer
+from nsp_cli.restoration.inference import Execution, Restorer
 from nsp_cli.training.data.groups import PhotoGroup
 from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto
 from nsp_cli.training.judging import Judgement, judge

@@ -1,1 +1,1 @@
-"""Weights: from a name, path or address to a checked file, and from the file to a network."""
+"""Weights: from a name, path or address to a checked file, and from a file to a network."""

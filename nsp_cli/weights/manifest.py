@@ -1,4 +1,4 @@
-"""The weights that nsp knows by name: weights/manifest.toml as data."""
+"""The weights that nsp knows by name, from weights/manifest.toml."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from nsp_cli.errors import WeightsError
+from nsp_cli.errors import WeightsError, reason_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -18,7 +18,7 @@ else:
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
-# What stands for weights that nsp chooses, by the key of the manifest that names them.
+# Names for weights that nsp chooses, and the manifest's keys for them.
 AUTOMATIC = {
     "auto": "default",
     "auto-upscale": "default_upscale",
@@ -28,25 +28,25 @@ AUTOMATIC = {
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _FILE = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# Paths and revisions on the hub: no part begins with a dot, so none leads out of the repository or the cache.
+# Paths and revisions on the hub. No part begins with a dot, so none leads out of the repository or the cache.
 HUB_PATH = re.compile(r"[A-Za-z0-9_][\w.+-]*(/[A-Za-z0-9_][\w.+-]*)*", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Entry:
+class ManifestEntry:
     """Weights that nsp knows.
 
     Attributes:
-        name: What users type.
+        name: Name that users type.
         file: Name of the safetensors file, without folders.
-        sha256: Of the whole file, lower-case hex.
+        sha256: Checksum of the whole file in lower-case hex.
         network: A key of `NETWORKS`.
         summary: One line for the list.
         licence: SPDX identifier where there is one.
         card: Name of the model card beside the manifest.
-        bundled: The file lies beside the manifest; otherwise it is on the hub.
+        bundled: Whether the file lies beside the manifest; otherwise it is on the hub.
         revision: Commit, tag or branch on the hub.
-        repository: owner/name on the hub; empty for the manifest's.
+        repository: owner/name on the hub; empty for the manifest's repository.
     """
 
     name: str
@@ -63,45 +63,46 @@ class Entry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All weights nsp knows, in the manifest's order.
+    """All weights that nsp knows, in the manifest's order.
 
     Attributes:
-        folder: Where the manifest, the model cards and the bundled files lie.
-        defaults: What "auto" and its kinds stand for, each a key of `entries`; kinds may be missing.
-        hub_repository: owner/name on the hub; empty where there is none.
-        entries: By name.
+        folder: The folder with the manifest, the model cards and the bundled files.
+        defaults: Key of `entries` for "auto" and its variants; variants may be missing.
+        hub_repository: owner/name on the hub; empty if there is none.
+        entries: Weights by name.
     """
 
     folder: Path
     defaults: Mapping[str, str]
     hub_repository: str
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, ManifestEntry]
 
-    def find(self, name: str) -> Entry:
+    def find(self, name: str) -> ManifestEntry:
         """Returns the entry of a name, or of the default for "auto", "auto-upscale", "auto-blind-spot".
 
         Raises:
-            WeightsError: There is none.
+            WeightsError: The name is unknown.
         """
         chosen = self.defaults.get(name, self.defaults.get("auto", "")) if name in AUTOMATIC else name
         if not chosen:
             raise WeightsError(
-                "this nsp comes without weights", "Give --model FILE.safetensors or hf://owner/repo/file."
+                "This installation of nsp has no weights.",
+                "Choose some with --model FILE.safetensors or --model hf://owner/repo/file.",
             )
         entry = self.entries.get(chosen)
         if entry is None:
             known = ", ".join(self.entries) or "none"
             raise WeightsError(
-                f"{name}: no weights of that name (known: {known})",
-                "Give one of these names, a .safetensors file, or hf://owner/repo/file.safetensors.",
+                f"There are no weights named {name}; known names are {known}.",
+                "Use one of these names, a .safetensors file, or hf://owner/repo/file.safetensors.",
             )
         return entry
 
 
 def weights_folder() -> Path:
-    """Returns the folder of the manifest: in an installed package or in a source checkout."""
+    """Returns the folder of the manifest, in an installed package or a source checkout."""
     package = Path(__file__).parents[1]
-    bundled = package / "bundled"  # where pyproject.toml puts weights/ in a wheel
+    bundled = package / "bundled"  # pyproject.toml puts weights/ there in a wheel
     return bundled if bundled.is_dir() else package.parent / "weights"
 
 
@@ -109,10 +110,10 @@ def load_manifest(folder: Path | None = None) -> Manifest:
     """Reads and checks the manifest.
 
     Args:
-        folder: Where it lies; nsp's own if None.
+        folder: Folder of the manifest; None for nsp's own.
 
     Raises:
-        WeightsError: It is missing or wrong, which no user can cause except by changing the installation.
+        WeightsError: The manifest is missing or damaged, because somebody changed the installation.
     """
     folder = folder or weights_folder()
     path = folder / "manifest.toml"
@@ -121,32 +122,33 @@ def load_manifest(folder: Path | None = None) -> Manifest:
         return _parse(folder, content)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise WeightsError(
-            f"{path}: cannot be used ({error})", "Install again: pip install --force-reinstall nsp-cli"
+            f"{path} cannot be used: {reason_of(error)}.",
+            "Install nsp again: pip install --force-reinstall nsp-cli",
         ) from error
 
 
 def _parse(folder: Path, content: Mapping[str, Any]) -> Manifest:
-    entries = {name: Entry(name=name, **table) for name, table in content.get("weights", {}).items()}
+    entries = {name: ManifestEntry(name=name, **table) for name, table in content.get("weights", {}).items()}
     defaults = {name: content[key] for name, key in AUTOMATIC.items() if content.get(key)}
     manifest = Manifest(folder, defaults, content.get("hub_repository", ""), entries)
     for entry in entries.values():
         _check_entry(entry)
     for default in defaults.values():
         if default not in entries:
-            raise ValueError(f"its default {default!r} is none of its weights")
+            raise ValueError(f"its default {default!r} is not among its weights")
     if manifest.hub_repository and not REPOSITORY.fullmatch(manifest.hub_repository):
         raise ValueError(f"hub_repository = {manifest.hub_repository!r}")
     return manifest
 
 
-def _check_entry(entry: Entry) -> None:
+def _check_entry(entry: ManifestEntry) -> None:
     for field in fields(entry):
         expected = bool if field.name == "bundled" else str
         if not isinstance(getattr(entry, field.name), expected):
-            raise ValueError(f"{entry.name}: {field.name} is no {expected.__name__}")
+            raise ValueError(f"{entry.name}: {field.name} is not of type {expected.__name__}")
     patterns = {"name": _NAME, "file": _FILE, "card": _FILE, "sha256": _SHA256, "revision": HUB_PATH}
     for key, pattern in patterns.items():
         if not pattern.fullmatch(getattr(entry, key)):
             raise ValueError(f"{entry.name}: {key} = {getattr(entry, key)!r}")
     if entry.name in AUTOMATIC or (entry.repository and not REPOSITORY.fullmatch(entry.repository)):
-        raise ValueError(f"{entry.name}: not a name, or not a repository: {entry.repository!r}")
+        raise ValueError(f"{entry.name}: the name is reserved, or {entry.repository!r} is not a repository")

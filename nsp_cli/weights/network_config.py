@@ -1,4 +1,4 @@
-"""From text and tensor shapes in a file to a network's config, trusting neither."""
+"""A network's config from the text and tensor shapes in a file, both checked."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def config_to_json(config: NetworkConfig) -> str:
-    """Writes a config as the text that `config_from_json` reads."""
+    """Returns a config as the JSON text that `config_from_json` reads."""
     return json.dumps(asdict(cast(Any, config)))
 
 
 def config_from_json(network: str, text: str, *, limit: int) -> NetworkConfig:
-    """Rebuilds a config from text in a file.
+    """Returns a config from the JSON text in a file.
 
     Args:
         network: A key of `NETWORKS`.
         text: A JSON object with every setting.
-        limit: Refuses larger numbers. A forged number of modules would take for ever to build, even
-            without allocating.
+        limit: Largest number allowed. Building a forged number of modules would take for ever, even
+            without allocating memory.
 
     Raises:
-        ValueError: The network is unknown, or a setting is missing, unknown, of another type than
-            its default, negative, above `limit`, or does not fit the others.
+        ValueError: The network is unknown, or a setting is missing, unknown, of the wrong type, negative,
+            above `limit`, or does not fit the others.
     """
     if network not in NETWORKS:
         raise ValueError(f"its network {network!r} is none of {', '.join(NETWORKS)}")
@@ -40,7 +40,7 @@ def config_from_json(network: str, text: str, *, limit: int) -> NetworkConfig:
     try:
         given = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"its config is no JSON ({error})") from error
+        raise ValueError(f"its config is not JSON ({error})") from error
     if not isinstance(given, dict) or given.keys() != defaults.keys():
         raise ValueError(f"its config does not consist of {', '.join(defaults)}")
     values = {key: _read_setting(key, value, defaults[key], limit) for key, value in given.items()}
@@ -51,27 +51,27 @@ def config_from_json(network: str, text: str, *, limit: int) -> NetworkConfig:
 
 
 def shapes_of(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
-    """Lists the tensors that a network of this config saves, allocating nothing.
+    """Returns the names and shapes of a network's saved tensors, without allocating memory.
 
     Raises:
-        ValueError: No network can be built from it.
+        ValueError: No network can be built from the config.
     """
     try:
         with torch.device("meta"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of layers without numbers, which are refused below
+            warnings.simplefilter("ignore")  # about empty layers, which are refused below
             state = config.build().state_dict()
     except (ValueError, RuntimeError, TypeError, ArithmeticError) as error:
         raise ValueError(f"{config} cannot be built ({error})") from error
     if not all(tensor.numel() for tensor in state.values()):
-        raise ValueError(f"{config} has layers without numbers")
+        raise ValueError(f"{config} has empty layers")
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
 def check_shapes(config: NetworkConfig, found: Shapes) -> None:
-    """Passes only if a file has exactly the tensors of the config's network.
+    """Checks that a file has exactly the tensors of the config's network.
 
     Raises:
-        ValueError: Names the first of those that are missing, too many or of another shape.
+        ValueError: Tensors are missing, unknown or of the wrong shape; names the first of them.
     """
     expected = shapes_of(config)
     differing = sorted(name for name in expected.keys() | found if expected.get(name) != found.get(name))
@@ -84,11 +84,11 @@ def check_shapes(config: NetworkConfig, found: Shapes) -> None:
 
 
 def _read_setting(key: str, value: Any, default: Any, limit: int) -> Any:
-    """Returns the value as the type of its default; JSON's lists become tuples."""
+    """Returns a setting with the type of its default; JSON lists become tuples."""
     if isinstance(default, tuple) and isinstance(value, list) and len(value) == len(default):
         pairs = zip(value, default, strict=True)
         return tuple(_read_setting(key, part, default_part, limit) for part, default_part in pairs)
-    # type() and not isinstance(): True is an int to Python, and no number of modules.
+    # type() and not isinstance(): True is an int in Python, but not a number of modules.
     if type(value) is not type(default) or not 0 <= value <= limit:
         raise ValueError(f"its config has {key} = {value!r}")
     return value

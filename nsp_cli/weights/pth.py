@@ -1,4 +1,4 @@
-"""The authors' .pth files, read without running anything that is in them."""
+"""The authors' .pth files, read without running any code in them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nsp_cli.networks.kind import AuthorsFiles
 from nsp_cli.weights.file import LARGEST_FILE, too_large
 from nsp_cli.weights.network_config import check_shapes
 
-# What the pickle of a NumPy random state asks for; the second name is NumPy 2's for the first.
+# Names in the pickle of a NumPy random state. The second name is that of the first in NumPy 2.
 _NUMPY_NAMES = (
     "numpy.core.multiarray._reconstruct",
     "numpy._core.multiarray._reconstruct",
@@ -34,7 +34,7 @@ class ImportedWeights:
     """A network from a .pth file.
 
     Attributes:
-        network: On the CPU, float32, in evaluation mode.
+        network: The network, on the CPU, in float32 and evaluation mode.
         network_name: A key of `NETWORKS`.
         config: Recognised from the tensors' names and shapes.
     """
@@ -45,23 +45,23 @@ class ImportedWeights:
 
 
 class _Discarded:
-    """Stands in for NumPy in the random state of a checkpoint, so that nothing of NumPy runs."""
+    """Replaces NumPy's classes in the random state of a checkpoint, so that no code of NumPy runs."""
 
     def __new__(cls, *_: object) -> _Discarded:
         return super().__new__(cls)
 
     def __setstate__(self, state: object) -> None:
-        """Forgets it: nsp has no use for the authors' random state."""
+        """Ignores the state: nsp does not need the authors' random state."""
 
 
 def import_pth(path: Path) -> ImportedWeights:
-    """Reads a plain state dict, or a checkpoint with `model_state_dict` beside other things.
+    """Returns the network in a plain state dict, or in a checkpoint with `model_state_dict`.
 
-    Only tensors, plain values and the NumPy names of a random state are unpickled; a file that asks
+    Only tensors, plain values and the NumPy names of a random state are unpickled. A file that asks
     for anything else is refused before it can run code.
 
     Raises:
-        WeightsError: It is missing, damaged, asks for code, or is not exactly one of the networks.
+        WeightsError: The file is missing, damaged, asks for code, or is not one of the networks.
     """
     state = _state_dict(path, _unpickle(path))
     try:
@@ -69,9 +69,9 @@ def import_pth(path: Path) -> ImportedWeights:
         config, state = files.read_config(state), _without_masks(state, files)
         check_shapes(config, {key: tuple(tensor.shape) for key, tensor in state.items()})
     except KeyError as error:
-        raise WeightsError(f"{path}: not a known network: it has no {error.args[0]}", _HINT) from error
+        raise WeightsError(f"{path} is not a known network: it has no {error.args[0]}.", _HINT) from error
     except (ValueError, ArithmeticError, IndexError) as error:
-        raise WeightsError(f"{path}: not a known network: {error}", _HINT) from error
+        raise WeightsError(f"{path} is not a known network: {error}.", _HINT) from error
     network = config.build()
     network.load_state_dict(state, strict=True)
     return ImportedWeights(network.float().eval(), name, config)
@@ -79,29 +79,29 @@ def import_pth(path: Path) -> ImportedWeights:
 
 def _unpickle(path: Path) -> Any:
     if not path.is_file():
-        raise WeightsError(f"{path}: there is no such file", "Check the path.")
+        raise WeightsError(f"{path} does not exist.", "Check the path.")
     try:
         _check_unpacked_size(path)
         with (
             warnings.catch_warnings(),
             torch.serialization.safe_globals([(_Discarded, name) for name in _NUMPY_NAMES]),
         ):
-            warnings.simplefilter("ignore")  # of other pickle protocols than torch's own
+            warnings.simplefilter("ignore")  # about pickle protocols other than torch's own
             return torch.load(path, map_location="cpu", weights_only=True)
     except WeightsError:
         raise
-    except Exception as error:  # an unpickler fed with foreign bytes may raise anything
+    except Exception as error:  # unpickling a foreign file may raise anything
         forbidden = re.search(r"Unsupported global: GLOBAL (\S+)", str(error))
         if forbidden:
-            why = f"it asks for {forbidden[1]}, which weights do not need; nothing of it was run"
+            why = f"it asks for {forbidden[1]}, which weights do not need. None of its code was run"
             raise WeightsError(
-                f"{path}: refused: {why}", "It may be an attack: do not open it with other programs."
+                f"{path} was refused: {why}.", "It may be an attack: do not open it with other programs."
             ) from error
-        raise WeightsError(f"{path}: damaged, or no .pth file ({_first_line(error)})", _HINT) from error
+        raise WeightsError(f"{path} is damaged or not a .pth file ({_first_line(error)}).", _HINT) from error
 
 
 def _check_unpacked_size(path: Path) -> None:
-    """Refuses a file that would cost far more memory than disk; torch itself packs nothing."""
+    """Refuses a file that needs far more memory than disk space; torch itself compresses nothing."""
     size = path.stat().st_size
     if size > LARGEST_FILE:
         raise too_large(str(path), size)
@@ -109,19 +109,19 @@ def _check_unpacked_size(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
         if unpacked > size:
-            raise WeightsError(f"{path}: refused: its {size} bytes unpack to {unpacked}", _HINT)
+            raise WeightsError(f"{path} was refused: its {size} bytes unpack to {unpacked}.", _HINT)
 
 
 def _state_dict(path: Path, content: Any) -> dict[str, Tensor]:
-    """Returns the network's tensors, without the prefix that training on several GPUs leaves."""
+    """Returns the network's tensors, without the prefix from training on several GPUs."""
     state = content.get("model_state_dict", content) if isinstance(content, dict) else content
     if not isinstance(state, dict) or not state:
-        raise WeightsError(f"{path}: holds neither a state dict nor model_state_dict", _HINT)
+        raise WeightsError(f"{path} contains neither a state dict nor model_state_dict.", _HINT)
     for name, tensor in state.items():
         is_dense = isinstance(tensor, Tensor) and tensor.layout is torch.strided and not tensor.is_meta
         if not isinstance(name, str) or not is_dense or not tensor.is_floating_point():
-            raise WeightsError(f"{path}: {name!r} is not a tensor of a network", _HINT)
-    # A view may repeat one number a billion times, and would become real when it is worked with.
+            raise WeightsError(f"In {path}, {name!r} is not a tensor of a network.", _HINT)
+    # A view may repeat one number a billion times, and would need that memory when it is used.
     size = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
     if size > LARGEST_FILE:
         raise too_large(str(path), size)
@@ -137,11 +137,11 @@ def _recognise(state: Mapping[str, Tensor]) -> tuple[str, AuthorsFiles]:
         if files.key in state:
             return name, files
     names, first = " nor ".join(name.upper() for name in known), ", ".join(sorted(state)[:3])
-    raise ValueError(f"neither {names}; it holds {first}")
+    raise ValueError(f"neither {names}; it contains {first}")
 
 
 def _without_masks(state: Mapping[str, Tensor], files: AuthorsFiles) -> dict[str, Tensor]:
-    """Leaves out the masks, which nsp's networks know by themselves, after comparing them.
+    """Returns the tensors without the masks, which nsp's networks know, after comparing them.
 
     Raises:
         ValueError: A mask is not the mask of a blind-spot network.

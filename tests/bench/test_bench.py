@@ -29,7 +29,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(networks, "_SMALL_CORE", 24)
     monkeypatch.setattr(run, "_COMPARED_MEGAPIXELS", 0.02)
     monkeypatch.setattr(timing, "_ROUNDS", 1)
-    monkeypatch.setattr(run, "measure_starts", lambda _megapixels: [files.Start("nsp --help", 0.1)])
+    monkeypatch.setattr(run, "measure_starts", lambda _megapixels: [files.StartTime("nsp --help", 0.1)])
 
 
 def subject(config: DbsnConfig | UnetConfig) -> Subject:
@@ -155,7 +155,7 @@ def test_tables_name_the_network(run_nsp, tiny_weights):
 @pytest.mark.usefixtures("quick")
 def test_progress_ends_at_the_total(tiny_weights):
     seen = []
-    plan = run.Plan([str(tiny_weights)], [0.02], Execution(CPU, torch.float32))
+    plan = run.BenchPlan([str(tiny_weights)], [0.02], Execution(CPU, torch.float32))
     run.run_bench(plan, lambda *now: seen.append(now))
     assert seen[0][0] == 0
     assert seen[-1][0] == seen[-1][1]

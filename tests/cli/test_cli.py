@@ -167,8 +167,8 @@ class TestDenoise:
         [
             (["--device", "cuda:99"], "not available"),
             (["--precision", "float8"], "unknown precision"),
-            (["-m", "no-such-model"], "no weights of that name"),
-            (["-m", "nothing.safetensors"], "no such file"),
+            (["-m", "no-such-model"], "no weights named no-such-model"),
+            (["-m", "nothing.safetensors"], "nothing.safetensors does not exist"),
             (["-o", "photo.xyz"], "no format that can be written"),
         ],
     )

@@ -123,7 +123,7 @@ class TestFiles:
         write_variable(tmp_path / "BenchmarkNoisyBlocksSrgb.mat", "Other", blocks, is_v73=is_v73)
         run = run_nsp("evaluate", "sidd-benchmark", tmp_path)
         assert run.code == 1
-        assert "holds no BenchmarkNoisyBlocksSrgb\n" in run.err
+        assert "contains no BenchmarkNoisyBlocksSrgb.\n" in run.err
 
     @pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.99])
     def test_a_file_cut_short_is_an_error_and_no_traceback(self, run_nsp, tmp_path, blocks, is_v73, share):
@@ -251,7 +251,7 @@ class TestBenchmark:
             run = run_nsp(*command, *more)
             other.kill()
         assert run.code == 1
-        assert "out: another nsp is writing results there" in run.err
+        assert "Another nsp process is writing results to out." in run.err
         assert Path("out/run.json").read_text() == "{}"
         assert run_nsp(*command, "--overwrite").code == 0
         assert sorted(path.name for path in Path("out").iterdir()) == ["SubmitSrgb.csv", "run.json"]
@@ -356,4 +356,4 @@ def test_options_that_do_not_go_together_are_wrong_usage(run_nsp, arguments, sai
 def test_a_folder_called_like_a_data_set_can_be_named(run_nsp, tmp_path, tiny_weights):
     run = run_nsp("evaluate", "./dnd", "clean", "-m", tiny_weights)
     assert run.code == 1
-    assert "dnd: not a folder" in run.err
+    assert "dnd is not a folder." in run.err

@@ -18,7 +18,7 @@ from nsp_cli.errors import InputError, OutputError
 from nsp_cli.files import file_sha256
 from nsp_cli.photo import Photo, Pixels, Provenance, srgb_pixels, with_provenance, write_photo
 from nsp_cli.photo.colour import srgb_profile
-from nsp_cli.report import Comparison, NotShown, Version, read_versions, write_comparison
+from nsp_cli.report import NotShown, PhotoComparison, Version, read_versions, write_comparison
 from tests.pages import Page
 
 HOSTILE = '</script><img src="https://example.com/x.png">&\'"'
@@ -29,14 +29,14 @@ def photo(height: int = 120, width: int = 160, seed: int = 0, **facts: object) -
     return Photo(pixels.astype(np.uint8), format="png", **facts)  # type: ignore[arg-type]
 
 
-def comparison(name: str = "a.png", **size: int) -> Comparison:
+def comparison(name: str = "a.png", **size: int) -> PhotoComparison:
     versions = [
         Version(label, f"{label}-{name}", photo(seed=seed, **size)) for seed, label in enumerate("ab")
     ]
-    return Comparison(name, versions)
+    return PhotoComparison(name, versions)
 
 
-def written(path: Path, *comparisons: Comparison | NotShown, megabytes: float = 5.0) -> Page:
+def written(path: Path, *comparisons: PhotoComparison | NotShown, megabytes: float = 5.0) -> Page:
     write_comparison(path, comparisons, len(comparisons), title="t", most_megabytes=megabytes)
     return Page(path.read_text(encoding="utf-8"))
 
@@ -89,7 +89,8 @@ def test_an_enlargement_is_shown_beside_its_photo_at_one_size(tmp_path):
     small = photo(40, 60)
     large = small.with_pixels(small.pixels.repeat(2, 0).repeat(2, 1))
     page = written(
-        tmp_path / "p.html", Comparison("a", [Version("before", "a", small), Version("after", "b", large)])
+        tmp_path / "p.html",
+        PhotoComparison("a", [Version("before", "a", small), Version("after", "b", large)]),
     )
     (picture,) = page.pictures
     assert (picture["width"], picture["height"]) == (120, 80)
@@ -137,7 +138,7 @@ class TestColours:
         red[..., 0] = 250
         version = Version("a", "a", Photo(red, icc_profile=self.swapped_profile()))
         page = written(
-            tmp_path / "p.html", Comparison("a", [version, dataclasses.replace(version, name="b")])
+            tmp_path / "p.html", PhotoComparison("a", [version, dataclasses.replace(version, name="b")])
         )
         assert opened(page.pictures[0]["levels"][-1]["tiles"][0][0])[5, 5].argmax() == 2
 
@@ -157,14 +158,14 @@ class TestFiles:
 
     def test_settings_and_hash_of_a_result_are_shown(self, tmp_path, before):
         versions = read_versions(before, [self.result(before, "clean.png")])
-        page = written(tmp_path / "p.html", Comparison("a", versions))
+        page = written(tmp_path / "p.html", PhotoComparison("a", versions))
         for text in ("mine", "cd" * 32, "luma 0.5", "nsp 9.9", "yes, by checksum", "clean.png"):
             assert text in page.text, text
         assert "plain" not in page.text
 
     def test_a_result_of_another_photo_is_told(self, tmp_path, before):
         versions = read_versions(before, [self.result(before, "clean.png", source="ef" * 32)])
-        assert "no, of another file" in written(tmp_path / "p.html", Comparison("a", versions)).text
+        assert "no, of another file" in written(tmp_path / "p.html", PhotoComparison("a", versions)).text
 
     def test_no_two_versions_share_a_name(self, before):
         (before.parent / "other").mkdir()
@@ -192,7 +193,7 @@ class TestCommand:
         run = run_nsp("compare", picture, picture.with_name("shot_denoised.png"))
         page = picture.with_name("shot_compare.html")
         assert (run.code, run.out.strip()) == (0, str(page)), run.err
-        assert "MB; in this page: the whole photo at 100 %" in run.err
+        assert "MB; on this page: the whole photo at 100 %" in run.err
         assert Page(page.read_text(encoding="utf-8")).pictures[0]["versions"] == ["before", "after"]
 
     def test_compares_strengths(self, run_nsp, picture, tiny_weights, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from nsp_cli.photo import Photo
-from nsp_cli.report import Comparison, NotShown, Version, write_comparison
+from nsp_cli.report import NotShown, PhotoComparison, Version, write_comparison
 from tests.browser import browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -84,9 +84,9 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("viewer")
     torch.set_num_threads(1)  # as in every test, but earlier
     photos = [
-        Comparison("first.png", [version(name) for name in BLUE]),
+        PhotoComparison("first.png", [version(name) for name in BLUE]),
         NotShown("broken.png", "is not a photo"),
-        Comparison("second.png", [version("before"), version("after")]),
+        PhotoComparison("second.png", [version("before"), version("after")]),
     ]
     write_comparison(folder / "page.html", photos, 3, title="three photos")
     with browser(folder / "profile") as driver:
@@ -218,7 +218,7 @@ def test_two_fingers_zoom_and_one_moves(tab):
 def test_crops_are_looked_at_in_turn(driver, tab, tmp_path):
     noisy = version("before").photo.pixels
     noisy[600:1100, 900:1400] = np.random.default_rng(0).integers(0, 255, (500, 500, 3))
-    photos = Comparison("crops", [Version("before", "b", Photo(noisy)), version("after")])
+    photos = PhotoComparison("crops", [Version("before", "b", Photo(noisy)), version("after")])
     write_comparison(tmp_path / "p.html", [photos], 1, title="crops")
     driver.get((tmp_path / "p.html").as_uri())
     button = tab.find(".regions button")
@@ -234,7 +234,9 @@ def test_pixels_that_are_not_the_photos_own_are_told(driver, tab, tmp_path):
     noise = np.random.default_rng(0).integers(-40, 40, (HEIGHT, 600, 3))
     noisy[:, 1000:] = after[:, 1000:] = (noisy[:, 1000:] + noise).clip(0, 255)
     after[:, 1000:] //= 2
-    photos = Comparison("noise", [Version("before", "b", Photo(noisy)), Version("after", "a", Photo(after))])
+    photos = PhotoComparison(
+        "noise", [Version("before", "b", Photo(noisy)), Version("after", "a", Photo(after))]
+    )
     write_comparison(tmp_path / "p.html", [photos], 1, title="little room", most_megabytes=0.5)
     driver.get((tmp_path / "p.html").as_uri())
     tab.find(".regions button").click()

@@ -157,7 +157,7 @@ def test_no_code_runs(tmp_path, call, place):
         "beside": checkpoint(authors_state("dbsn_t2")) | {"epoch": bomb},
         "in_state": authors_state("dbsn_t2") | {"head.0.bias": bomb},
     }[place]
-    assert "nothing of it was run" in refusal(write(tmp_path, content))
+    assert "None of its code was run" in refusal(write(tmp_path, content))
     assert not mark.exists()
 
 
@@ -186,7 +186,7 @@ def test_a_truncated_file(tmp_path):
 
 
 def test_no_file(tmp_path):
-    assert "no such file" in refusal(tmp_path / "x.pth")
+    assert "does not exist" in refusal(tmp_path / "x.pth")
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_names_in_the_zip_lead_nowhere(tmp_path, name):
 @pytest.mark.parametrize("shape", [(2**30, 2**10), (2**40,)])
 def test_one_number_repeated_a_billion_times_is_refused(tmp_path, shape):
     state = authors_state("dbsn_t2") | {"head.0.weight": torch.zeros(1, dtype=torch.float16).expand(shape)}
-    assert "no network of nsp's needs" in refusal(write(tmp_path, state))
+    assert "the limit for weights" in refusal(write(tmp_path, state))
 
 
 def test_a_mask_of_any_size_is_not_made_to_compare_with(tmp_path):

@@ -10,7 +10,7 @@ from nsp_cli.cli import console
 from nsp_cli.cli.options import common as options
 
 if TYPE_CHECKING:
-    from nsp_cli.bench import Comparison, Peak, Report, Speed
+    from nsp_cli.bench import BenchReport, NaiveComparison, Peak, Speed
 
 Models = Annotated[
     list[str] | None,
@@ -44,12 +44,14 @@ def bench(
     """Measure how fast nsp is here: hardware, networks, files, starting. Takes some minutes."""
     from dataclasses import asdict
 
-    from nsp_cli.bench import PAPER, Plan, run_bench
+    from nsp_cli.bench import PAPER_NETWORK, BenchPlan, run_bench
     from nsp_cli.restoration.inference import Execution
     from nsp_cli.weights.manifest import load_manifest
 
     bundled = [entry.name for entry in load_manifest().entries.values() if entry.bundled]
-    plan = Plan(models or [*bundled, PAPER], megapixels or [1.0], Execution.choose(device, precision))
+    plan = BenchPlan(
+        models or [*bundled, PAPER_NETWORK], megapixels or [1.0], Execution.choose(device, precision)
+    )
     with console.progress("Measuring") as on_progress:
         report = run_bench(plan, on_progress)
     if json:
@@ -58,7 +60,7 @@ def bench(
         _show(report)
 
 
-def _show(report: Report) -> None:
+def _show(report: BenchReport) -> None:
     console.table(
         f"nsp {report.nsp}, torch {report.torch}, {report.system}, {report.device}",
         ("precision", "matrix product (TFLOP/s)", "copy (GB/s)"),
@@ -110,7 +112,7 @@ def _speed_row(speed: Speed) -> tuple[str, ...]:
     )
 
 
-def _comparison_row(comparison: Comparison) -> tuple[str, ...]:
+def _comparison_row(comparison: NaiveComparison) -> tuple[str, ...]:
     return (
         comparison.network,
         f"{comparison.megapixels:.1f}",

@@ -57,7 +57,7 @@ def compare(
     open_page: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
 ) -> None:
     """Show a photo and what was made of it in one HTML file: slider, flip, zoom, crops, what was measured."""
-    from nsp_cli.report import MOST_MEGABYTES, Comparison, read_versions, write_comparison
+    from nsp_cli.report import MOST_MEGABYTES, PhotoComparison, read_versions, write_comparison
 
     if not after and strengths is None:
         raise typer.BadParameter("name a result too, or strengths to try: --strengths 0.5,1,1.5")
@@ -67,7 +67,7 @@ def compare(
         versions += _denoised(versions[0], options.amounts(strengths), (model, device, precision, tile))
     written = write_comparison(
         page,
-        [Comparison(before.name, versions)],
+        [PhotoComparison(before.name, versions)],
         1,
         title="nsp compare",
         most_megabytes=most_megabytes or MOST_MEGABYTES,

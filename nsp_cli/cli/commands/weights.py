@@ -12,7 +12,7 @@ from nsp_cli.cli.options.common import Json
 from nsp_cli.errors import OutputError, WeightsError
 
 if TYPE_CHECKING:
-    from nsp_cli.weights.manifest import Entry, Manifest
+    from nsp_cli.weights.manifest import Manifest, ManifestEntry
 
 app = typer.Typer(
     help="List, inspect, fetch, verify and import weights.",
@@ -151,7 +151,7 @@ def path(name: Name) -> None:
     console.out.print(str(_find(name)[0]))
 
 
-def _row(entry: Entry, manifest: Manifest) -> dict[str, str | bool]:
+def _row(entry: ManifestEntry, manifest: Manifest) -> dict[str, str | bool]:
     from nsp_cli.weights.resolve import find_local
 
     local = find_local(entry, manifest)
@@ -168,7 +168,7 @@ def _row(entry: Entry, manifest: Manifest) -> dict[str, str | bool]:
     }
 
 
-def _compare(entry: Entry, manifest: Manifest) -> str:
+def _compare(entry: ManifestEntry, manifest: Manifest) -> str:
     from nsp_cli.weights.resolve import find_local, sha256_of
 
     local = find_local(entry, manifest)

@@ -18,6 +18,7 @@ import typer
 from nsp_cli.cli import console
 from nsp_cli.cli.runs.report import report_run
 from nsp_cli.errors import OutputError, PhotosFailedError
+from nsp_cli.progress import OnProgress
 
 if TYPE_CHECKING:
     from nsp_cli.batch import Outcome
@@ -81,7 +82,7 @@ class RunDisplay:
         if kind is KeyboardInterrupt and self._count > 1:
             console.say(f"{self._counts()}; the same command goes on where it stopped.")
 
-    def begin(self, index: int, name: str) -> console.OnProgress:
+    def begin(self, index: int, name: str) -> OnProgress:
         """Names the photo whose work begins."""
         return self._bar.begin(index, name)
 

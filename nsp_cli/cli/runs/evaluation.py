@@ -18,8 +18,9 @@ from nsp_cli.cli.runs.scores import show_scores
 from nsp_cli.device import describe_precision
 from nsp_cli.evaluation import datasets
 from nsp_cli.evaluation.datasets.sidd import SCORE_COLUMNS, SUBMISSION_COLUMNS
-from nsp_cli.evaluation.folders import OnProgress, denoising_trial, enlarging_trial
+from nsp_cli.evaluation.folders import denoising_trial, enlarging_trial
 from nsp_cli.files import file_sha256
+from nsp_cli.progress import OnProgress
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from nsp_cli.progress import OnProgress
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from nsp_cli.restoration.inference import Restorer
     from nsp_cli.restoration.recovery import Strength
 
-OnProgress = Callable[[int, int], None]
 RestoreWith = Callable[["Restorer", "Tensor", OnProgress | None], "Restored"]
 
 

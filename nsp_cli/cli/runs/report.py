@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nsp_cli.cli import console
-from nsp_cli.errors import OutputError, counted
+from nsp_cli.errors import OutputError
+from nsp_cli.progress import counted
 
 if TYPE_CHECKING:
     from nsp_cli.batch import Outcome
-    from nsp_cli.report import Written
+    from nsp_cli.report import PageSummary
 
 
 def check_page(page: Path) -> Path:
@@ -42,7 +43,7 @@ def report_run(page: Path, outcomes: Sequence[Outcome]) -> None:
     say_written(page, write_run(page, outcomes, title=f"nsp · {counted(len(outcomes), 'photo')}"))
 
 
-def say_written(page: Path, written: Written) -> None:
+def say_written(page: Path, written: PageSummary) -> None:
     """Says how large a page is and what is in it."""
     same = len(set(written.summaries)) == 1
     contents = written.summaries[0] if same else counted(len(written.summaries), "photo")

@@ -1,4 +1,4 @@
-"""DND's crops: fifty sRGB photos, twenty crops of each, answered as its server wants them."""
+"""DND's crops: twenty from each of fifty sRGB photos, and the submission to its server."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from torch import Tensor
 
 from nsp_cli.errors import InputError
 from nsp_cli.evaluation.datasets.mat_file import Array, need, read_array, read_matrices, write_mat
-from nsp_cli.evaluation.folders import OnProgress
 from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
+from nsp_cli.progress import OnProgress
 
 IMAGES, CROPS, SIDE = 50, 20, 512
 EVALUATION_VERSION = "1.0"
 
-# First and last row and column, counted from 0, the last ones excluded.
+# Rows and columns of a crop.
 Box = tuple[slice, slice]
 
 
 @dataclass(frozen=True, eq=False)
 class DndImages:
-    """The data set's folder and the crops that are asked for.
+    """The data set's folder and the crops to denoise.
 
     Attributes:
-        folder: Holds `info.mat` and `images_srgb`.
-        boxes: For each image.
+        folder: The folder with `info.mat` and `images_srgb`.
+        boxes: The crops of each image.
     """
 
     folder: Path
@@ -35,33 +35,33 @@ class DndImages:
 
     @property
     def is_official(self) -> bool:
-        """Whether there are as many crops, and as large, as in the published data set."""
+        """Whether the crops have the number and size of the published data set."""
         sides = {part.stop - part.start for boxes in self.boxes for box in boxes for part in box}
         return [len(boxes) for boxes in self.boxes] == [CROPS] * IMAGES and sides == {SIDE}
 
     def __len__(self) -> int:
-        """Returns how many crops there are."""
+        """Returns the number of crops."""
         return sum(map(len, self.boxes))
 
     def path(self, image: int) -> Path:
-        """Returns where an image lies; counted from 0, its file from 1."""
+        """Returns the file of an image. Images count from 0, file names from 1."""
         return self.folder / "images_srgb" / f"{image + 1:04d}.mat"
 
 
 def read_dnd(folder: Path) -> DndImages:
-    """Reads which crops are asked for, and finds the images.
+    """Reads the list of crops, and checks that all images exist.
 
     Raises:
-        InputError: A file is missing or damaged, or holds something else, or SciPy is not installed.
+        InputError: A file is missing or damaged or contains something else, or SciPy is not installed.
     """
-    need("scipy.io")  # to write with, after minutes of work
+    need("scipy.io")  # needed for writing, minutes later
     info = folder / "info.mat"
     matrices = read_matrices(info, "info", "boundingboxes")
     images = DndImages(folder, tuple(_boxes(info, matrix) for matrix in matrices))
     for image in range(len(images.boxes)):
         if not images.path(image).is_file():
             raise InputError(
-                f"{images.path(image)} does not exist.", "Give the folder with the whole data set."
+                f"{images.path(image)} does not exist.", "Give the folder of the complete data set."
             )
     return images
 
@@ -69,7 +69,7 @@ def read_dnd(folder: Path) -> DndImages:
 def _boxes(info: Path, matrix: Array) -> tuple[Box, ...]:
     """Turns MATLAB's rows of first row, first column, last row and last column into slices."""
     if matrix.ndim != 2 or matrix.shape[1] != 4 or not (matrix[:, :2] >= 1).all():
-        raise InputError(f"{info}: its bounding boxes are no rows of 4 places", "Give the official file.")
+        raise InputError(f"The bounding boxes in {info} are not rows of 4 numbers.", "Use the official file.")
     return tuple(
         (slice(int(top) - 1, int(bottom)), slice(int(left) - 1, int(right)))
         for top, left, bottom, right in matrix
@@ -83,19 +83,19 @@ def submit_crops(
     *,
     on_progress: OnProgress | None = None,
 ) -> Path:
-    """Denoises every crop that has no file yet: `NNNN_BB.mat`, and an image's together in `bundled`.
+    """Writes `NNNN_BB.mat` for every crop that has none yet, and all crops of an image to `bundled`.
 
     Args:
         images: From `read_dnd`.
-        restore: Maps (3, H, W) float32 in [0, 1] to the same.
-        folder: For the files; what earlier starts of this run left there is kept.
-        on_progress: Called with the crops done and to do.
+        restore: Denoises a (3, H, W) float32 crop in [0, 1].
+        folder: The folder for results; files of an earlier start of this run are kept.
+        on_progress: Called with the crops done and in total.
 
     Returns:
-        The folder with the files for the server.
+        The folder with the files to submit.
 
     Raises:
-        InputError: An image is damaged or holds something else.
+        InputError: An image is damaged or contains something else.
         OutputError: The disk is full.
     """
     bundled = folder / "bundled"
@@ -121,17 +121,17 @@ def _read_image(path: Path) -> Array:
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype.kind != "f":
         shape = "×".join(map(str, pixels.shape))
         raise InputError(
-            f"{path}: InoisySRGB is {shape} {pixels.dtype}, not height × width × 3 in [0, 1]",
-            "Give the official sRGB images.",
+            f"In {path}, InoisySRGB is {shape} {pixels.dtype}, not height × width × 3 in [0, 1].",
+            "Use the official sRGB images.",
         )
     return pixels
 
 
 def _restored(noisy: Array, path: Path, box: Box, restore: Callable[[Tensor], Tensor]) -> Array:
-    """Restores a crop alone, as the server's own programs cut it, and clips it."""
+    """Returns one denoised crop, cut before denoising as the server's own programs do, and clipped."""
     rows, columns = box
     if rows.stop > noisy.shape[0] or columns.stop > noisy.shape[1]:
-        raise InputError(f"{path}: smaller than a bounding box of info.mat", "Give the official files.")
+        raise InputError(f"{path} is smaller than a bounding box in info.mat.", "Use the official files.")
     crop = np.ascontiguousarray(noisy[rows, columns], dtype=np.float32)
     return tensor_to_pixels(restore(pixels_to_tensor(crop))).clip(0, 1)
 

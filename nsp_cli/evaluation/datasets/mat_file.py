@@ -1,4 +1,4 @@
-"""MATLAB files of both kinds: up to v7 by SciPy, v7.3, which is HDF5, by h5py."""
+"""MATLAB files: up to v7 through SciPy; v7.3, which is HDF5, through h5py."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from nsp_cli.photo.sniffing import check_readable, damaged
 Array = NDArray[Any]
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-# MATLAB writes its own header before that of HDF5.
+# Bytes of MATLAB's own header, before that of HDF5.
 _USER_BLOCK = 512
-_OFFICIAL = "Give the official file."
+_OFFICIAL = "Use the official file."
 
 
 def read_array(path: Path, name: str) -> Array:
-    """Returns a numeric variable with its axes in MATLAB's order.
+    """Returns a numeric variable, with its axes in MATLAB's order.
 
     Raises:
         InputError: The file is missing or damaged, has no such variable, or its reader is not installed.
     """
     array: Array = _read(path, name, np.asarray, lambda found: np.asarray(found[()]).T)
     if array.dtype.kind not in "uif":
-        raise InputError(f"{path}: {name} holds no numbers", _OFFICIAL)
+        raise InputError(f"In {path}, {name} is not numeric.", _OFFICIAL)
     return array
 
 
 def read_matrices(path: Path, name: str, field: str) -> list[Array]:
-    """Returns the matrices of a struct's field, in order.
+    """Returns the matrices in a field of a struct, in order.
 
-    The struct may be an array with one matrix in each, or a single one whose field is a cell array.
+    The struct may be an array with one matrix per element, or a single struct whose field is a cell array.
 
     Raises:
         InputError: As for `read_array`.
@@ -55,11 +55,11 @@ def read_matrices(path: Path, name: str, field: str) -> list[Array]:
 
 
 def write_mat(path: Path, variables: Mapping[str, object]) -> None:
-    """Writes variables as a v5 file, which MATLAB and SciPy read; whole or not at all.
+    """Writes variables as a v5 file, which MATLAB and SciPy read.
 
     Raises:
         InputError: SciPy is not installed.
-        OutputError: The disk is full, or the folder missing or not writable.
+        OutputError: The file cannot be written.
     """
     scipy_io = need("scipy.io")
     with replacing(path) as file:
@@ -67,17 +67,17 @@ def write_mat(path: Path, variables: Mapping[str, object]) -> None:
 
 
 def need(library: str) -> Any:
-    """Imports a library of the optional extra.
+    """Returns a library of the optional extra.
 
     Raises:
-        InputError: It is not installed.
+        InputError: The library is not installed.
     """
     try:
         return importlib.import_module(library)
     except ImportError as error:
         raise InputError(
-            f"{library.partition('.')[0]} is needed for MATLAB files and is not installed",
-            'pip install "nsp-cli[evaluate]"',
+            f"MATLAB files need {library.partition('.')[0]}, which is not installed.",
+            'Install it: pip install "nsp-cli[evaluate]"',
         ) from error
 
 
@@ -88,7 +88,7 @@ def _is_hdf5(path: Path) -> bool:
 
 
 def _read(path: Path, wanted: str, read_v5: Callable[[Array], Any], read_hdf5: Callable[[Any], Any]) -> Any:
-    """Reads a variable, or what `wanted` names in it after a dot."""
+    """Reads a variable; `wanted` may also name a field of it, after a dot."""
     name = wanted.partition(".")[0]
     check_readable(path)
     try:
@@ -99,20 +99,20 @@ def _read(path: Path, wanted: str, read_v5: Callable[[Array], Any], read_hdf5: C
     except NspError:
         raise
     except KeyError as error:
-        raise InputError(f"{path}: holds no {wanted}", _OFFICIAL) from error
-    except Exception as error:  # what damaged files raise in the two libraries has no common parent
+        raise InputError(f"{path} contains no {wanted}.", _OFFICIAL) from error
+    except Exception as error:  # the errors of the two libraries have no common parent
         raise damaged(path, "a MATLAB file", error) from error
 
 
 def _leaves(values: Array) -> list[Array]:
-    """Lists the matrices in nested cells, column by column as MATLAB counts."""
+    """Returns the matrices in nested cells, column by column as in MATLAB."""
     if values.dtype.kind != "O":
         return [values]
     return [leaf for value in values.ravel(order="F") for leaf in _leaves(value)]
 
 
 def _follow_references(values: Any) -> list[Array]:
-    """Does the same for HDF5, whose cells are references, and whose axes are the other way round."""
+    """Returns the same from HDF5, where cells are references and axes are in reverse order."""
     content = values[()]
     if content.dtype.kind != "O":
         return [content.T]

@@ -1,4 +1,4 @@
-"""A folder of results that hours of work go into, and that the same command goes on with."""
+"""A folder for results of a long run, which the same command can continue."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ from nsp_cli.files import cannot_write, claim, hidden_name, replacing, write_tex
 
 RECORD = "run.json"
 _HINT = "Check free space; the same command continues where this run stopped."
-# What a run may leave in its folder; nothing else is ever removed.
+# Files that a run writes; --overwrite removes these and nothing else.
 _OWN = ("scores.csv*", "SubmitSrgb.csv*", "[0-9]*_[0-9]*.mat", "bundled/[0-9]*.mat")
 
 
 @contextmanager
 def results_in(folder: Path, identity: Mapping[str, Any], *, overwrite: bool) -> Iterator[None]:
-    """Makes a folder for results, or finds that of the same run again; no other process has it meanwhile.
+    """Makes a folder for results, or continues in the folder of the same run, and claims it.
 
     Args:
-        folder: New, empty, or left by an earlier run.
-        identity: What the results depend on, as JSON has it; recorded there.
-        overwrite: Remove the results of another run.
+        folder: A new or empty folder, or one from an earlier run.
+        identity: Everything the results depend on, as JSON values; recorded in the folder.
+        overwrite: Whether to remove the results of another run.
 
     Raises:
-        OutputError: The folder is in use, holds something else or another run's results, or cannot be made.
+        OutputError: The folder is in use, contains something else or results of another run, or cannot
+            be made.
     """
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     held = claim(folder / RECORD)
     if held is None:
         raise OutputError(
-            f"{folder}: another nsp is writing results there",
-            "Wait for it, or choose another folder with -o.",
+            f"Another nsp process is writing results to {folder}.",
+            "Wait until it has finished, or choose another folder with -o.",
         )
     try:
         with _writing(folder):
@@ -63,12 +64,12 @@ def _begin(folder: Path, identity: Mapping[str, Any], *, overwrite: bool) -> Non
             return
         if not overwrite:
             raise OutputError(
-                f"{folder}: holds results of another run; it differs in {', '.join(differing)}",
-                "Choose another folder with -o, or redo it with --overwrite.",
+                f"{folder} contains results of another run, which differs in {', '.join(differing)}.",
+                "Choose another folder with -o, or replace them with --overwrite.",
             )
         _clear(folder)
     elif any(not path.name.startswith(hidden_name(record)) for path in folder.iterdir()):
-        raise OutputError(f"{folder}: is not empty", "Choose a new folder with -o.")
+        raise OutputError(f"{folder} is not empty.", "Choose a new folder with -o.")
     write_text(record, json.dumps(identity, indent=2))
 
 
@@ -87,21 +88,21 @@ def _clear(folder: Path) -> None:
 
 
 class Rows:
-    """A CSV table that grows row by row. It has its name only when it is complete.
+    """A CSV table that grows row by row and survives interruptions.
 
     Attributes:
-        path: Of the complete table; meanwhile it lies beside it, with `.partial` after its name.
+        path: The complete table. Until `finish`, its rows are in a file with `.partial` after its name.
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        """Finds the rows of an earlier run, without the one that was being written.
+        """Continues the table of an earlier start, without a row that was cut short, or begins a new one.
 
         Args:
-            path: Of the complete table.
-            columns: Its first line.
+            path: The complete table.
+            columns: Names of the columns.
 
         Raises:
-            OutputError: It cannot be written.
+            OutputError: The file cannot be written.
         """
         self.path = path
         self._partial = path.with_name(path.name + ".partial")
@@ -110,18 +111,18 @@ class Rows:
             self._add(columns)
 
     def __len__(self) -> int:
-        """Returns how many rows there are."""
+        """Returns the number of rows."""
         return self._lines - 1
 
     def __iter__(self) -> Iterator[list[str]]:
-        """Reads the rows."""
+        """Yields the rows."""
         with self._current().open(encoding="ascii", newline="") as file:
             rows = csv.reader(file)
             next(rows, None)
             yield from rows
 
     def append(self, row: Sequence[object]) -> None:
-        """Writes a row.
+        """Adds a row.
 
         Raises:
             OutputError: The disk is full.
@@ -129,7 +130,7 @@ class Rows:
         self._add(row)
 
     def finish(self) -> None:
-        """Gives the complete table its name.
+        """Moves the complete table to its final name.
 
         Raises:
             OutputError: The disk is full.
@@ -153,7 +154,7 @@ class Rows:
 
 
 def _cut_to_whole_lines(path: Path) -> int:
-    """Removes a last line without an end, which a killed run left; returns how many there are then."""
+    """Removes a last line that a killed run cut short, and returns the number of lines."""
     with path.open("r+b") as file:
         lines, length = _whole_lines(file)
         file.truncate(length)

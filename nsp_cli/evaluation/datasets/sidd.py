@@ -1,4 +1,4 @@
-"""SIDD's sRGB blocks: scores of the validation set, and the file that the benchmark's server scores."""
+"""SIDD's sRGB blocks: scores on the validation set, and the submission to the benchmark's server."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from torch import Tensor
 from nsp_cli.errors import InputError
 from nsp_cli.evaluation.datasets.mat_file import Array, read_array
 from nsp_cli.evaluation.datasets.results import Rows
-from nsp_cli.evaluation.folders import OnProgress, PairScore, Score, Trial, score_trial
+from nsp_cli.evaluation.folders import PairScore, Score, Trial, score_trial
 from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
+from nsp_cli.progress import OnProgress
 
 OFFICIAL = (40, 32, 256, 256, 3)
 SCORE_COLUMNS = ("ID", "PSNR_BEFORE", "SSIM_BEFORE", "PSNR", "SSIM")
 SUBMISSION_COLUMNS = ("ID", "BLOCK")
 
-Restore = Callable[[Tensor], Tensor]
-
 
 @dataclass(frozen=True, eq=False)
-class Blocks:
-    """The blocks of one file, counted image by image as the server does.
+class SiddBlocks:
+    """The blocks of one file, numbered image by image as on the server.
 
     Attributes:
         path: The file.
@@ -36,11 +35,11 @@ class Blocks:
 
     @property
     def is_official(self) -> bool:
-        """Whether there are as many blocks, and as large, as in the published files."""
+        """Whether the blocks have the number and size of the published files."""
         return self.pixels.shape == OFFICIAL
 
     def __len__(self) -> int:
-        """Returns how many blocks there are."""
+        """Returns the number of blocks."""
         images, blocks = self.pixels.shape[:2]
         return int(images * blocks)
 
@@ -49,31 +48,31 @@ class Blocks:
         return pixels_to_tensor(self.pixels[divmod(index, self.pixels.shape[1])])
 
 
-def read_blocks(folder: Path, name: str) -> Blocks:
-    """Reads a file of blocks whole, a quarter of a gigabyte.
+def read_blocks(folder: Path, name: str) -> SiddBlocks:
+    """Reads a whole file of blocks, about 250 MB.
 
     Args:
-        folder: Holds `name`.mat, as SIDD publishes it.
-        name: Of the file and of the variable in it, such as "ValidationNoisyBlocksSrgb".
+        folder: The folder with `name`.mat, as SIDD publishes it.
+        name: Name of the file and of the variable in it, such as "ValidationNoisyBlocksSrgb".
 
     Raises:
-        InputError: The file is missing or damaged, or holds something else.
+        InputError: The file is missing or damaged, or contains something else.
     """
     path = folder / f"{name}.mat"
     pixels = read_array(path, name)
     if pixels.ndim != 5 or pixels.shape[4] != 3 or pixels.dtype != "uint8" or min(pixels.shape[2:4]) < 11:
         shape = "×".join(map(str, pixels.shape))
         raise InputError(
-            f"{path}: {name} is {shape} {pixels.dtype}, not images × blocks × height × width × 3 uint8",
-            "Give the official sRGB file, 40×32×256×256×3.",
+            f"In {path}, {name} is {shape} {pixels.dtype}, not images × blocks × height × width × 3 uint8.",
+            "Use the official sRGB file, 40×32×256×256×3.",
         )
-    return Blocks(path, pixels)
+    return SiddBlocks(path, pixels)
 
 
 def score_blocks(
-    noisy: Blocks,
-    clean: Blocks,
-    restore: Restore,
+    noisy: SiddBlocks,
+    clean: SiddBlocks,
+    restore: Callable[[Tensor], Tensor],
     make_trial: Callable[[Tensor, Tensor], Trial],
     rows: Rows,
     *,
@@ -82,17 +81,17 @@ def score_blocks(
     """Scores every block that has no row yet.
 
     Args:
-        noisy, clean: Of one shape.
-        restore: Maps a trial's input to a picture of the truth's size.
-        make_trial: What restoring is given, of a noisy and a clean block.
-        rows: With `SCORE_COLUMNS`; the scores of an earlier start of the run are taken from there.
-        on_progress: Called with the blocks done and to do.
+        noisy, clean: Blocks of the same shape.
+        restore: Turns a trial's input into a result in the size of the truth.
+        make_trial: Makes a trial from a noisy and a clean block.
+        rows: A table with `SCORE_COLUMNS`; it may contain scores of an earlier start of the run.
+        on_progress: Called with the blocks done and in total.
 
     Raises:
         InputError: The shapes differ.
     """
     if noisy.pixels.shape != clean.pixels.shape:
-        raise InputError(f"{noisy.path} and {clean.path} differ in shape", "Give the official files.")
+        raise InputError(f"{noisy.path} and {clean.path} differ in shape.", "Use the official files.")
     for index in range(len(rows), len(noisy)):
         score = score_trial(str(index), make_trial(noisy[index], clean[index]), restore)
         rows.append((index, *astuple(score.noisy), *astuple(score.denoised)))
@@ -108,18 +107,22 @@ def _read_score(row: list[str]) -> PairScore:
 
 
 def submit_blocks(
-    noisy: Blocks, restore: Restore, rows: Rows, *, on_progress: OnProgress | None = None
+    noisy: SiddBlocks,
+    restore: Callable[[Tensor], Tensor],
+    rows: Rows,
+    *,
+    on_progress: OnProgress | None = None,
 ) -> Path:
-    """Writes the table that the benchmark's server scores: a block's number and its bytes in base64.
+    """Writes the submission for the benchmark's server: each block's number and its bytes in base64.
 
     Args:
         noisy: The benchmark's blocks.
-        restore: Maps (3, H, W) uint8 to the same.
-        rows: With `SUBMISSION_COLUMNS`; blocks that it has are not done again.
-        on_progress: Called with the blocks done and to do.
+        restore: Denoises a (3, H, W) uint8 block.
+        rows: A table with `SUBMISSION_COLUMNS`; blocks that it contains are not processed again.
+        on_progress: Called with the blocks done and in total.
     """
     for index in range(len(rows), len(noisy)):
-        # Row by row with the colours together, as NumPy has a block of the file.
+        # Pixels with interleaved channels, in the order of a block in the file.
         content = tensor_to_pixels(restore(noisy[index])).tobytes()
         rows.append((index, base64.b64encode(content).decode("ascii")))
         if on_progress:

@@ -1,4 +1,4 @@
-// The pictures of a page: one is shown, the others are a click away.
+// Shows one picture of the page at a time; buttons choose which.
 function openPage() {
   const pictures = [...document.querySelectorAll("script.picture")].map(script => JSON.parse(script.textContent));
   const buttons = [...document.querySelectorAll(".photos button")], sections = document.querySelectorAll(".facts");

@@ -1,7 +1,7 @@
 "use strict";
 const MOST_DECODED = 400;
 
-// Decodes tiles, and forgets those that have not been looked at for longest.
+// Decodes tiles, and drops those that have not been shown for the longest time.
 class Tiles {
   constructor(onDecoded) {
     this.onDecoded = onDecoded;
@@ -33,7 +33,7 @@ class Tiles {
     for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index);
     const bitmap = await createImageBitmap(new Blob([bytes]));
     pending.delete(key);
-    if (pending !== this.pending) return bitmap.close();  // of a picture that is no longer shown
+    if (pending !== this.pending) return bitmap.close();  // its picture is no longer shown
     this.decoded.set(key, bitmap);
     for (const [oldest, old] of this.decoded) {
       if (this.decoded.size <= MOST_DECODED) break;

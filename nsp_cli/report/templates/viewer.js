@@ -1,7 +1,7 @@
 const MOST_ZOOM = 8, NEAR_LINE = 18, NARROWEST_PANE = 150, GAP = 2;
 
-// Shows versions of a picture in step: under a slider, in turns, or all side by side. All panes are drawn
-// from one view, so that they cannot get out of step. Only the tiles in sight are decoded.
+// Shows versions of a picture together: under a slider, one at a time, or all side by side. All panes are
+// drawn from one view, so that they always show the same place. Only visible tiles are decoded.
 class Viewer {
   constructor(root) {
     this.find = selector => root.querySelector(selector);
@@ -14,7 +14,7 @@ class Viewer {
     new ResizeObserver(() => this.resize()).observe(this.canvas);
   }
 
-  // Shows a picture, whole.
+  // Shows a whole picture.
   show(picture) {
     this.picture = picture;
     this.tiles.clear();
@@ -51,7 +51,7 @@ class Viewer {
     this.refresh();
   }
 
-  // Zooms; the point of the picture at (x, y) of the canvas stays where it is.
+  // Zooms. The point of the picture at (x, y) on the canvas stays in place.
   zoomTo(zoom, x, y) {
     const pane = this.paneAt(x ?? 0, y ?? 0);
     const dx = x === undefined ? 0 : x - pane.x - pane.width / 2;
@@ -84,7 +84,7 @@ class Viewer {
     else this.refresh();
   }
 
-  // The parts of the canvas, and the version in each; under the slider there is one part.
+  // Returns the parts of the canvas and the version in each. With the slider there is one part.
   panes() {
     const { width, height } = this.canvas, count = this.isAll ? this.picture.versions.length : 1;
     const ratio = width / Math.max(1, this.canvas.clientWidth);
@@ -153,7 +153,7 @@ class Viewer {
     const finest = picture.levels.length - 1;
     let wanted = picture.levels.findIndex(level => level.scale * zoom <= 1);
     if (wanted < 0) wanted = finest;
-    // Coarser levels below, as far as they are decoded: something is in sight at once.
+    // Decoded coarser levels are drawn below, so that something is visible at once.
     for (let level = 0; level <= wanted; level++) this.drawLevel(place, level, version, level === wanted || level === 0);
     if (wanted === finest) picture.regions.forEach((region, index) =>
       this.drawFile(place, `region ${index} ${version}`, region.tiles[version], region.x, region.y, 1, true,
@@ -178,7 +178,7 @@ class Viewer {
       && top + (y + height) * zoom > pane.y && top + y * zoom < pane.y + pane.height;
     const bitmap = isInSight && this.tiles.get(key, isWanted && file);
     if (!bitmap) return;
-    // Whole pixels of the screen, or there would be seams between tiles.
+    // Whole pixels of the screen, so that there are no seams between tiles.
     const at = (start, offset) => start + Math.round(offset * zoom);
     const [x0, y0] = [at(left, x), at(top, y)];
     const [x1, y1] = [at(left, x + bitmap.width * scale), at(top, y + bitmap.height * scale)];
@@ -186,7 +186,7 @@ class Viewer {
     context.drawImage(bitmap, x0, y0, x1 - x0, y1 - y0);
   }
 
-  // Marks where there is more than a coarse picture.
+  // Marks the crops at full resolution.
   drawFrames(left, top) {
     const { context, zoom } = this;
     context.strokeStyle = "#fffa";
@@ -196,7 +196,7 @@ class Viewer {
     }
   }
 
-  // Returns "from 50 %" where pixels are seen that are not the photo's own.
+  // Returns "from 50 %" if a coarser level is shown enlarged.
   get origin() {
     const { scale } = this.picture.levels.at(-1), { x, y, zoom } = this;
     if (scale === 1) return "";
@@ -216,7 +216,7 @@ class Viewer {
     context.fillText(name, x + pad, pane.y + height - 7 * ratio);
   }
 
-  // Says what is shown to those who do not see it.
+  // Describes the view for screen readers.
   tell() {
     const names = this.picture.versions, [left, right] = [".left", ".right"].map(part => names[this.find(part).selectedIndex]);
     const what = this.isAll ? names.join(", ") : this.isFlipped ? left : `${left} | ${right}`;
@@ -249,7 +249,7 @@ class Viewer {
     for (const end of ["pointerup", "pointercancel", "pointerleave", "blur"]) {
       flip.addEventListener(end, () => this.flip(false));
     }
-    flip.addEventListener("contextmenu", event => event.preventDefault());  // a long touch asks for it
+    flip.addEventListener("contextmenu", event => event.preventDefault());  // a long touch opens it
     this.find(".all").addEventListener("click", () => this.toggleAll());
     for (const control of root.querySelectorAll("input, select")) {
       for (const change of ["input", "change"]) control.addEventListener(change, () => this.refresh());
@@ -267,7 +267,7 @@ class Viewer {
     }
   }
 
-  // Returns where on the canvas an event is, in pixels of the canvas.
+  // Returns the place of an event in pixels of the canvas.
   where(event) {
     const box = this.canvas.getBoundingClientRect(), ratio = this.canvas.width / Math.max(1, box.width);
     return { x: (event.clientX - box.left) * ratio, y: (event.clientY - box.top) * ratio, ratio };
@@ -304,13 +304,13 @@ class Viewer {
     else this.moveTo(this.x - (now.x - before.x) / this.zoom, this.y - (now.y - before.y) / this.zoom);
   }
 
-  // Zooms by how the distance of two fingers changes, about the point between them.
+  // Zooms by the change in distance of two fingers, around the point between them.
   pinch(before, now, other) {
     const apart = point => Math.max(1, Math.hypot(point.x - other.x, point.y - other.y));
     this.zoomTo(this.zoom * apart(now) / apart(before), (now.x + other.x) / 2, (now.y + other.y) / 2);
   }
 
-  // Does what a key stands for; returns whether it stands for something.
+  // Performs the action of a key; returns whether it has one.
   onKey(key) {
     const step = this.canvas.width / 10 / this.zoom, regions = this.picture.regions.length;
     const actions = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,10 +16,11 @@ import torch
 from torch.nn import functional
 
 from nsp_cli.batch import walk_photos
-from nsp_cli.errors import InputError, TrainingError, counted
+from nsp_cli.errors import InputError, TrainingError
 from nsp_cli.files import write_text
 from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo import CameraFacts, camera_facts, read_photo
+from nsp_cli.progress import OnProgress, counted
 from nsp_cli.training.data.photo_cache import PhotoCache, read_window
 
 # A crop smaller than this is mostly border to a network that sees 60 pixels around.
@@ -98,7 +99,7 @@ def load_pool(
     *,
     crop: int,
     seed: int,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> PhotoPool:
     """Decodes the photos below some folders into the cache, or finds them there.
 
@@ -152,7 +153,7 @@ def _decode(
     cache: PhotoCache,
     crop: int,
     seed: int,
-    on_progress: Callable[[int, int], None] | None,
+    on_progress: OnProgress | None,
 ) -> PhotoPool:
     # Counted at three bytes a pixel; 16 bits take six.
     most = max(1, cache.limit // (6 * crop**2))

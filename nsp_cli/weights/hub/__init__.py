@@ -1,12 +1,11 @@
-"""Weights on the Hugging Face hub or a mirror of it; the one place that uses the hub's client."""
+"""Weights on the Hugging Face hub or a mirror. Nothing else uses the hub's client."""
 
 from nsp_cli.weights.hub.address import SCHEME, HubFile, parse_hub_file
 from nsp_cli.weights.hub.client import (
-    OnProgress,
     cache_folder,
     discard,
+    download,
     endpoint,
-    fetch,
     find_in_cache,
     stated_sha256,
     why_unreachable,
@@ -15,11 +14,10 @@ from nsp_cli.weights.hub.client import (
 __all__ = [
     "SCHEME",
     "HubFile",
-    "OnProgress",
     "cache_folder",
     "discard",
+    "download",
     "endpoint",
-    "fetch",
     "find_in_cache",
     "parse_hub_file",
     "stated_sha256",

@@ -32,11 +32,11 @@ def parse_hub_file(address: str, revision: str | None = None) -> HubFile:
     """Reads hf://owner/repository/path/to/file.safetensors[@revision].
 
     Args:
-        address: Parts such as .. that would lead out of the repository or the cache are refused.
-        revision: Goes before the address's own.
+        address: The address; parts such as .., which lead out of the repository or the cache, are refused.
+        revision: Replaces the revision in the address.
 
     Raises:
-        WeightsError: It is no such address.
+        WeightsError: The address has another form.
     """
     location, _, written = address.removeprefix(SCHEME).partition("@")
     owner, _, rest = location.partition("/")
@@ -50,7 +50,7 @@ def parse_hub_file(address: str, revision: str | None = None) -> HubFile:
         or ("@" in address and not written)
     ):
         raise WeightsError(
-            f"{address}: not the address of a weights file",
-            "It has the form hf://owner/repository/file.safetensors or …safetensors@revision.",
+            f"{address} is not the address of a weights file.",
+            "Use the form hf://owner/repository/file.safetensors or …safetensors@revision.",
         )
     return file

@@ -1,7 +1,7 @@
-"""Fetches files from the hub or a mirror of it, finds them in the cache, throws them out of it.
+"""Downloads from the hub or a mirror, and files in the cache.
 
-The hub's own client does the work and keeps to its own settings: HF_HOME and HF_HUB_CACHE (where files
-are kept), HF_ENDPOINT (a mirror), HF_HUB_OFFLINE=1 (never ask), HF_TOKEN (private repositories).
+The hub's own client does the work and follows its own settings: HF_HOME and HF_HUB_CACHE (the cache),
+HF_ENDPOINT (a mirror), HF_HUB_OFFLINE=1 (no network), HF_TOKEN (private repositories).
 """
 
 from __future__ import annotations
@@ -12,43 +12,41 @@ import re
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
+from nsp_cli.progress import OnProgress
 from nsp_cli.weights.file import LARGEST_FILE, too_large
 from nsp_cli.weights.hub.address import HubFile
 from nsp_cli.weights.hub.errors import explain, first_line
 
-OnProgress = Callable[[int, int], None]
-
-# The client reads this when it is imported, which happens below. Fetching a file tells the hub which
-# file, and nothing else; a value that the user has set stands.
+# The client reads this when it is imported, which happens below. A download names the file to the hub and
+# sends nothing else. A value that the user has set stays.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def cache_folder() -> Path:
-    """Returns where the client keeps what it fetched."""
+    """Returns the folder where the client keeps downloaded files."""
     from huggingface_hub import constants
 
     return Path(constants.HF_HUB_CACHE)
 
 
 def endpoint() -> str:
-    """Returns the address of the hub or its mirror; "" where nobody may be asked."""
+    """Returns the address of the hub or its mirror; "" if the network must not be used."""
     from huggingface_hub import constants
 
     return "" if constants.HF_HUB_OFFLINE else str(constants.ENDPOINT)
 
 
 def why_unreachable(address: str, *, seconds: float = 4.0) -> str | None:
-    """Asks once whether somebody answers; returns None if so, and after `seconds` at the latest."""
+    """Returns the reason why an address does not answer, or None if it does; takes at most `seconds`."""
     answers: list[str | None] = []
-    # Finding out that a name is unknown can take much longer than any timeout of the connection.
+    # Looking up an unknown name can take much longer than any timeout of the connection.
     asking = threading.Thread(target=lambda: answers.append(_ask(address, seconds)), daemon=True)
     asking.start()
     asking.join(seconds)
@@ -61,7 +59,7 @@ def _ask(address: str, seconds: float) -> str | None:
             return None
     except urllib.error.HTTPError as error:
         with error:
-            # A mirror may have nothing at its root; refusals and faults are another thing.
+            # A mirror may have no page at its root; other statuses are refusals or faults.
             return None if error.code in (404, 405) else f"HTTP status {error.code}"
     except urllib.error.URLError as error:
         return str(getattr(error.reason, "strerror", None) or error.reason)
@@ -70,27 +68,25 @@ def _ask(address: str, seconds: float) -> str | None:
 
 
 def find_in_cache(file: HubFile) -> Path | None:
-    """Returns where a file lies that was fetched before; asks nobody. Its content is not checked."""
+    """Returns the cached copy of a file, without using the network or checking its content."""
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(file.repository, file.path, revision=file.revision)
     return Path(found) if isinstance(found, str) else None
 
 
-def fetch(file: HubFile, on_progress: OnProgress | None = None) -> Path:
-    """Returns where the file lies in the cache, downloading what is new.
+def download(file: HubFile, on_progress: OnProgress | None = None) -> Path:
+    """Downloads what is new, and returns the file in the cache.
 
-    A branch is asked for its newest state; where the hub cannot be reached, the cached one is used.
-    A connection that breaks is taken up again a few times, from where it broke (clients before 1.0: by
-    the next call).
+    For a branch the newest state is used, or the cached one if the hub cannot be reached. A broken
+    connection is resumed a few times where it broke (clients before 1.0: by the next call).
 
     Args:
-        file: What to fetch. Its content is not checked.
-        on_progress: Called with the bytes done and to do.
+        file: What to download. Its content is not checked.
+        on_progress: Called with the bytes done and in total.
 
     Raises:
-        WeightsError: There is no such file, it can be reached neither on the hub nor in the cache, or it
-            is larger than weights are.
+        WeightsError: The file does not exist, is neither on the hub nor in the cache, or is too large.
     """
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError
@@ -99,8 +95,8 @@ def fetch(file: HubFile, on_progress: OnProgress | None = None) -> Path:
     # Old versions of the client (before 1.0) show their own bar instead.
     if "tqdm_class" in inspect.signature(hf_hub_download).parameters:
         options["tqdm_class"] = _progress_class(file, on_progress)
-    # The base is the HTTP library's own error, whichever library this version of the client uses;
-    # RuntimeError is what Xet, the hub's other way of sending files, raises.
+    # The base classes are errors of the HTTP library that this version of the client uses. RuntimeError
+    # comes from Xet, the hub's other way of sending files.
     failures = cast(
         tuple[type[Exception], ...], (OSError, ValueError, RuntimeError, *HfHubHTTPError.__bases__)
     )
@@ -115,7 +111,7 @@ def fetch(file: HubFile, on_progress: OnProgress | None = None) -> Path:
 
 
 def discard(path: Path) -> bool:
-    """Throws a file out of the cache, so that the next fetch starts afresh; tells whether it could."""
+    """Removes a file from the cache, so that the next download starts again; returns whether it is gone."""
     content = path.resolve()  # cached names are links to the content
     with suppress(OSError):
         content.unlink(missing_ok=True)
@@ -124,10 +120,10 @@ def discard(path: Path) -> bool:
 
 
 def _knock(file: HubFile) -> None:
-    """Asks the hub for the file once: the client itself would go on asking a blocked hub for minutes.
+    """Asks the hub for the file once: the client itself would ask a blocked hub for minutes.
 
     Raises:
-        WeightsError: It is larger than weights are.
+        WeightsError: The file is too large for weights.
     """
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
@@ -137,18 +133,18 @@ def _knock(file: HubFile) -> None:
 
 
 def stated_sha256(path: Path) -> str | None:
-    """Returns the sha256 that the hub stated for a cached file, if it did: the cache names contents so.
+    """Returns the sha256 that the hub stated for a cached file, or None if it stated none.
 
-    The content itself comes from wherever the hub redirects to.
+    The cache names content after it. The content itself comes from where the hub redirects to.
     """
     name = path.resolve().name
     return name if _SHA256.fullmatch(name) else None
 
 
 def _progress_class(file: HubFile, on_progress: OnProgress | None) -> type:
-    """Makes what the client takes for a tqdm bar; it shows nothing and passes numbers on.
+    """Returns a class that the client uses like a tqdm bar, but that only passes numbers on.
 
-    It also ends a download that goes on for ever, or turns out larger than was announced.
+    It also ends a download that never ends or is larger than announced.
     """
 
     class Progress:
@@ -164,7 +160,7 @@ def _progress_class(file: HubFile, on_progress: OnProgress | None) -> type:
                 on_progress(int(self.n), int(self.total or self.n))
 
         def update_transfer(self, amount: float | None = 1) -> None:
-            """Without it the client would make a second bar, for what came over the network."""
+            """Exists so that the client makes no second bar for network traffic."""
 
         def __enter__(self) -> Progress:
             return self
@@ -175,7 +171,7 @@ def _progress_class(file: HubFile, on_progress: OnProgress | None) -> type:
             return None
 
         def __getattr__(self, name: str) -> Any:
-            # set_description, refresh, close and others that only matter to a bar on the screen.
+            # set_description, refresh, close and others that only a visible bar needs.
             if name.startswith("_"):
                 raise AttributeError(name)
             return lambda *_, **__: None
