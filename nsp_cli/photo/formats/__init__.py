@@ -19,6 +19,7 @@ class FileFormat(str, Enum):
     WEBP = "webp"
     AVIF = "avif"
     DNG = "dng"
+    BMP = "bmp"
 
 
 # In the order in which nsp tries to recognise a file. RAW comes first, because most RAW files start like a

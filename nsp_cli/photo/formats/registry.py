@@ -23,7 +23,6 @@ FORMAT_SUFFIXES = {spec.name: spec.suffixes[0] for spec in _WRITTEN} | {"raw": _
 # What other programs' files start with, for an error that names them.
 _FOREIGN = {
     b"GIF8": "a GIF",
-    b"BM": "a BMP",
     b"%PDF": "a PDF",
     b"8BPS": "a Photoshop document",
     b"\xff\x0a": "a JPEG XL",
