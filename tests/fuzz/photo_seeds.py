@@ -29,8 +29,16 @@ _THUMBNAIL = b"\xff\xd8 a thumbnail \xff\xd9"
 
 @cache
 def photo_seeds(kind: str) -> tuple[bytes, ...]:
-    """Returns the whole files of a kind: "jpeg", "png", "tiff", "webp", "dng" or "bmp"."""
-    seeds = {"jpeg": _jpegs, "png": _pngs, "tiff": _tiffs, "webp": _webps, "dng": _dngs, "bmp": _bmps}
+    """Returns the whole files of a kind: "jpeg", "png", "tiff", "webp", "dng", "bmp" or "pnm"."""
+    seeds = {
+        "jpeg": _jpegs,
+        "png": _pngs,
+        "tiff": _tiffs,
+        "webp": _webps,
+        "dng": _dngs,
+        "bmp": _bmps,
+        "pnm": _pnms,
+    }
     return tuple(seeds[kind]())
 
 
@@ -155,6 +163,16 @@ def _bmps() -> list[bytes]:
         _saved(image.quantize(16), "BMP"),
         _saved(image.convert("L"), "BMP"),
         _saved(image.convert("1"), "BMP"),
+    ]
+
+
+def _pnms() -> list[bytes]:
+    numbers = " ".join(map(str, _pixels().ravel())).encode()
+    return [
+        _written(Photo(_pixels()), "a.ppm"),
+        _written(Photo(_pixels(16)), "a.ppm"),
+        _written(Photo(_pixels(), is_grey=True), "a.pgm"),
+        b"P3 # plain\n%d %d 255\n" % (WIDTH, HEIGHT) + numbers,
     ]
 
 

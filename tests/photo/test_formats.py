@@ -19,7 +19,7 @@ from nsp_cli.photo.formats.registry import SPECS, recognised
 from nsp_cli.photo.formats.table import detail_table, tick_table
 
 ROOT = Path(__file__).parents[2]
-PLAIN = [".bmp"]
+PLAIN = [".bmp", ".pnm", ".ppm"]
 
 
 class TestRegistry:
@@ -90,7 +90,7 @@ class TestPixelsAlone:
         with pytest.raises(OutputError, match="cannot hold transparency") as caught:
             write_photo(make_photo(8, has_alpha=True), tmp_path / f"a{suffix}")
         assert "png" in caught.value.hint
-        assert suffix[1:] not in caught.value.hint
+        assert recognised_name(suffix) not in caught.value.hint
         opaque = make_photo(8).with_pixels(make_photo(8).pixels, np.full((5, 7), 255, np.uint8))
         write_photo(opaque, tmp_path / f"a{suffix}")
         assert read_photo(tmp_path / f"a{suffix}").alpha is None
@@ -110,7 +110,7 @@ class TestPixelsAlone:
         path = tmp_path / f"a{suffix}"
         write_photo(make_photo(8), path)
         data = path.read_bytes()
-        path.write_bytes(data[: 2 + int((len(data) - 5) * share)])
+        path.write_bytes(data[: 3 + int((len(data) - 6) * share)])
         with pytest.raises(InputError, match="cannot be read as"):
             read_photo(path)
 
@@ -178,3 +178,78 @@ class TestBmp:
             write_photo(make_photo(16), tmp_path / "a.bmp")
         with pytest.raises(OutputError, match="a BMP ends at 4 GB"):
             check_writable(make_photo(8), tmp_path / "a.bmp", scale=10_000)
+
+
+class TestPnm:
+    @pytest.mark.parametrize("magic", [b"P2", b"P3", b"P5", b"P6"])
+    @pytest.mark.parametrize("white", [1, 15, 100, 255, 256, 1023, 4095, 65535])
+    def test_every_kind_and_every_white(self, tmp_path: Path, magic: bytes, white: int) -> None:
+        channels = 3 if magic in (b"P3", b"P6") else 1
+        values = np.random.default_rng(white).integers(0, white + 1, (5, 7, channels))
+        values[0, 0], values[-1, -1] = 0, white
+        if magic in (b"P2", b"P3"):
+            body = " ".join(map(str, values.ravel())).encode().replace(b" ", b"\n", 3) + b" # the end\n"
+        else:
+            body = values.astype(">u2" if white > 255 else "u1").tobytes()
+        path = tmp_path / "a"
+        path.write_bytes(magic + b" # a comment\n#another\n7\t5\n" + str(white).encode() + b"\n" + body)
+        photo, top = read_photo(path), 255 if white < 256 else 65535
+        wanted = np.broadcast_to(np.floor(values * top / white + 0.5), (5, 7, 3))
+        np.testing.assert_array_equal(photo.pixels, wanted)
+        assert (photo.format, photo.is_grey, photo_size(path)) == ("pnm", channels == 1, (7, 5))
+
+    @pytest.mark.parametrize("suffix", [".ppm", ".pnm"])
+    def test_sixteen_bits_keep_all_levels(self, tmp_path: Path, suffix: str) -> None:
+        ramp = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+        write_photo(Photo(np.dstack((ramp, ramp[::-1], ramp.T))), tmp_path / f"a{suffix}")
+        np.testing.assert_array_equal(read_photo(tmp_path / f"a{suffix}").pixels[:, :, 0], ramp)
+
+    def test_a_pgm_is_grey(self, tmp_path: Path) -> None:
+        grey = make_photo(16, is_grey=True)
+        write_photo(grey, tmp_path / "a.pgm")
+        assert (tmp_path / "a.pgm").read_bytes().startswith(b"P5\n7 5\n65535\n")
+        np.testing.assert_array_equal(read_photo(tmp_path / "a.pgm").pixels, grey.pixels)
+        with pytest.raises(OutputError, match="a PGM holds grey only"):
+            write_photo(make_photo(16), tmp_path / "b.pgm")
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            (b"P6\n2 2\n0\n" + bytes(12), "no number for white"),
+            (b"P6\n2 2\n65536\n" + bytes(24), "no number for white"),
+            (b"P6\n2 2\n255\n" + bytes(11), "ends after 22 of 23 bytes"),
+            (b"P5\n2 2\n100\n" + b"e" * 4, "values above its white"),
+            (b"P2\n2 2\n100\n1 2 3 101", "values above its white"),
+            (b"P2\n2 2\n100\n1 2 3 -1", "negative"),
+            (b"P2\n2 2\n100\n1 2 3", "3 of 4 values"),
+            (b"P2\n2 2\n100\n1 2 3 4 5", "5 of 4 values"),
+            (b"P2\n2 2\n100\n1 2 3 four", "no number"),
+            (b"P6\n2 x\n255\n" + bytes(12), "header is damaged"),
+            (b"P6\n-2 2\n255\n" + bytes(12), "header is damaged"),
+            (b"P6\n2 2", "header is damaged"),
+            (b"P6\n" + b"9" * 5000 + b" 2\n255\n", "header is damaged"),
+            (b"P6" + b"#\n" * 50_000 + b"2 2\n255\n" + bytes(12), "header is damaged"),
+        ],
+    )
+    def test_hostile_files_are_one_clear_error(self, tmp_path: Path, content: bytes, reason: str) -> None:
+        (tmp_path / "a.ppm").write_bytes(content)
+        with pytest.raises(InputError, match=f"cannot be read as PNM: .*{reason}"):
+            read_photo(tmp_path / "a.ppm")
+
+    @pytest.mark.parametrize("size", [b"0 5", b"5 0", b"999999999 999999999"])
+    def test_no_pixels_and_too_many_are_refused(self, tmp_path: Path, size: bytes) -> None:
+        (tmp_path / "a.ppm").write_bytes(b"P6\n" + size + b"\n255\n" + bytes(100))
+        with pytest.raises(InputError, match=r"megapixels|declares [05] x [05] pixels"):
+            read_photo(tmp_path / "a.ppm")
+
+    def test_several_pictures_are_refused(self, tmp_path: Path) -> None:
+        write_photo(make_photo(8), tmp_path / "a.ppm")
+        (tmp_path / "a.ppm").write_bytes((tmp_path / "a.ppm").read_bytes() * 2)
+        with pytest.raises(InputError, match="several pictures"):
+            read_photo(tmp_path / "a.ppm")
+
+    @pytest.mark.parametrize("content", [b"P7\nWIDTH 2\n", b"P4\n2 2\n\0", b"Pf\n2 2\n-1\n", b"P6XYZ"])
+    def test_other_magic_numbers_are_no_pnm(self, tmp_path: Path, content: bytes) -> None:
+        (tmp_path / "a.pnm").write_bytes(content)
+        with pytest.raises(InputError, match="is not a photo"):
+            read_photo(tmp_path / "a.pnm")

@@ -20,6 +20,7 @@ class FileFormat(str, Enum):
     AVIF = "avif"
     DNG = "dng"
     BMP = "bmp"
+    PNM = "pnm"
 
 
 # In the order in which nsp tries to recognise a file. RAW comes first, because most RAW files start like a
