@@ -142,5 +142,5 @@ SPEC = FormatSpec(
     has_alpha=False,
     check_photo=_check,
     metadata=MetadataSpec(first_directory_blocks, no_profile="a DNG describes its colours itself"),
-    noise_difference=None,
+    only_from="raw",
 )

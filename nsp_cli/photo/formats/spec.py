@@ -104,7 +104,8 @@ class FormatSpec:
         result_suffix: Suffix of a photo's result if the user asks for no format.
         metadata: How it stores metadata.
         noise_difference: Mean difference in levels of 8 bits with which a picture of pure noise may come
-            back; None if the format does not take every picture.
+            back.
+        only_from: Name of the format that every photo must come from; empty for any.
     """
 
     name: str
@@ -125,7 +126,8 @@ class FormatSpec:
     check_photo: Callable[[Photo, Path, int], None] | None = None
     result_suffix: Callable[[Path], str] = own_suffix
     metadata: MetadataSpec = NOTHING_READ
-    noise_difference: int | None = 0
+    noise_difference: int = 0
+    only_from: str = ""
 
     @property
     def is_written(self) -> bool:

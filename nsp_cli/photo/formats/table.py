@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nsp_cli.photo.formats.registry import SPECS
+from nsp_cli.photo.formats.registry import RAW_SUFFIXES, SPECS
 from nsp_cli.photo.formats.spec import FormatSpec
-from nsp_cli.photo.metadata.blocks import EXIF, ICC, IPTC, XMP
 
 _MOST_SUFFIXES = 4
 
 
 def tick_table() -> str:
-    """Short table for README: which format is read and written, and what a written file holds."""
-    head = ("format", "read", "written", "16 bits", "transparency", "EXIF, XMP, ICC profile", "IPTC")
-    return _table(head, [_ticks(spec) for spec in SPECS.values()])
+    """Short table for README: what is read and written."""
+    return _table(("format", "read", "write", "write 16 bits"), [_ticks(spec) for spec in _ordered()])
+
+
+def _ordered() -> list[FormatSpec]:
+    """Formats that are read and written first."""
+    return sorted(SPECS.values(), key=lambda spec: not (spec.is_written and spec.read is not None))
 
 
 def _ticks(spec: FormatSpec) -> Sequence[str]:
-    holds = spec.metadata.holds
-    written = (16 in spec.depths, spec.has_alpha, {EXIF, XMP, ICC} <= holds, IPTC in holds)
-    ticks = (spec.read is not None or spec.name == "dng", spec.is_written)
-    return (spec.label, *map(_tick, ticks), *(_tick(spec.is_written and holds_it) for holds_it in written))
+    written = f"from {SPECS[spec.only_from].label}" if spec.only_from else _tick(spec.is_written)
+    is_read = spec.read is not None or spec.suffixes[0] in RAW_SUFFIXES
+    return spec.label, _tick(is_read), written, _tick(spec.is_written and 16 in spec.depths)
 
 
 def _tick(is_so: bool) -> str:
@@ -30,9 +32,7 @@ def _tick(is_so: bool) -> str:
 
 def detail_table() -> str:
     """Long table: suffixes, what is read and written, and what nsp does not keep."""
-    rows = [
-        (spec.label, _suffixes(spec), spec.readable, spec.writable, spec.not_kept) for spec in SPECS.values()
-    ]
+    rows = [(spec.label, _suffixes(spec), spec.readable, spec.writable, spec.not_kept) for spec in _ordered()]
     return _table(("format", "suffixes", "read", "written", "not kept"), rows)
 
 
@@ -43,5 +43,5 @@ def _suffixes(spec: FormatSpec) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    lines = [f"| {' | '.join(cells)} |\n" for cells in (head, *rows)]
+    return lines[0] + "|---" * len(head) + "|\n" + "".join(lines[1:])
