@@ -18,9 +18,10 @@ from nsp_cli.errors import NspError
 from nsp_cli.photo import FORMAT_SUFFIXES, PHOTO_SUFFIXES, RAW_SUFFIXES, Photo, read_photo, write_photo
 from nsp_cli.photo.check.allowed_changes import Target
 from nsp_cli.photo.check.blocks import blocks_of_file
-from nsp_cli.photo.check.inventory import KINDS, inventory
+from nsp_cli.photo.check.inventory import inventory
 from nsp_cli.photo.check.second_opinion import is_inside_note, listing, losses
 from nsp_cli.photo.check.verify import compare, source_blocks
+from nsp_cli.photo.metadata.blocks import KINDS
 
 FORMATS = ("jpeg", "tiff", "png", "webp")
 FATES = ("kept", "changed", "no place", "lost")

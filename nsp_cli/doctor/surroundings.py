@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,8 +12,10 @@ import numpy as np
 from nsp_cli.doctor.finding import Finding, Status, short
 from nsp_cli.doctor.machine import installed_version
 from nsp_cli.errors import NspError, WeightsError
-from nsp_cli.photo import FORMAT_SUFFIXES, Photo, Pixels, read_photo, write_photo
+from nsp_cli.photo import Photo, Pixels, read_photo, write_photo
 from nsp_cli.photo.formats.raw import libraw_version
+from nsp_cli.photo.formats.registry import SPECS
+from nsp_cli.photo.formats.spec import FormatSpec
 from nsp_cli.training.data.photo_cache import default_root
 from nsp_cli.weights.hub import cache_folder, endpoint, why_unreachable
 from nsp_cli.weights.manifest import load_manifest
@@ -26,8 +27,6 @@ EXTRAS = {
     "scipy": ("evaluate", "MATLAB files of data sets"),
     "h5py": ("evaluate", "MATLAB v7.3 files of data sets"),
 }
-# By how many levels a picture that is all noise may change on its way.
-FORMATS = {"jpeg": 40, "png": 0, "tiff": 0, "webp": 0, "avif": 40}
 _LITTLE_SPACE = 1e9
 
 
@@ -47,26 +46,29 @@ def examine_weights() -> Iterator[Finding]:
 
 
 def examine_formats() -> Iterator[Finding]:
-    """Writes and reads a small photo in every format that takes any picture."""
+    """Writes a small photo in every format that takes any picture, and reads it again."""
+    specs = [spec for spec in SPECS.values() if spec.is_written and not spec.only_from]
     pixels = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
     with tempfile.TemporaryDirectory() as folder:
-        differences = {name: _difference(pixels, Path(folder), name) for name in FORMATS}
-    wrong = [name for name, most in FORMATS.items() if differences[name] > most]
+        wrong = [spec.name for spec in specs if not _comes_back(pixels, Path(folder), spec)]
     if wrong:
         step = "Install again: pip install --force-reinstall nsp-cli pillow tifffile imagecodecs"
         yield Finding("photo formats", Status.FAILED, f"not read as written: {', '.join(wrong)}", step)
     else:
-        yield Finding("photo formats", Status.OK, f"read as written: {', '.join(FORMATS)}")
+        yield Finding(
+            "photo formats", Status.OK, f"read as written: {', '.join(spec.name for spec in specs)}"
+        )
 
 
-def _difference(pixels: Pixels, folder: Path, file_format: str) -> float:
-    """Returns how far apart a photo is from itself read again, in levels; inf where it cannot be."""
-    path = folder / f"photo{FORMAT_SUFFIXES[file_format]}"
+def _comes_back(pixels: Pixels, folder: Path, spec: FormatSpec) -> bool:
+    """Whether a photo that is written and read again differs no more than its format allows."""
+    path = folder / f"photo{spec.suffixes[0]}"
     try:
         write_photo(Photo(pixels), path, quality=100)
-        return float(np.abs(read_photo(path).pixels.astype(int) - pixels).mean())
+        difference = float(np.abs(read_photo(path).pixels.astype(int) - pixels).mean())
     except NspError:
-        return math.inf
+        return False
+    return difference <= spec.noise_difference
 
 
 def examine_raw() -> Iterator[Finding]:

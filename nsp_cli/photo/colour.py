@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import io
 from functools import cache
+from importlib.resources import files
 
 import numpy as np
 from PIL import Image, ImageCms
 
 from nsp_cli.photo.photo import Photo, Pixels, as_rgb, grey_channel, to_bit_depth
 
-_ICC_DATE = slice(24, 36)
-_ICC_ID = slice(84, 100)
+_PROFILES = files("nsp_cli.photo") / "profiles"
 _ERRORS = (ImageCms.PyCMSError, OSError)  # what damaged profiles raise: when used, and when opened
 
 
 @cache
 def srgb_profile() -> bytes:
-    """Returns an sRGB profile, the same bytes each time: its date is zeroed and its checksum absent."""
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    profile[_ICC_DATE] = bytes(12)
-    profile[_ICC_ID] = bytes(16)
-    return bytes(profile)
+    """ICC profile of sRGB."""
+    return _PROFILES.joinpath("srgb.icc").read_bytes()
+
+
+@cache
+def display_p3_profile() -> bytes:
+    """ICC profile of Display P3: other primaries than sRGB's, and the same curve and white point."""
+    return _PROFILES.joinpath("display_p3.icc").read_bytes()
 
 
 def srgb_curve(light: Pixels) -> Pixels:

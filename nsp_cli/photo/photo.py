@@ -13,16 +13,6 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[Any]
 
-FORMAT_SUFFIXES = {
-    "jpeg": ".jpg",
-    "png": ".png",
-    "tiff": ".tif",
-    "webp": ".webp",
-    "avif": ".avif",
-    "dng": ".dng",
-    "raw": ".tif",
-}
-
 
 @dataclass(frozen=True, eq=False)
 class Photo:
@@ -35,7 +25,7 @@ class Photo:
 
     pixels: Pixels  # (H, W, 3) uint8 or uint16, RGB in the file's own colour space
     alpha: Pixels | None = None  # (H, W), same dtype, not multiplied into the pixels
-    format: str = "tiff"  # by content and not by suffix: also "jpeg", "png", "webp", "avif", "heif" or "raw"
+    format: str = "tiff"  # a name in the registry of formats; by content, not by suffix
     is_grey: bool = False  # pixels hold three equal channels and are written as one
     icc_profile: bytes | None = None
     exif: bytes | None = None

@@ -24,6 +24,8 @@ COUNTS = {
     "tiff": 2500,
     "webp": 1000,
     "dng": 1500,
+    "bmp": 500,
+    "pnm": 500,
     "safetensors": 1500,
     "manifest": 500,
     "pth": 1000,

@@ -22,7 +22,15 @@ from nsp_cli.photo import (
 )
 
 SEED = 6
-SUFFIXES = {"jpeg": ".jpg", "png": ".png", "tiff": ".tif", "webp": ".webp", "dng": ".dng"}
+SUFFIXES = {
+    "jpeg": ".jpg",
+    "png": ".png",
+    "tiff": ".tif",
+    "webp": ".webp",
+    "dng": ".dng",
+    "bmp": ".bmp",
+    "pnm": ".pnm",
+}
 PHOTO_KINDS = tuple(SUFFIXES)
 MAX_MEGAPIXELS = 16  # so that a damaged size may not cost more memory than the check allows
 COMMAND_EVERY = 10
@@ -64,7 +72,7 @@ def _check_library(path: Path, results: Path, number: int) -> str:
     camera_facts(photo)
     file_format = ("own", "jpeg", "png", "tiff", "webp")[number % 5]
     target = results / f"result{FORMAT_SUFFIXES[photo.format if file_format == 'own' else file_format]}"
-    if target.suffix in (".jpg", ".webp"):
+    if target.suffix in (".jpg", ".webp", ".bmp"):
         photo = to_bit_depth(photo, 8)
     try:
         check_writable(photo, target)
@@ -80,7 +88,7 @@ def _check_library(path: Path, results: Path, number: int) -> str:
 def _expect_same(photo: Photo, back: Photo, suffix: str) -> None:
     if back.pixels.shape != photo.pixels.shape:
         raise FaultError(f"{photo.pixels.shape} became {back.pixels.shape}")
-    if suffix in (".png", ".tif") and not np.array_equal(back.pixels, photo.pixels):
+    if suffix in (".png", ".tif", ".bmp", ".pnm") and not np.array_equal(back.pixels, photo.pixels):
         raise FaultError("the pixels came back changed")
     if suffix in (".png", ".tif") and back.icc_profile != photo.icc_profile:
         raise FaultError("the profile came back changed")

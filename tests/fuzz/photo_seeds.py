@@ -29,8 +29,17 @@ _THUMBNAIL = b"\xff\xd8 a thumbnail \xff\xd9"
 
 @cache
 def photo_seeds(kind: str) -> tuple[bytes, ...]:
-    """Returns the whole files of a kind: "jpeg", "png", "tiff", "webp" or "dng"."""
-    return tuple({"jpeg": _jpegs, "png": _pngs, "tiff": _tiffs, "webp": _webps, "dng": _dngs}[kind]())
+    """Returns the whole files of a kind: "jpeg", "png", "tiff", "webp", "dng", "bmp" or "pnm"."""
+    seeds = {
+        "jpeg": _jpegs,
+        "png": _pngs,
+        "tiff": _tiffs,
+        "webp": _webps,
+        "dng": _dngs,
+        "bmp": _bmps,
+        "pnm": _pnms,
+    }
+    return tuple(seeds[kind]())
 
 
 def _pixels(bits: int = 8, channels: int = 3) -> Any:
@@ -144,6 +153,26 @@ def _webps() -> list[bytes]:
         _saved(alpha, "WEBP", quality=90, **_tagged(">", 5)),
         _saved(alpha, "WEBP", lossless=True, exact=True),
         _saved(image, "WEBP", quality=50),
+    ]
+
+
+def _bmps() -> list[bytes]:
+    image = Image.fromarray(_pixels())
+    return [
+        _written(Photo(_pixels(), dpi=(300.0, 300.0)), "a.bmp"),
+        _saved(image.quantize(16), "BMP"),
+        _saved(image.convert("L"), "BMP"),
+        _saved(image.convert("1"), "BMP"),
+    ]
+
+
+def _pnms() -> list[bytes]:
+    numbers = " ".join(map(str, _pixels().ravel())).encode()
+    return [
+        _written(Photo(_pixels()), "a.ppm"),
+        _written(Photo(_pixels(16)), "a.ppm"),
+        _written(Photo(_pixels(), is_grey=True), "a.pgm"),
+        b"P3 # plain\n%d %d 255\n" % (WIDTH, HEIGHT) + numbers,
     ]
 
 

@@ -8,6 +8,7 @@ import struct
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ from conftest import SHARED
 from PIL import Image
 from test_photo import NOTE, THUMBNAIL, camera_facts, make_exif, make_photo
 
-from nsp_cli import photo as photo_module
 from nsp_cli.batch import Job, Order, Pipeline, Restored, Worker
 from nsp_cli.errors import OutputError
-from nsp_cli.photo import Photo, read_photo, write_photo
+from nsp_cli.photo import WRITABLE_SUFFIXES, Photo, read_photo, write_photo
 from nsp_cli.photo.check.verify import Comparison
 from nsp_cli.photo.colour import srgb_profile
+from nsp_cli.photo.formats.registry import SPECS
 from nsp_cli.photo.metadata import ifd, xmp
 from nsp_cli.photo.metadata.ifd import Directory, Entry
 from nsp_cli.photo.metadata.patching import EXIF_DAMAGED
@@ -98,6 +99,14 @@ LOSSES: dict[str, Callable[[Photo], Photo]] = {
 }
 
 
+def with_writer(monkeypatch: pytest.MonkeyPatch, kind: str, writer: Callable[..., None]) -> None:
+    """Puts another writer in place of a format's own, which it gets as its first argument."""
+    spec = SPECS[kind]
+    field = "write" if spec.write is not None else "write_lossy"
+    changed: Any = {field: partial(writer, getattr(spec, field))}
+    monkeypatch.setitem(SPECS, kind, replace(spec, **changed))
+
+
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("exists", [False, True])
@@ -106,16 +115,10 @@ def test_a_writer_that_loses_something_is_caught(
 ) -> None:
     if name.startswith("Iptc") and suffix in (".png", ".webp"):
         return  # they have no place for it
-    path, kind = tmp_path / f"photo{suffix}", photo_module.WRITABLE_SUFFIXES[suffix]
-    writers = photo_module._LOSSY_WRITERS if suffix in (".jpg", ".webp") else photo_module._LOSSLESS_WRITERS
-    write = writers[kind]  # type: ignore[index]
+    path, kind = tmp_path / f"photo{suffix}", WRITABLE_SUFFIXES[suffix]
     if exists:
         path.write_text("precious")
-    monkeypatch.setitem(
-        writers,  # type: ignore[arg-type]
-        kind,
-        lambda photo, *rest: write(LOSSES[name](photo), *rest),
-    )
+    with_writer(monkeypatch, kind, lambda write, photo, *rest: write(LOSSES[name](photo), *rest))
     with pytest.raises(OutputError, match=re.escape(name)) as caught:
         write_photo(rich_photo(resources=resources()), path, overwrite=exists)
     assert caught.value.hint
@@ -170,10 +173,7 @@ def test_a_writer_that_loses_what_was_added_is_caught(
 ) -> None:
     write_photo(rich_photo(), tmp_path / "a.png")
     photo = read_photo(tmp_path / "a.png")
-    write = photo_module._LOSSLESS_WRITERS["png"]
-    monkeypatch.setitem(
-        photo_module._LOSSLESS_WRITERS, "png", lambda added, file: write(replace(added, xmp=photo.xmp), file)
-    )
+    with_writer(monkeypatch, "png", lambda write, added, file: write(replace(added, xmp=photo.xmp), file))
     with pytest.raises(OutputError, match="three"):
         write_photo(replace(photo, xmp=packet(one="1", two="2", three="3")), tmp_path / "b.png")
 

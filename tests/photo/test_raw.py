@@ -12,10 +12,16 @@ from PIL import Image
 from nsp_cli.errors import InputError
 from nsp_cli.photo import RAW_SUFFIXES, read_photo, write_photo
 from nsp_cli.photo.colour import srgb_profile
-from nsp_cli.photo.formats.raw import is_raw
+from nsp_cli.photo.formats.registry import recognised
 from nsp_cli.photo.metadata import ifd, patching
 
 RAW = SHARED / "data" / "raw"
+
+
+def is_raw(path: Path) -> bool:
+    """Whether nsp would develop a file."""
+    spec = recognised(path)
+    return spec is not None and spec.name == "raw"
 
 
 def test_suffix_and_signature_decide(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import struct
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from nsp_cli import photo as photo_module
 from nsp_cli.errors import InputError, OutputError
 from nsp_cli.files import replacing
 from nsp_cli.photo import Photo, read_photo, write_photo
+from nsp_cli.photo.formats.registry import SPECS
 
 
 def make_photo(**facts: Any) -> Photo:
@@ -148,7 +149,7 @@ def test_unsupported_pixels_are_refused(
         read_photo(tmp_path / "a.tif")
 
 
-@pytest.mark.parametrize(("suffix", "kind"), [(".gif", "a GIF"), (".bmp", "a BMP")])
+@pytest.mark.parametrize(("suffix", "kind"), [(".gif", "a GIF"), (".pdf", "a PDF")])
 def test_foreign_formats_are_named(tmp_path: Path, suffix: str, kind: str) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / f"a{suffix}")
     with pytest.raises(InputError, match=kind):
@@ -218,7 +219,7 @@ def test_a_failing_write_leaves_nothing(
         assert names(tmp_path)[0].startswith(".")
         raise error
 
-    monkeypatch.setitem(photo_module._LOSSLESS_WRITERS, "png", fail)
+    monkeypatch.setitem(SPECS, "png", replace(SPECS["png"], write=fail))
     with pytest.raises(OutputError if isinstance(error, OSError) else error):  # type: ignore[arg-type]
         write_photo(make_photo(), path, overwrite=exists)
     assert names(tmp_path) == (["photo.png"] if exists else [])

@@ -8,16 +8,7 @@ from typing import Annotated
 
 import typer
 
-
-class FileFormat(str, Enum):
-    """Formats that results can be written in."""
-
-    JPEG = "jpeg"
-    PNG = "png"
-    TIFF = "tiff"
-    WEBP = "webp"
-    AVIF = "avif"
-    DNG = "dng"
+from nsp_cli.photo.formats import FileFormat
 
 
 class WhiteBalance(str, Enum):

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nsp_cli.cli.options.common import FileFormat
 from nsp_cli.cli.runs.display import RunDisplay, Showing
 from nsp_cli.cli.runs.engine import Engine, load_restorers, workers_of
 from nsp_cli.cli.runs.forecast import show_forecast
 from nsp_cli.cli.runs.methods import Method
 from nsp_cli.cli.runs.report import check_page
 from nsp_cli.cli.signals import sigterm_interrupts
+from nsp_cli.photo.formats import FileFormat
 
 if TYPE_CHECKING:
     from nsp_cli.batch import Job, Order, Selection, Worker

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nsp_cli.photo.check.inventory import DPI, EXIF, ICC, RESOURCES, XMP, Inventory, Key
+from nsp_cli.photo.check.inventory import Inventory, Key
 from nsp_cli.photo.colour import profile_space
+from nsp_cli.photo.formats.registry import SPECS
+from nsp_cli.photo.formats.spec import FormatSpec
 from nsp_cli.photo.metadata import ifd
-from nsp_cli.photo.metadata.resolution import RESOLUTION_TAGS, are_alike
-from nsp_cli.photo.metadata.tiff_directories import OWN_TAGS
+from nsp_cli.photo.metadata.blocks import DPI, EXIF, ICC, RESOURCES, XMP
+from nsp_cli.photo.metadata.resolution import are_alike
 from nsp_cli.photo.provenance import NAMESPACE
 
 _SIZE_TAGS, _SOFTWARE = (256, 257), 305
@@ -29,7 +31,7 @@ class Target:
 
     Attributes:
         facts: Of the file.
-        file_format: A key of `FORMAT_SUFFIXES`.
+        file_format: A name in the registry of formats.
         is_upright: Whether they were turned as the source's orientation says.
         is_transposed: Whether that swapped the axes.
     """
@@ -38,6 +40,11 @@ class Target:
     file_format: str
     is_upright: bool = False
     is_transposed: bool = False
+
+    @property
+    def spec(self) -> FormatSpec:
+        """What the format can hold."""
+        return SPECS[self.file_format]
 
 
 def is_kept(key: Key, value: object, target: Target) -> bool:
@@ -80,18 +87,18 @@ def purpose(key: Key, value: object, target: Target) -> str | None:
 def _exif_purpose(key: Key, target: Target) -> str | None:
     if key.name == "Thumbnail":
         return "removed, since it shows the photo before"
-    if target.file_format == "tiff" and key.first_tag in OWN_TAGS:
-        return "a TIFF says itself how its pixels are stored and printed"
-    if target.file_format == "avif" and key.first_tag == ifd.ORIENTATION:
-        return "an AVIF's boxes say how it is turned"
+    own = target.spec.metadata.own
+    if key.first_tag in own.tags:
+        return own.reason
     return _other_value(key, target) if key in target.facts else None
 
 
 def _other_value(key: Key, target: Target) -> str | None:
     if key.first_tag == ifd.ORIENTATION:
         return "the pixels were turned upright" if _is_one(target.facts[key]) else None
-    if target.file_format == "webp" and key.first_tag in RESOLUTION_TAGS:
-        return "the source states two resolutions, of which a WebP has place for one"
+    merged = target.spec.metadata.merged
+    if key.first_tag in merged.tags:
+        return merged.reason
     if key.first_tag in _SIZE_TAGS or key.name in _EXIF_SIZES:
         return "now the size of the result"
     return "now the program that wrote the result" if key.first_tag == _SOFTWARE else None
@@ -113,6 +120,6 @@ def _xmp_purpose(key: Key, target: Target) -> str | None:
 
 def _icc_purpose(profile: bytes, target: Target) -> str | None:
     space = profile_space(profile)
-    if space == "CMYK" or (space == "GRAY" and target.file_format in ("webp", "avif")):
+    if space == "CMYK" or (space == "GRAY" and not target.spec.has_grey):
         return "colours converted to sRGB"
-    return "a DNG describes its colours itself" if target.file_format == "dng" else None
+    return target.spec.metadata.no_profile or None

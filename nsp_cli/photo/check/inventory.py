@@ -8,20 +8,10 @@ from typing import Any, NamedTuple
 
 from PIL import ExifTags
 
-from nsp_cli.photo.check.blocks import Blocks
 from nsp_cli.photo.metadata import ifd, iptc, xmp
+from nsp_cli.photo.metadata.blocks import DPI, EXIF, GPS, ICC, IPTC, MAKER_NOTE, RESOURCES, XMP, Blocks
 from nsp_cli.photo.metadata.ifd import Directory
 
-EXIF, GPS, MAKER_NOTE, XMP, IPTC, RESOURCES, ICC, DPI = KINDS = (
-    "Exif",
-    "GPS",
-    "MakerNote",
-    "XMP",
-    "IPTC",
-    "image resources",
-    "ICC profile",
-    "resolution",
-)
 _DIRECTORIES = {ifd.EXIF_IFD: "Photo", ifd.GPS_IFD: "GPSInfo", ifd.INTEROP_IFD: "Iop"}
 _DIGITS = re.compile(rb"\d+")
 _SPACE = re.compile(rb"\s+")

@@ -9,8 +9,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from nsp_cli.photo.formats.registry import SPECS
+from nsp_cli.photo.metadata.blocks import EXIF, IPTC, XMP
 from nsp_cli.photo.metadata.resolution import RESOLUTION_TAGS
-from nsp_cli.photo.metadata.tiff_directories import OWN_TAGS
 from nsp_cli.photo.provenance import PREFIX
 
 _POINTERS = (
@@ -33,6 +34,7 @@ _ON_PURPOSE = (
     "Xmp.exif.PixelYDimension",
     "Xmp.xmpNote.HasExtendedXMP",
 )
+_KINDS = {"Exif": EXIF, "Xmp": XMP, "Iptc": IPTC}
 _STANDARD_GROUPS = ("Image", "Photo", "GPSInfo", "Iop", "Thumbnail")
 
 Listing = dict[str, list[str]]
@@ -66,7 +68,7 @@ def losses(source: Path, written: Path, source_format: str, file_format: str) ->
 def _is_misread(before: Listing, after: Listing, file_format: str) -> bool:
     """Tells of WebP files in which exiv2 takes the bytes "II*" within a big-endian block for its header."""
     has_exif = [any(key.startswith("Exif.Photo.") for key in keys) for keys in (before, after)]
-    return file_format == "webp" and has_exif == [True, False]
+    return SPECS[file_format].metadata.is_misread_by_exiv2 and has_exif == [True, False]
 
 
 def is_inside_note(key: str) -> bool:
@@ -79,11 +81,11 @@ def _is_meant(key: str, source_format: str, file_format: str) -> bool:
     family, group, name = key.split(".", 2)
     if key in (*_POINTERS, *_ON_PURPOSE) or group == "Thumbnail" or (family, group) == ("Xmp", PREFIX):
         return True
-    if family == "Iptc":
-        return file_format not in ("jpeg", "tiff")
+    if _KINDS[family] not in SPECS[file_format].metadata.holds:
+        return True
     # In the first directory: what a file says of itself. verify.py compares the resolution on its own.
-    own_tags = OWN_TAGS if "tiff" in (source_format, file_format) else RESOLUTION_TAGS
-    return group == "Image" and _tag(name) in own_tags
+    own_tags = (SPECS[each].metadata.own.tags for each in (source_format, file_format))
+    return group == "Image" and _tag(name) in RESOLUTION_TAGS.union(*own_tags)
 
 
 def _points_nowhere(key: str, before: Listing) -> bool:

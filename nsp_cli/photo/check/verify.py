@@ -10,16 +10,16 @@ from typing import BinaryIO
 from nsp_cli.errors import OutputError
 from nsp_cli.photo.check import second_opinion
 from nsp_cli.photo.check.allowed_changes import Target, is_kept, purpose
-from nsp_cli.photo.check.blocks import Blocks, blocks_of_file, blocks_of_photo
-from nsp_cli.photo.check.inventory import DPI, EXIF, GPS, IPTC, MAKER_NOTE, RESOURCES, Key, inventory
+from nsp_cli.photo.check.blocks import blocks_of_file, blocks_of_photo
+from nsp_cli.photo.check.inventory import Key, inventory
+from nsp_cli.photo.formats.registry import SPECS, recognised
 from nsp_cli.photo.metadata import ifd
+from nsp_cli.photo.metadata.blocks import DPI, EXIF, GPS, IPTC, KINDS, MAKER_NOTE, RESOURCES, Blocks
 from nsp_cli.photo.metadata.iptc import RESOURCES_DAMAGED
 from nsp_cli.photo.metadata.patching import EXIF_DAMAGED
 from nsp_cli.photo.photo import Photo
-from nsp_cli.photo.sniffing import sniff_format
 
 _EXCUSED = {EXIF_DAMAGED: (EXIF, GPS, MAKER_NOTE, DPI), RESOURCES_DAMAGED: (IPTC, RESOURCES)}
-_HOLDS_RESOURCES = ("jpeg", "tiff")
 _ERRORS = (*ifd.ERRORS, LookupError)
 _MOST_NAMED = 8
 _NOTE_MOVED = "the maker's note is kept, but had to move: what it refers to by offsets may be unreadable"
@@ -70,7 +70,7 @@ def compare(blocks: Blocks, target: Target, notes: tuple[str, ...] = ()) -> Comp
             result.kept.append(key)
         elif reason := purpose(key, value, target):
             result.changed[key] = reason
-        elif key.kind in (IPTC, RESOURCES) and target.file_format not in _HOLDS_RESOURCES:
+        elif key.kind not in target.spec.metadata.holds:
             result.left_out.append(key)
         else:
             result.lost.append(key)
@@ -102,7 +102,7 @@ def verify_written(photo: Photo, path: Path, file: BinaryIO, file_format: str) -
         )
     if lost := [*result.lost, *carried.lost]:
         raise _loss(path, photo, [key.name for key in lost])
-    is_moved = (own if source is None else source).note_place != written.note_place
+    is_moved = written.note_place not in (None, (own if source is None else source).note_place)
     left_out = _without_place(result, file_format) + ((_NOTE_MOVED,) if is_moved else ())
     if source is None or source.damaged:  # on what can be read of damaged blocks, opinions differ
         return Written(len(result.kept), _changes(result), left_out)
@@ -141,7 +141,7 @@ def _changes(result: Comparison) -> tuple[str, ...]:
 
 def source_blocks(photo: Photo) -> Blocks | None:
     """Returns what the source file says; None where there is none of the photo's format (any more)."""
-    if photo.source is None or not photo.source.is_file() or sniff_format(photo.source) != photo.format:
+    if photo.source is None or not photo.source.is_file() or not _is_of_format(photo.source, photo.format):
         return None
     with photo.source.open("rb") as file:
         try:
@@ -150,9 +150,15 @@ def source_blocks(photo: Photo) -> Blocks | None:
             return None
 
 
+def _is_of_format(path: Path, name: str) -> bool:
+    spec = recognised(path)
+    return spec is not None and spec.name == name
+
+
 def _without_place(result: Comparison, file_format: str) -> tuple[str, ...]:
-    names = [kind for kind in (IPTC, RESOURCES) if any(key.kind == kind for key in result.left_out)]
-    return (f"{' and '.join(names)} not kept: {file_format} has no place for them",) if names else ()
+    left_out = {key.kind for key in result.left_out}
+    names = ", ".join(kind for kind in KINDS if kind in left_out)
+    return (f"{names} not kept: {SPECS[file_format].label} has no place for this",) if names else ()
 
 
 def _loss(path: Path, photo: Photo, names: Iterable[str]) -> OutputError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import struct
+import dataclasses
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,14 +12,24 @@ from PIL import Image
 from nsp_cli.errors import InputError
 from nsp_cli.photo.cicp import check_transfer, described_profile
 from nsp_cli.photo.colour import three_channels
-from nsp_cli.photo.metadata.heif_boxes import ERRORS, PictureFacts, read_facts, upright
-from nsp_cli.photo.metadata.ifd import ORIENTATION, read_layout
+from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, Tags
+from nsp_cli.photo.metadata.blocks import Blocks, exif_blocks
+from nsp_cli.photo.metadata.bmff import brands
+from nsp_cli.photo.metadata.heif_boxes import (
+    ERRORS,
+    PictureFacts,
+    picture_size,
+    read_facts,
+    stored_depth,
+    upright,
+)
+from nsp_cli.photo.metadata.ifd import ORIENTATION
+from nsp_cli.photo.metadata.ifd_rows import without_tag
 from nsp_cli.photo.metadata.patching import exif_with_dpi
 from nsp_cli.photo.photo import Photo, Pixels, as_rgb, widened
 from nsp_cli.photo.sniffing import check_size, damaged, read_head
 
-LONGEST_SIDE = 16384  # libavif decodes no more than 16384² pixels unless told to
-_SEQUENCE = b"avis"
+_STILL, _SEQUENCE = b"avif", b"avis"
 
 
 def read_avif(path: Path, max_megapixels: float) -> Photo:
@@ -71,22 +81,13 @@ def _photo(path: Path, pixels: Pixels, facts: PictureFacts) -> Photo:
 
 
 def _exif(photo: Photo) -> bytes:
-    """Returns EXIF without its orientation, which Pillow would take out by rebuilding the block.
+    """EXIF without its orientation, which Pillow would take out by rebuilding the block.
 
     Makers' notes hold offsets into the block, so that everything else stays where it is. The resolution
     goes there too, because AVIF has no other place for it.
     """
     exif = exif_with_dpi(photo.exif, photo.dpi)
-    if exif is None:
-        return b""
-    layout, start = read_layout(exif)
-    count = struct.unpack_from(layout.order + "H", exif, start)[0]
-    first, end = start + 2, start + 2 + 12 * count
-    tag = struct.pack(layout.order + "H", ORIENTATION)
-    rows = [exif[row : row + 12] for row in range(first, end, 12)]
-    kept = [row for row in rows if not row.startswith(tag)]
-    table = struct.pack(layout.order + "H", len(kept)) + b"".join(kept) + exif[end : end + 4]
-    return exif[:start] + table.ljust(end + 4 - start, b"\0") + exif[end + 4 :]
+    return b"" if exif is None else without_tag(exif, ORIENTATION)
 
 
 def write_avif(photo: Photo, file: BinaryIO, quality: int) -> None:
@@ -101,3 +102,39 @@ def write_avif(photo: Photo, file: BinaryIO, quality: int) -> None:
         exif=_exif(photo),
         xmp=photo.xmp or b"",
     )
+
+
+def _recognise(path: Path, head: bytes) -> bool:  # noqa: ARG001
+    return not brands(head).isdisjoint({_STILL, _SEQUENCE})
+
+
+def _result_suffix(path: Path) -> str:
+    return ".tif" if stored_depth(path) > 8 else ".avif"
+
+
+def _read_blocks(file: BinaryIO) -> Blocks:
+    file.flush()
+    facts = read_facts(Path(file.name))
+    return dataclasses.replace(exif_blocks(facts.exif), xmp=facts.xmp, icc_profile=facts.icc_profile)
+
+
+SPEC = FormatSpec(
+    name="avif",
+    label="AVIF",
+    suffixes=(".avif",),
+    readable="8, 10 and 12 bits; no HDR (PQ, HLG)",
+    writable="8 bits, lossy, full colour resolution (4:4:4); photos with more bits become 16-bit TIFF",
+    not_kept="IPTC; grey becomes RGB; animations are refused",
+    recognise=_recognise,
+    read=read_avif,
+    size=picture_size,
+    write_lossy=write_avif,
+    depths=(8,),
+    has_grey=False,
+    longest_side=16384,  # libavif refuses more than 16384² pixels by default
+    result_suffix=_result_suffix,
+    metadata=MetadataSpec(
+        _read_blocks, own=Tags(frozenset({ORIENTATION}), "an AVIF's boxes say how it is turned")
+    ),
+    noise_difference=40,
+)

@@ -12,6 +12,8 @@ from PIL import Image
 
 from nsp_cli.errors import OutputError
 from nsp_cli.photo.colour import srgb_light
+from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec
+from nsp_cli.photo.formats.tiff_blocks import first_directory_blocks
 from nsp_cli.photo.formats.tiff_writing import MOST_IN_CLASSIC, byte_order
 from nsp_cli.photo.metadata.tiff_directories import append_facts
 from nsp_cli.photo.photo import Photo, Pixels, to_bit_depth
@@ -30,7 +32,7 @@ _MODEL = "nsp linear sRGB"
 """Not the camera's name: programs would put its colour profile on what is in sRGB's primaries already."""
 
 
-def check(photo: Photo, path: Path, scale: int) -> None:
+def _check(photo: Photo, path: Path, scale: int) -> None:
     """Refuses what no DNG is written of.
 
     Args:
@@ -126,3 +128,19 @@ def _camera_tags() -> list[tuple[int, int, int, Any, bool]]:
         (50940, _FLOAT, 4, (0.0, 0.0, 1.0, 1.0), True),  # ProfileToneCurve
         (51110, _LONG, 1, 1, True),  # DefaultBlackRender: none
     ]
+
+
+SPEC = FormatSpec(
+    name="dng",
+    label="DNG",
+    suffixes=(".dng",),
+    readable="as camera RAW",
+    writable="16 bits, lossless, linear; of camera RAW only",
+    not_kept="makers' notes",
+    write=write_dng,
+    depths=(16,),
+    has_alpha=False,
+    check_photo=_check,
+    metadata=MetadataSpec(first_directory_blocks, no_profile="a DNG describes its colours itself"),
+    only_from="raw",
+)

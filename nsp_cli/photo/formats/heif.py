@@ -10,7 +10,16 @@ import numpy as np
 from nsp_cli.errors import InputError
 from nsp_cli.photo.cicp import check_transfer, described_profile
 from nsp_cli.photo.formats.heif_decoding import Decoded, decode_heif
-from nsp_cli.photo.metadata.heif_boxes import ERRORS, PictureFacts, read_facts, upright
+from nsp_cli.photo.formats.spec import FormatSpec
+from nsp_cli.photo.metadata.bmff import brands
+from nsp_cli.photo.metadata.heif_boxes import (
+    ERRORS,
+    PictureFacts,
+    picture_size,
+    read_facts,
+    stored_depth,
+    upright,
+)
 from nsp_cli.photo.photo import Photo, Pixels, as_rgb, unmultiplied, widened
 from nsp_cli.photo.sniffing import check_size, damaged
 
@@ -52,3 +61,25 @@ def _split(decoded: Decoded) -> tuple[Pixels, Pixels | None]:
         return full, None
     colour, alpha = full[:, :, :-1], full[:, :, -1].copy()
     return (unmultiplied(colour, alpha) if decoded.is_premultiplied else colour), alpha
+
+
+def _recognise(path: Path, head: bytes) -> bool:  # noqa: ARG001
+    return not brands(head).isdisjoint({b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"})
+
+
+def _result_suffix(path: Path) -> str:
+    return ".tif" if stored_depth(path) > 8 else ".jpg"
+
+
+SPEC = FormatSpec(
+    name="heif",
+    label="HEIC",
+    suffixes=(".heic", ".heif", ".hif"),
+    readable="8, 10 and 12 bits; no HDR (PQ, HLG)",
+    writable="never: photos of 8 bits become JPEG, others 16-bit TIFF",
+    not_kept="gain maps, depth maps, bursts",
+    recognise=_recognise,
+    read=read_heif,
+    size=picture_size,
+    result_suffix=_result_suffix,
+)

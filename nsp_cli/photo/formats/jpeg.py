@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import re
+import struct
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,15 +12,19 @@ import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from nsp_cli.photo.colour import cmyk_to_srgb
+from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, starts_with
 from nsp_cli.photo.metadata import jpeg_segments, xmp
+from nsp_cli.photo.metadata.blocks import KINDS, Blocks, Dpi, exif_blocks
+from nsp_cli.photo.metadata.iptc import clean_resources
 from nsp_cli.photo.metadata.patching import exif_with_dpi
 from nsp_cli.photo.photo import Photo, Pixels, as_rgb, channels
 from nsp_cli.photo.sniffing import check_size, damaged
 
-LONGEST_SIDE = 65500
 EXTENDED_XMP_DAMAGED = "extended XMP is damaged and not kept"
-_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")  # those with a length, and the end; 0 is a pixel's 255
-_SCAN, _END = 0xDA, 0xD9
+_APP0, _APP2 = 0xE0, 0xE2
+_ICC_PREFIX = b"ICC_PROFILE\0"
+_JFIF = struct.Struct(">5s2xBHH")
+_PER_INCH = {1: 1.0, 2: 2.54}  # by JFIF's unit
 _MOST_SCANS = 500  # a progressive JPEG has ten; each may pass over the whole photo for a few bytes
 
 
@@ -61,15 +65,12 @@ def _contents(image: JpegImagePlugin.JpegImageFile, marker: str, prefix: bytes) 
 
 
 def _check_scans(data: bytes) -> None:
-    """Walks over the first picture's segments.
+    """Counts the scans of the first picture.
 
     Raises:
-        ValueError: Decoding its scans would take for ever.
+        ValueError: Decoding them would take for ever.
     """
-    scans, place = 0, 2
-    while (found := _MARKER.search(data, place)) and (marker := found[1][0]) != _END:
-        scans += marker == _SCAN
-        place = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
+    scans = sum(marker == jpeg_segments.START_OF_SCAN for marker, _ in jpeg_segments.walk(data))
     if scans > _MOST_SCANS:
         raise ValueError(f"{scans} passes over one picture are not plausible")
 
@@ -140,3 +141,68 @@ def jpeg_bytes(pixels: Pixels, quality: int) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=quality, subsampling=0)
     return file.getvalue()
+
+
+def _read_blocks(file: BinaryIO) -> Blocks:
+    found = list(jpeg_segments.segments(file.read()))
+
+    def contents(marker: int, prefix: bytes) -> list[bytes]:
+        return [data[len(prefix) :] for name, data in found if name == marker and data.startswith(prefix)]
+
+    exif = exif_blocks(b"".join(contents(jpeg_segments.APP1, jpeg_segments.EXIF_PREFIX)))
+    mains = contents(jpeg_segments.APP1, jpeg_segments.XMP_PREFIX)
+    packet, is_whole = xmp.joined(
+        mains[-1] if mains else None, contents(jpeg_segments.APP1, jpeg_segments.EXTENDED_XMP)
+    )
+    block = b"".join(contents(jpeg_segments.APP13, jpeg_segments.RESOURCES_PREFIX))
+    profile, is_complete = _profile(contents(_APP2, _ICC_PREFIX))
+    checks = (
+        ("extended XMP", is_whole),
+        ("ICC profile", is_complete),
+        ("image resources", clean_resources(block)[1]),
+    )
+    return dataclasses.replace(
+        exif,
+        xmp=packet,
+        resources=block or None,
+        icc_profile=profile,
+        dpi=(*_jfif_dpi([data for name, data in found if name == _APP0]), *exif.dpi),
+        damaged=(*exif.damaged, *(name for name, is_right in checks if not is_right)),
+    )
+
+
+def _profile(portions: list[bytes]) -> tuple[bytes | None, bool]:
+    """Joins the numbered portions of a profile, and tells whether all are there."""
+    if not portions:
+        return None, True
+    ordered = sorted(portions)
+    if any(len(portion) < 2 for portion in portions) or ordered[0][1] != len(portions):
+        return None, False
+    return b"".join(portion[2:] for portion in ordered), True
+
+
+def _jfif_dpi(headers: list[bytes]) -> tuple[Dpi, ...]:
+    for header in headers:
+        if header.startswith(b"JFIF\0") and len(header) >= _JFIF.size:
+            _, unit, x, y = _JFIF.unpack_from(header)
+            if unit in _PER_INCH and x and y:
+                return ((x * _PER_INCH[unit], y * _PER_INCH[unit]),)
+    return ()
+
+
+SPEC = FormatSpec(
+    name="jpeg",
+    label="JPEG",
+    suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"),
+    readable="8 bits; grey, RGB, CMYK (becomes sRGB)",
+    writable="8 bits, lossy, full colour resolution (4:4:4)",
+    not_kept="gain maps and other further pictures",
+    recognise=starts_with(b"\xff\xd8\xff"),
+    read=read_jpeg,
+    write_lossy=write_jpeg,
+    depths=(8,),
+    has_alpha=False,
+    longest_side=65500,
+    metadata=MetadataSpec(_read_blocks, holds=frozenset(KINDS)),
+    noise_difference=40,
+)

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import struct
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from nsp_cli.errors import InputError
+from nsp_cli.photo.formats.png_chunks import XMP_KEYWORD, pack_chunk, parse_chunks
+from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, starts_with
+from nsp_cli.photo.metadata.blocks import Blocks, exif_blocks
 from nsp_cli.photo.metadata.patching import exif_with_dpi
 from nsp_cli.photo.photo import Photo, Pixels, as_rgb, channels
 from nsp_cli.photo.sniffing import check_size, damaged
 
-LONGEST_SIDE = 1_000_000  # libpng's limit
-_SIGNATURE = 8
 _HEADER = 16  # where IHDR's content begins, which always comes first
-_PICTURE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
-_FACTS = (b"iCCP", b"eXIf", b"iTXt", b"pHYs", b"acTL")
 _PALETTE = 3  # colour type
 _HEADER_END = 33  # signature and IHDR
-XMP_KEYWORD = b"XML:com.adobe.xmp"
 _INCHES_PER_METRE = 1 / 0.0254
-_LARGEST_PROFILE = 2**26
 # Every row filtered by its left neighbour alone, and a short search: 24 MP of noisy 16-bit colour take
 # 5 s, and stay within 3 % of what any other setting reached.
 _LEVEL, _STRATEGY, _FILTER = 3, 0, 16
@@ -55,14 +53,6 @@ class _Header:
             raise ValueError("its header is none that a PNG has")
 
 
-@dataclass(frozen=True)
-class _Parts:
-    picture: list[memoryview]  # the signature and whole chunks, for libpng
-    facts: dict[bytes, bytes] = field(default_factory=dict)  # contents by chunk name
-    damaged: list[str] = field(default_factory=list)  # names of chunks that had to be left out
-    tried: set[bytes] = field(default_factory=set)  # a thousand packed profiles would take minutes to unpack
-
-
 def read_png(path: Path, max_megapixels: float) -> Photo:
     """Reads a PNG of any colour type as stored (not turned); 16 bits stay 16 bits.
 
@@ -73,7 +63,7 @@ def read_png(path: Path, max_megapixels: float) -> Photo:
 
     data = path.read_bytes()
     try:
-        file = _parse(data)
+        file = parse_chunks(data)
         header = _Header(*struct.unpack_from(">II5B", data, _HEADER))
         header.check()
         check_size(path, header.height, header.width, max_megapixels)
@@ -85,75 +75,6 @@ def read_png(path: Path, max_megapixels: float) -> Photo:
         return _photo(image, file.facts).with_notes(*notes)
     except (ValueError, LookupError, struct.error, imagecodecs.PngError) as error:
         raise damaged(path, "PNG", error) from error
-
-
-def stored_facts(data: bytes) -> tuple[dict[bytes, bytes], list[str]]:
-    """Returns a file's facts by the names of their chunks, and the names of damaged chunks.
-
-    Raises:
-        ValueError, struct.error: The file is damaged.
-    """
-    parts = _parse(data)
-    return parts.facts, parts.damaged
-
-
-def _parse(data: bytes) -> _Parts:
-    """Separates what libpng is to see from the facts around it.
-
-    libpng gets the pixels alone, because it prints a line to standard output for every odd chunk.
-
-    Raises:
-        ValueError: The file ends before its end mark, or has no pixels.
-    """
-    if data[_HEADER - 4 : _HEADER] != b"IHDR":
-        raise ValueError("its header is missing")
-    view, parts, place, name = memoryview(data), _Parts([memoryview(data)[:_SIGNATURE]]), _SIGNATURE, b""
-    while name != b"IEND":
-        if place + 12 > len(data):
-            raise ValueError("it ends before its end mark")
-        size, name = struct.unpack_from(">I4s", data, place)
-        chunk = view[place : place + 12 + size]
-        place += len(chunk)
-        if name in _PICTURE:
-            parts.picture.append(chunk)
-        if name in _FACTS:
-            _keep(parts, name, chunk)
-    if len(parts.picture) < 4:  # signature, IHDR, IDAT, IEND
-        raise ValueError("it holds no picture")
-    return parts
-
-
-def _keep(parts: _Parts, name: bytes, chunk: memoryview) -> None:
-    """Stores a chunk's content, unpacked where it is packed; XMP among the texts under its keyword."""
-    body = bytes(chunk[8:-4])
-    key = XMP_KEYWORD if name == b"iTXt" and body.startswith(XMP_KEYWORD + b"\0") else name
-    if key in parts.tried:
-        return
-    parts.tried.add(key)
-    try:
-        if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:], "big"):
-            raise ValueError("its checksum differs")
-        if key == b"iCCP":
-            body = _inflate(body.partition(b"\0")[2][1:])
-        if key == XMP_KEYWORD:
-            body = _xmp(body)
-        parts.facts[key] = body
-    except (ValueError, LookupError, zlib.error):
-        parts.damaged.append(name.decode())
-
-
-def _xmp(body: bytes) -> bytes:
-    rest = body.partition(b"\0")[2]
-    is_compressed, text = rest[0], rest[2:].split(b"\0", 2)[2]
-    return _inflate(text) if is_compressed else text
-
-
-def _inflate(data: bytes) -> bytes:
-    unpacking = zlib.decompressobj()
-    content = unpacking.decompress(data, _LARGEST_PROFILE)
-    if unpacking.unconsumed_tail:
-        raise ValueError("it is a bomb: megabytes packed into nothing")
-    return content
 
 
 def _refuse_animation(path: Path, facts: dict[bytes, bytes]) -> None:
@@ -175,11 +96,11 @@ def _photo(image: Pixels, facts: dict[bytes, bytes]) -> Photo:
         icc_profile=facts.get(b"iCCP"),
         exif=facts.get(b"eXIf"),
         xmp=facts.get(XMP_KEYWORD),
-        dpi=dpi_of(facts.get(b"pHYs")),
+        dpi=_dpi_of(facts.get(b"pHYs")),
     )
 
 
-def dpi_of(chunk: bytes | None) -> tuple[float, float] | None:
+def _dpi_of(chunk: bytes | None) -> tuple[float, float] | None:
     """Returns what a pHYs chunk states, if it does so in a unit."""
     if chunk is None:
         return None
@@ -214,18 +135,42 @@ def png_bytes(pixels: Pixels) -> bytes:
 def _packed_facts(photo: Photo) -> bytes:
     packed = b""
     if photo.icc_profile is not None:
-        packed += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(photo.icc_profile))
+        packed += pack_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(photo.icc_profile))
     exif, per_metre = photo.exif, [round(dots * _INCHES_PER_METRE) for dots in photo.dpi or ()]
     if per_metre and all(0 < dots < 2**31 for dots in per_metre):
-        packed += _chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1))
+        packed += pack_chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1))
     else:
         exif = exif_with_dpi(exif, photo.dpi)
     if exif is not None:
-        packed += _chunk(b"eXIf", exif)
+        packed += pack_chunk(b"eXIf", exif)
     if photo.xmp is not None:
-        packed += _chunk(b"iTXt", XMP_KEYWORD + bytes(5) + photo.xmp)
+        packed += pack_chunk(b"iTXt", XMP_KEYWORD + bytes(5) + photo.xmp)
     return packed
 
 
-def _chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+def _read_blocks(file: BinaryIO) -> Blocks:
+    parts = parse_chunks(file.read())
+    exif = exif_blocks(parts.facts.get(b"eXIf"))
+    dpi = _dpi_of(parts.facts.get(b"pHYs"))
+    return dataclasses.replace(
+        exif,
+        xmp=parts.facts.get(XMP_KEYWORD),
+        icc_profile=parts.facts.get(b"iCCP"),
+        dpi=(*(() if dpi is None else (dpi,)), *exif.dpi),
+        damaged=(*exif.damaged, *(f"PNG chunk {name}" for name in parts.damaged)),
+    )
+
+
+SPEC = FormatSpec(
+    name="png",
+    label="PNG",
+    suffixes=(".png",),
+    readable="1 to 16 bits; grey, RGB, palettes (become RGB), transparency",
+    writable="8 and 16 bits, lossless",
+    not_kept="IPTC; animations are refused",
+    recognise=starts_with(b"\x89PNG\r\n\x1a\n"),
+    read=read_png,
+    write=write_png,
+    longest_side=1_000_000,  # libpng's limit
+    metadata=MetadataSpec(_read_blocks),
+)

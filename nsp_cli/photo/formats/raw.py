@@ -10,15 +10,16 @@ import numpy as np
 
 from nsp_cli.errors import InputError
 from nsp_cli.photo.colour import srgb_curve, srgb_profile
+from nsp_cli.photo.formats.spec import FormatSpec
 from nsp_cli.photo.metadata.raw_exif import first_directory, shot_exif
 from nsp_cli.photo.photo import Photo, Pixels, as_rgb
-from nsp_cli.photo.sniffing import check_size, damaged, read_head
+from nsp_cli.photo.sniffing import check_size, damaged
 
-_SUFFIXES = """
-    .3fr .arw .bay .cap .cr2 .cr3 .crw .dcr .dng .erf .fff .gpr .iiq .k25 .kdc .mdc .mef .mos .mrw
-    .nef .nrw .orf .pef .ptx .raf .raw .rw2 .rwl .sr2 .srf .srw .x3f
-"""
-RAW_SUFFIXES = frozenset(_SUFFIXES.split())
+_SUFFIXES = (
+    *(".3fr", ".arw", ".bay", ".cap", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".gpr"),
+    *(".iiq", ".k25", ".kdc", ".mdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".ptx"),
+    *(".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
+)
 # RAW files that are no plain TIFF say so at the start, or a little later.
 _SIGNATURES = (b"FUJIFILMCCD-RAW", b"FOVb", b"\0MRM", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
 _LATER_SIGNATURES = {4: b"ftypcrx ", 6: b"HEAPCCDR", 8: b"CR"}
@@ -54,24 +55,23 @@ class RawOptions:
             raise ValueError(f"no such white balance: {self.white_balance}")
 
 
-def is_raw(path: Path) -> bool:
-    """Tells whether a file is to be developed rather than decoded.
+def _recognise(path: Path, head: bytes) -> bool:
+    """Tells whether a file must be developed rather than decoded.
 
-    A RAW signature or a DNG version tag decides; for files that start like any TIFF, or like nothing
-    known, the suffix does, because most makers' RAW files cannot be told from a TIFF otherwise.
+    A RAW signature or a DNG version tag decides. For files that start like any TIFF, or like nothing known,
+    the suffix decides, because most makers' RAW files cannot be told from a TIFF otherwise.
     """
-    head = read_head(path)
     if head.startswith(_SIGNATURES) or any(
         head[at:].startswith(mark) for at, mark in _LATER_SIGNATURES.items()
     ):
         return True
     if head.startswith((b"\xff\xd8\xff", b"\x89PNG", b"RIFF")):
         return False
-    return path.suffix.lower() in RAW_SUFFIXES or _is_dng(path)
+    return path.suffix.lower() in _SUFFIXES or (head.startswith(_TIFF) and _is_dng(path))
 
 
 def _is_dng(path: Path) -> bool:
-    directory = first_directory(path) if read_head(path).startswith(_TIFF) else None
+    directory = first_directory(path)
     return directory is not None and any(entry.tag == _DNG_VERSION for entry in directory[0].entries)
 
 
@@ -180,3 +180,32 @@ def _text(error: Exception) -> str:
     """Returns LibRaw's words; rawpy hands them over as bytes."""
     words = error.args[0] if error.args else ""
     return words.decode("utf-8", "replace") if isinstance(words, bytes) else str(error)
+
+
+def _read(path: Path, max_megapixels: float) -> Photo:
+    return read_raw(path, max_megapixels, RawOptions())
+
+
+def _size(path: Path) -> tuple[int, int]:
+    import rawpy
+
+    with rawpy.imread(str(path)) as raw:
+        return raw.sizes.iwidth, raw.sizes.iheight
+
+
+def _result_suffix(path: Path) -> str:  # noqa: ARG001
+    return ".tif"
+
+
+SPEC = FormatSpec(
+    name="raw",
+    label="camera RAW",
+    suffixes=_SUFFIXES,
+    readable="all that LibRaw knows: Bayer, X-Trans, monochrome (grey), four colours",
+    writable="never: becomes 16-bit TIFF, or DNG with `--format dng`",
+    not_kept="makers' notes",
+    recognise=_recognise,
+    read=_read,
+    size=_size,
+    result_suffix=_result_suffix,
+)

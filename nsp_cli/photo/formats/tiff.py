@@ -12,7 +12,11 @@ from PIL import Image
 
 from nsp_cli.errors import InputError
 from nsp_cli.photo.colour import cmyk_to_srgb
-from nsp_cli.photo.metadata.tiff_directories import Facts, read_facts
+from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, Tags, starts_with
+from nsp_cli.photo.formats.tiff_blocks import full_size_blocks
+from nsp_cli.photo.formats.tiff_writing import write_tiff
+from nsp_cli.photo.metadata.blocks import KINDS
+from nsp_cli.photo.metadata.tiff_directories import OWN_TAGS, Facts, read_facts
 from nsp_cli.photo.photo import Photo, Pixels, as_rgb, from_float, unmultiplied, widened
 from nsp_cli.photo.sniffing import check_size, damaged
 
@@ -235,3 +239,30 @@ def _split(page: Any, stored: Pixels, notes: list[str]) -> tuple[Pixels, Pixels 
         colour = unmultiplied(colour, alpha)
         notes.append("premultiplied alpha converted to plain alpha")
     return colour, alpha
+
+
+def _size(path: Path) -> tuple[int, int]:
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        page = file.pages[0]
+        return page.imagewidth, page.imagelength
+
+
+SPEC = FormatSpec(
+    name="tiff",
+    label="TIFF",
+    suffixes=(".tif", ".tiff"),
+    readable="1 to 16 bits, and floating point as 16 bits; grey, RGB, CMYK (becomes sRGB), palettes; BigTIFF",
+    writable="8 and 16 bits, lossless; BigTIFF from 4 GB",
+    not_kept="layers, extra channels, palettes",
+    recognise=starts_with(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),  # the last two are BigTIFF
+    read=read_tiff,
+    size=_size,
+    write=write_tiff,
+    metadata=MetadataSpec(
+        full_size_blocks,
+        holds=frozenset(KINDS),
+        own=Tags(OWN_TAGS, "a TIFF says itself how its pixels are stored and printed"),
+    ),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from pathlib import Path
 from typing import BinaryIO
@@ -11,11 +12,13 @@ from PIL import Image
 
 from nsp_cli.errors import InputError
 from nsp_cli.photo.colour import three_channels
+from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, Tags
+from nsp_cli.photo.metadata.blocks import Blocks, exif_blocks
 from nsp_cli.photo.metadata.patching import exif_with_dpi
+from nsp_cli.photo.metadata.resolution import RESOLUTION_TAGS
 from nsp_cli.photo.photo import Photo, Pixels
 from nsp_cli.photo.sniffing import check_size, damaged
 
-LONGEST_SIDE = 16383
 LOSSLESS_QUALITY = 100
 _ANIMATION_FLAG = 0x02
 
@@ -45,15 +48,6 @@ def read_webp(path: Path, max_megapixels: float) -> Photo:
     except imagecodecs.WebpError as error:
         raise damaged(path, "WebP", error) from error
     return _photo(pixels, dict(chunks))
-
-
-def stored_facts(data: bytes) -> dict[bytes, bytes]:
-    """Returns the contents of a file's chunks by their names.
-
-    Raises:
-        ValueError, struct.error: The file is damaged.
-    """
-    return dict(_chunks(data))
 
 
 def _photo(pixels: Pixels, facts: dict[bytes, bytes]) -> Photo:
@@ -110,3 +104,36 @@ def write_webp(photo: Photo, file: BinaryIO, quality: int) -> None:
         exif=exif_with_dpi(photo.exif, photo.dpi) or b"",  # WebP has no other place for it
         xmp=photo.xmp or b"",
     )
+
+
+def _recognise(path: Path, head: bytes) -> bool:  # noqa: ARG001
+    return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+
+
+def _read_blocks(file: BinaryIO) -> Blocks:
+    facts = dict(_chunks(file.read()))
+    return dataclasses.replace(
+        exif_blocks(facts.get(b"EXIF")), xmp=facts.get(b"XMP "), icc_profile=facts.get(b"ICCP")
+    )
+
+
+SPEC = FormatSpec(
+    name="webp",
+    label="WebP",
+    suffixes=(".webp",),
+    readable="8 bits; RGB, transparency",
+    writable="8 bits, lossy; lossless with `--quality 100`",
+    not_kept="IPTC; grey becomes RGB; animations are refused",
+    recognise=_recognise,
+    read=read_webp,
+    write_lossy=write_webp,
+    depths=(8,),
+    has_grey=False,
+    longest_side=16383,
+    metadata=MetadataSpec(
+        _read_blocks,
+        merged=Tags(RESOLUTION_TAGS, "the source states two resolutions, of which a WebP has place for one"),
+        # exiv2 takes the bytes "II*" within a big-endian block for the block's header.
+        is_misread_by_exiv2=True,
+    ),
+)

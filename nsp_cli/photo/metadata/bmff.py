@@ -64,3 +64,15 @@ def file_box(path: Path, kind: bytes) -> bytes:
                 return file.read(size - length)
             place += size
     raise ValueError(f"the box {kind!r} is missing")
+
+
+def brands(head: bytes) -> set[bytes]:
+    """Kinds of file that the first box names; empty for other files.
+
+    Args:
+        head: The first bytes of a file. Brands beyond their end are not seen.
+    """
+    if head[4:8] != b"ftyp":
+        return set()
+    box = head[: int.from_bytes(head[:4], "big")]
+    return {box[8:12], *(box[at : at + 4] for at in range(16, len(box), 4))}

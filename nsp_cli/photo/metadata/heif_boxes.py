@@ -64,6 +64,16 @@ def read_facts(path: Path) -> PictureFacts:
     )
 
 
+def picture_size(path: Path) -> tuple[int, int]:
+    """Width and height of a file's main picture, as stored.
+
+    Raises:
+        ValueError, LookupError, struct.error: The boxes are damaged.
+    """
+    facts = read_facts(path)
+    return facts.width, facts.height
+
+
 def stored_depth(path: Path) -> int:
     """Returns the bits per channel of a file's main picture; 0 where they are not stated, or unreadable."""
     try:

@@ -13,32 +13,9 @@ from typing import BinaryIO, NamedTuple
 
 ORIENTATION, EXIF_IFD, GPS_IFD, INTEROP_IFD = 274, 34665, 34853, 40965
 MAKER_NOTE = 37500
-# IFD0's share of EXIF: description, maker, model, orientation, software, date, artist, host, rating,
-# copyright, Windows' titles. Much else in a RAW file's IFD0 describes its pixels.
-CAMERA_TAGS = frozenset({270, 271, 272, 274, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096)})
-# What an IFD0 says about how the file's own pixels are stored, old and reserved tags among them.
-PIXEL_TAGS = frozenset(
-    {*range(254, 267), 273, *range(277, 282), 284, *range(288, 294), 297, 301, *range(317, 326), 330}
-    | {*range(332, 348), 351, 400, *range(512, 522), 529, 530, 532, 531, 32995, 32996, 32997, 37724}
-)
-_BYTES = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-    16: 8,
-    17: 8,
-    18: 8,
-}
+# Bytes of one value, by its type.
+_BYTES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), start=1)) | {16: 8, 17: 8, 18: 8}
+HEADER_SIZE = 8  # of a classic TIFF, and so of an EXIF block
 _LONGEST_VALUE = 2**26  # far above any maker's note; a damaged count must not allocate gigabytes
 _LAST_PLACE = 2**63 - 1  # where seeking ends; BigTIFF's offsets have a bit more
 _CHILDREN = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
@@ -63,13 +40,16 @@ class Directory:
     entries: list[Entry]
     children: dict[int, Directory] = field(default_factory=dict)
     damaged: list[int] = field(default_factory=list)  # tags whose values could not be read
-    places: dict[int, int] = field(
-        default_factory=dict
-    )  # where values and children stand outside of the table
+    places: dict[int, int] = field(default_factory=dict)  # of values outside of the table, and of children
+
+    @property
+    def row_count(self) -> int:
+        """Number of rows in its table, those of damaged tags and of children among them."""
+        return len(self.entries) + len(self.children) + len(self.damaged)
 
     @property
     def is_damaged(self) -> bool:
-        """Tells whether it or a child has values that could not be read."""
+        """Whether it or a child has values that could not be read."""
         return bool(self.damaged) or any(child.is_damaged for child in self.children.values())
 
 
@@ -111,13 +91,40 @@ class Layout(NamedTuple):
 
     @property
     def inline(self) -> int:
-        """Is the number of value bytes that fit into an entry itself."""
+        """Number of bytes of a value that fit into a row; longer values stand elsewhere."""
         return struct.calcsize(self.offset_code)
 
     @property
+    def count_size(self) -> int:
+        """Bytes of the number of rows, which begins a table."""
+        return struct.calcsize(self.count_code)
+
+    @property
+    def row_size(self) -> int:
+        """Bytes of a row: tag, type, number of values, and the value or its place."""
+        return 4 + 2 * self.inline
+
+    @property
     def pointer_kind(self) -> int:
-        """Is the type of an entry that points to a child: LONG, in BigTIFF LONG8."""
+        """Type of an entry that points to a child: LONG, in BigTIFF LONG8."""
         return 4 if self.inline == 4 else 16
+
+    def table_end(self, start: int, count: int) -> int:
+        """Place behind the rows of a table that begins at `start`: where the link to the next IFD stands."""
+        return start + self.count_size + count * self.row_size
+
+    def pack_count(self, count: int) -> bytes:
+        """Packs the number of rows."""
+        return struct.pack(self.order + self.count_code, count)
+
+    def pack_offset(self, place: int) -> bytes:
+        """Packs a place in the file."""
+        return struct.pack(self.order + self.offset_code, place)
+
+
+def classic(order: str) -> Layout:
+    """Layout of a classic TIFF in a byte order, "<" or ">"."""
+    return Layout(order, "H", "I")
 
 
 def read_layout(head: bytes) -> tuple[Layout, int]:
@@ -131,7 +138,7 @@ def read_layout(head: bytes) -> tuple[Layout, int]:
     order = "<" if head[:2] == b"II" else ">"
     if struct.unpack_from(order + "H", head, 2)[0] == 43:
         return Layout(order, "Q", "Q"), struct.unpack_from(order + "Q", head, 8)[0]
-    return Layout(order, "H", "I"), struct.unpack_from(order + "I", head, 4)[0]
+    return classic(order), struct.unpack_from(order + "I", head, 4)[0]
 
 
 def read_directory(stream: BinaryIO, layout: Layout, offset: int, depth: int = 2) -> Directory:
@@ -147,7 +154,7 @@ def read_directory(stream: BinaryIO, layout: Layout, offset: int, depth: int = 2
 
 
 def _read_directory(stream: _Frugal, layout: Layout, offset: int, depth: int) -> Directory:
-    width, size = struct.calcsize(layout.count_code), 4 + 2 * layout.inline
+    width, size = layout.count_size, layout.row_size
     count = struct.unpack(layout.order + layout.count_code, stream.read_at(offset, width))[0]
     table = stream.read_at(offset + width, count * size)
     directory = Directory([])
@@ -167,10 +174,8 @@ def next_offset(stream: BinaryIO, layout: Layout, offset: int) -> int:
         ValueError, struct.error: The directory runs past the end.
     """
     frugal = _Frugal(stream)
-    head = frugal.read_at(offset, struct.calcsize(layout.count_code))
-    count = struct.unpack(layout.order + layout.count_code, head)[0]
-    place = offset + len(head) + count * (4 + 2 * layout.inline)
-    return _pointer(layout, frugal.read_at(place, layout.inline))
+    count = struct.unpack(layout.order + layout.count_code, frugal.read_at(offset, layout.count_size))[0]
+    return _pointer(layout, frugal.read_at(layout.table_end(offset, count), layout.inline))
 
 
 def _add_entry(stream: _Frugal, layout: Layout, directory: Directory, row: bytes, depth: int) -> None:
@@ -207,33 +212,32 @@ def _pointer(layout: Layout, row: bytes) -> int:
 def pack_directory(directory: Directory, layout: Layout, start: int) -> bytes:
     """Packs an IFD that will stand at byte `start`: the table, then the values, then the children."""
     entries = {entry.tag: entry for entry in directory.entries}
-    size = 4 + 2 * layout.inline
     tags = entries.keys() | directory.children.keys()
-    place = start + struct.calcsize(layout.count_code) + len(tags) * size + layout.inline
+    place = layout.table_end(start, len(tags)) + layout.inline
     rows, body = {}, bytearray()  # joined thousands of times; bytes would be copied each time
     for tag, entry in entries.items():
-        rows[tag], value = _pack_entry(entry, layout, place + len(body))
+        rows[tag], value = pack_entry(entry, layout, place + len(body))
         body += value
     for tag, child in directory.children.items():
-        pointer = struct.pack(layout.order + layout.offset_code, place + len(body))
-        rows[tag], _ = _pack_entry(Entry(tag, layout.pointer_kind, 1, pointer), layout, 0)
+        pointer = layout.pack_offset(place + len(body))
+        rows[tag], _ = pack_entry(Entry(tag, layout.pointer_kind, 1, pointer), layout, 0)
         body += pack_directory(child, layout, place + len(body))
-    count = struct.pack(layout.order + layout.count_code, len(rows))
-    return b"".join((count, *(rows[tag] for tag in sorted(rows)), bytes(layout.inline), body))
+    table = (rows[tag] for tag in sorted(rows))
+    return b"".join((layout.pack_count(len(rows)), *table, bytes(layout.inline), body))
 
 
-def _pack_entry(entry: Entry, layout: Layout, place: int) -> tuple[bytes, bytes]:
+def pack_entry(entry: Entry, layout: Layout, place: int) -> tuple[bytes, bytes]:
     """Returns the entry's row, and the value that must stand at `place` where it is too long for the row."""
     value, outside = entry.value.ljust(layout.inline, b"\0"), b""
     if len(entry.value) > layout.inline:
-        value = struct.pack(layout.order + layout.offset_code, place)
+        value = layout.pack_offset(place)
         outside = entry.value + b"\0" * (len(entry.value) % 2)  # values start at even bytes
     return struct.pack(layout.order + "HH" + layout.offset_code, *entry[:3]) + value, outside
 
 
 def pack_block(directory: Directory, order: str) -> bytes:
     """Makes an EXIF block: a classic TIFF header and the directory."""
-    return header(order, 8) + pack_directory(directory, Layout(order, "H", "I"), 8)
+    return header(order, HEADER_SIZE) + pack_directory(directory, classic(order), HEADER_SIZE)
 
 
 def header(order: str, start: int) -> bytes:
@@ -249,11 +253,3 @@ def read_block(block: bytes) -> tuple[Directory, Layout]:
     """
     layout, offset = read_layout(block)
     return read_directory(io.BytesIO(block), layout, offset), layout
-
-
-def camera_block(directory: Directory, order: str) -> bytes | None:
-    """Makes an EXIF block of what a RAW file's IFD0 says about the shot; None where it says nothing."""
-    entries = [entry for entry in directory.entries if entry.tag in CAMERA_TAGS]
-    if not entries and not directory.children:
-        return None
-    return pack_block(Directory(entries, directory.children), order)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
+from itertools import takewhile
 
 from nsp_cli.errors import OutputError
 from nsp_cli.photo.metadata import xmp
@@ -14,23 +16,28 @@ XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 RESOURCES_PREFIX = b"Photoshop 3.0\0"
 APP1, APP13 = 0xE1, 0xED
-_START_OF_SCAN, _END = 0xDA, 0xD9
-_ALONE = (0x01, *range(0xD0, 0xD9))  # markers without content
+START_OF_SCAN = 0xDA
+_END = 0xD9
+# Markers of a segment with a length, and the end mark. 0 is a byte 255 among the pixels, and the others
+# stand alone.
+_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
+
+
+def walk(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yields marker and content of each segment of the first picture, and of its scans the headers.
+
+    Pixels, and what does not belong to any segment, are passed over, as decoders do.
+    """
+    place = 2
+    while (found := _MARKER.search(data, place)) and (marker := found[1][0]) != _END:
+        start = found.end()
+        place = start + int.from_bytes(data[start : start + 2], "big")
+        yield marker, data[start + 2 : place]
 
 
 def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yields marker and content of each segment before the pixels; ends where the file is damaged."""
-    place = 2
-    while place + 4 <= len(data) and data[place] == 0xFF:
-        marker = data[place + 1]
-        if marker in (_START_OF_SCAN, _END):
-            return
-        if marker == 0xFF or marker in _ALONE:
-            place += 1 if marker == 0xFF else 2
-            continue
-        size = struct.unpack_from(">H", data, place + 2)[0]
-        yield marker, data[place + 4 : place + 2 + size]
-        place += 2 + size
+    """Yields marker and content of each segment before the pixels."""
+    return takewhile(lambda segment: segment[0] != START_OF_SCAN, walk(data))
 
 
 def xmp_segments(packet: bytes | None) -> bytes:

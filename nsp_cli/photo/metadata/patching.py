@@ -9,13 +9,21 @@ from __future__ import annotations
 import re
 import struct
 
-from nsp_cli.photo.metadata.ifd import ERRORS, EXIF_IFD, ORIENTATION, Directory, read_block, read_layout
+from nsp_cli.photo.metadata.ifd import (
+    ERRORS,
+    EXIF_IFD,
+    ORIENTATION,
+    Directory,
+    Layout,
+    read_block,
+    read_layout,
+)
+from nsp_cli.photo.metadata.ifd_rows import LONG, SHORT, number_at, row_places, with_numbers
 from nsp_cli.photo.metadata.resolution import are_alike, dpi_block, dpi_of, with_dpi
 
 EXIF_DAMAGED = "EXIF is damaged and not kept"
 _EXIF_PREFIX = b"Exif\0\0"
 _THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 513, 514
-_SHORT, _LONG = 3, 4
 # Width, height: in IFD0 some phones write them, in the Exif directory all do.
 _IFD0_SIZE, _EXIF_SIZE = (256, 257), (40962, 40963)
 _XMP_WIDTHS = (b"tiff:ImageWidth", b"exif:PixelXDimension")
@@ -62,8 +70,8 @@ def orientation_of(exif: bytes | None) -> int:
     if exif is None:
         return 1
     layout, start = read_layout(exif)
-    place = _rows(exif, layout.order, start)[0].get(ORIENTATION)
-    value = 1 if place is None else _number(exif, layout.order, place)
+    place = row_places(exif, layout, start)[0].get(ORIENTATION)
+    value = 1 if place is None else number_at(exif, layout, place)
     return value if 1 <= value <= 8 else 1
 
 
@@ -71,8 +79,8 @@ def set_orientation(exif: bytes | None, xmp: bytes | None) -> tuple[bytes | None
     """Says "upright" in both blocks, in EXIF wherever the tag stands."""
     if exif is not None:
         layout, start = read_layout(exif)
-        place = _rows(exif, layout.order, start)[0].get(ORIENTATION)
-        exif = exif if place is None else _patched(exif, layout.order, {place: (_SHORT, 1)})
+        place = row_places(exif, layout, start)[0].get(ORIENTATION)
+        exif = exif if place is None else with_numbers(exif, layout, {place: (SHORT, 1)})
     return exif, None if xmp is None else _patch_xmp(xmp, (b"tiff:Orientation",), 1)
 
 
@@ -89,21 +97,19 @@ def set_size(
 
 def _set_exif_size(block: bytes, height: int, width: int) -> bytes:
     layout, start = read_layout(block)
-    rows, _ = _rows(block, layout.order, start)
+    rows, _ = row_places(block, layout, start)
     changes = _size_changes(rows, _IFD0_SIZE, height, width)
     if EXIF_IFD in rows:
-        inner, _ = _rows(block, layout.order, _number(block, layout.order, rows[EXIF_IFD]))
+        inner, _ = row_places(block, layout, number_at(block, layout, rows[EXIF_IFD]))
         changes |= _size_changes(inner, _EXIF_SIZE, height, width)
-    return _patched(block, layout.order, changes)
+    return with_numbers(block, layout, changes)
 
 
 def _size_changes(
     rows: dict[int, int], tags: tuple[int, int], height: int, width: int
 ) -> dict[int, tuple[int, int]]:
     """Returns {row: (LONG, value)}; LONG fits into the row whatever type was there before."""
-    return {
-        rows[tag]: (_LONG, value) for tag, value in zip(tags, (width, height), strict=True) if tag in rows
-    }
+    return {rows[tag]: (LONG, value) for tag, value in zip(tags, (width, height), strict=True) if tag in rows}
 
 
 def _without_thumbnail(block: bytes) -> bytes:
@@ -115,26 +121,26 @@ def _without_thumbnail(block: bytes) -> bytes:
     layout, start = read_layout(block)
     if layout.inline != 4:
         raise ValueError("an EXIF block is never BigTIFF")
-    rows, link = _rows(block, layout.order, start)
+    rows, link = row_places(block, layout, start)
     if EXIF_IFD in rows:  # prove that it can be walked later, also after other rows were patched
-        inner = _number(block, layout.order, rows[EXIF_IFD])
-        _, end = _rows(block, layout.order, inner)
+        inner = number_at(block, layout, rows[EXIF_IFD])
+        _, end = row_places(block, layout, inner)
         if inner < link and start < end:
             raise ValueError("its directories overlap")
-    link, second = _second_directory(block, layout.order, start)
+    link, second = _second_directory(block, layout, start)
     if second == 0:
         return block
-    first, end = _thumbnail_range(block, layout.order, second)
+    first, end = _thumbnail_range(block, layout, second)
     unlinked = block[:link] + bytes(4) + block[link + 4 :]
     rest = unlinked[end:].strip(b"\0\xff")  # some cameras pad behind it
     return unlinked[:first] + (bytes(end - first) + unlinked[end:] if rest else b"")
 
 
-def _second_directory(block: bytes, order: str, start: int) -> tuple[int, int]:
+def _second_directory(block: bytes, layout: Layout, start: int) -> tuple[int, int]:
     """Returns where the link to IFD1 stands and what it says; 0 where there is none."""
-    _, link = _rows(block, order, start)
+    _, link = row_places(block, layout, start)
     # Some cameras leave the link out altogether where there is no thumbnail.
-    return link, struct.unpack_from(order + "I", block, link)[0] if link + 4 <= len(block) else 0
+    return link, struct.unpack_from(layout.order + "I", block, link)[0] if link + 4 <= len(block) else 0
 
 
 def thumbnail_range(block: bytes) -> tuple[int, int] | None:
@@ -144,45 +150,21 @@ def thumbnail_range(block: bytes) -> tuple[int, int] | None:
         ValueError, struct.error: The block is damaged.
     """
     layout, start = read_layout(block)
-    _, second = _second_directory(block, layout.order, start)
-    return _thumbnail_range(block, layout.order, second) if second else None
+    _, second = _second_directory(block, layout, start)
+    return _thumbnail_range(block, layout, second) if second else None
 
 
-def _thumbnail_range(block: bytes, order: str, start: int) -> tuple[int, int]:
+def _thumbnail_range(block: bytes, layout: Layout, start: int) -> tuple[int, int]:
     """Returns where IFD1's JPEG begins and ends; an empty range at the end where it has none."""
     try:
-        rows = _rows(block, order, start)[0]
-        first = _number(block, order, rows[_THUMBNAIL_OFFSET])
-        end = first + _number(block, order, rows[_THUMBNAIL_LENGTH])
+        rows = row_places(block, layout, start)[0]
+        first = number_at(block, layout, rows[_THUMBNAIL_OFFSET])
+        end = first + number_at(block, layout, rows[_THUMBNAIL_LENGTH])
     except (*ERRORS, KeyError):
         return len(block), len(block)
     # Only where a JPEG really is: a wrong offset must not wipe something else.
     is_jpeg = block[first : first + 2] == b"\xff\xd8"
     return (first, min(end, len(block))) if is_jpeg else (len(block), len(block))
-
-
-def _rows(block: bytes, order: str, start: int) -> tuple[dict[int, int], int]:
-    """Returns where each tag's 12-byte row begins, and where the link to the next IFD stands."""
-    count = struct.unpack_from(order + "H", block, start)[0]
-    end = start + 2 + 12 * count
-    if end > len(block):
-        raise ValueError("the directory runs past the end")
-    return {struct.unpack_from(order + "H", block, row)[0]: row for row in range(start + 2, end, 12)}, end
-
-
-def _number(block: bytes, order: str, row: int) -> int:
-    kind = struct.unpack_from(order + "H", block, row + 2)[0]
-    value: int = struct.unpack_from(order + ("H" if kind == _SHORT else "I"), block, row + 8)[0]
-    return value
-
-
-def _patched(block: bytes, order: str, changes: dict[int, tuple[int, int]]) -> bytes:
-    """Returns a copy with {row: (type, value)} written into the rows; one value each."""
-    result = bytearray(block)
-    for row, (kind, value) in changes.items():
-        packed = struct.pack(order + ("H" if kind == _SHORT else "I"), value).ljust(4, b"\0")
-        result[row + 2 : row + 12] = struct.pack(order + "HI", kind, 1) + packed
-    return bytes(result)
 
 
 def _patch_xmp(packet: bytes, names: tuple[bytes, ...], value: int) -> bytes:

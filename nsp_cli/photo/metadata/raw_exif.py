@@ -13,6 +13,9 @@ from nsp_cli.photo.metadata.ifd import Directory, Entry
 from nsp_cli.photo.sniffing import read_head
 
 _ERRORS = (*ifd.ERRORS, OSError)
+# IFD0's share of EXIF: description, maker, model, orientation, software, date, artist, host, rating,
+# copyright, Windows' titles. Much else in a RAW file's IFD0 describes its pixels.
+_CAMERA_TAGS = frozenset({270, 271, 272, 274, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096)})
 _LENS_MODEL = 42036
 _CANON = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")  # the box of Canon's own in a CR3's moov
 _CR3_PARTS = {b"CMT1": 0, b"CMT2": ifd.EXIF_IFD, b"CMT4": ifd.GPS_IFD}  # CMT3 is the maker's note
@@ -41,7 +44,7 @@ def shot_exif(path: Path, raw: Any) -> bytes | None:
         raw: The same, opened by rawpy.
     """
     found = first_directory(path) or _cr3_directory(path) or _preview_directory(raw)
-    directory, layout = found or (Directory([]), ifd.Layout("<", "H", "I"))
+    directory, layout = found or (Directory([]), ifd.classic("<"))
     directory = _without_maker_note(directory)
     inner = directory.children.get(ifd.EXIF_IFD)
     stated = _stated_by_libraw(raw, layout.order) if inner is None else inner.entries
@@ -49,7 +52,7 @@ def shot_exif(path: Path, raw: Any) -> bytes | None:
     if entries:
         children = {} if inner is None else inner.children
         directory.children[ifd.EXIF_IFD] = Directory(entries, children)
-    return ifd.camera_block(directory, layout.order)
+    return _camera_block(directory, layout.order)
 
 
 def _cr3_directory(path: Path) -> _Found | None:
@@ -115,3 +118,11 @@ def _lens(raw: Any, stated: list[Entry]) -> list[Entry]:
         return []
     name = raw.lens.model.encode("ascii", "replace") + b"\0"
     return [Entry(_LENS_MODEL, 2, len(name), name)]
+
+
+def _camera_block(directory: Directory, order: str) -> bytes | None:
+    """Makes an EXIF block of what a RAW file's IFD0 says about the shot; None where it says nothing."""
+    entries = [entry for entry in directory.entries if entry.tag in _CAMERA_TAGS]
+    if not entries and not directory.children:
+        return None
+    return ifd.pack_block(Directory(entries, directory.children), order)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import struct
 
 from nsp_cli.photo.metadata.ifd import Directory, Entry, pack_block, read_layout
+from nsp_cli.photo.metadata.ifd_rows import SHORT, with_entries
 
 X_RESOLUTION, Y_RESOLUTION, UNIT = 282, 283, 296
 RESOLUTION_TAGS = frozenset({X_RESOLUTION, Y_RESOLUTION, UNIT})
 _PER_INCH = {2: 1.0, 3: 2.54}  # by resolution unit: inch, centimetre; 1 means none
 _LARGEST = 2**32 - 1
-_SHORT, _RATIONAL = 3, 5
+_RATIONAL = 5
 
 
 def dpi_of(directory: Directory, order: str) -> tuple[float, float] | None:
@@ -34,7 +35,7 @@ def dpi_block(dpi: tuple[float, float]) -> bytes:
 def _entries(dpi: tuple[float, float], order: str) -> list[Entry]:
     tags = zip((X_RESOLUTION, Y_RESOLUTION), dpi, strict=True)
     entries = [Entry(tag, _RATIONAL, 1, struct.pack(order + "II", *_fraction(dots))) for tag, dots in tags]
-    return [*entries, Entry(UNIT, _SHORT, 1, struct.pack(order + "H", 2))]
+    return [*entries, Entry(UNIT, SHORT, 1, struct.pack(order + "H", 2))]
 
 
 def _fraction(dots: float) -> tuple[int, int]:
@@ -48,21 +49,5 @@ def are_alike(one: tuple[float, float], other: tuple[float, float]) -> bool:
 
 
 def with_dpi(block: bytes, dpi: tuple[float, float]) -> bytes:
-    """Sets the resolution that an EXIF block states; everything else in it stays where it is.
-
-    The first directory is copied behind the block with the new rows in it, and the header points to that.
-    """
-    layout, start = read_layout(block)
-    order = layout.order
-    count = struct.unpack_from(order + "H", block, start)[0]
-    table = block[start + 2 : start + 2 + 12 * count]
-    rows = {table[place : place + 2]: table[place : place + 12] for place in range(0, len(table), 12)}
-    block += bytes(len(block) % 2)
-    for tag, kind, length, value in _entries(dpi, order):
-        rows[struct.pack(order + "H", tag)] = struct.pack(order + "HHI", tag, kind, length) + (
-            value.ljust(4, b"\0") if len(value) <= 4 else struct.pack(order + "I", len(block))
-        )
-        block += value if len(value) > 4 else b""
-    ordered = sorted(rows.values(), key=lambda row: struct.unpack_from(order + "H", row))
-    directory = struct.pack(order + "H", len(ordered)) + b"".join(ordered) + bytes(4)
-    return block[:4] + struct.pack(order + "I", len(block)) + block[8:] + directory
+    """Copy of an EXIF block that states a resolution; everything else in it stays where it is."""
+    return with_entries(block, _entries(dpi, read_layout(block)[0].order))

@@ -14,9 +14,14 @@ from nsp_cli.photo.photo import Photo
 
 XMP, IPTC, RESOURCES, ICC_PROFILE = 700, 33723, 34377, 34675
 _BLOCK_TAGS = frozenset({XMP, IPTC, RESOURCES, ICC_PROFILE})
+# What an IFD0 says about how the file's own pixels are stored, old and reserved tags among them.
+_PIXEL_TAGS = frozenset(
+    {*range(254, 267), 273, *range(277, 282), 284, *range(288, 294), 297, 301, *range(317, 326), 330}
+    | {*range(332, 348), 351, 400, *range(512, 522), 529, 530, 532, 531, 32995, 32996, 32997, 37724}
+)
 # What a TIFF's IFD0 says of itself, and must not take over from another file's EXIF; pointers among it,
 # which stand among the entries only where they are damaged.
-OWN_TAGS = ifd.PIXEL_TAGS | _BLOCK_TAGS | RESOLUTION_TAGS | {ifd.EXIF_IFD, ifd.GPS_IFD, ifd.INTEROP_IFD}
+OWN_TAGS = _PIXEL_TAGS | _BLOCK_TAGS | RESOLUTION_TAGS | {ifd.EXIF_IFD, ifd.GPS_IFD, ifd.INTEROP_IFD}
 _BYTE, _LONG, _UNDEFINED = 1, 4, 7
 _LARGEST_BEGINNING = 2**16 - 2**12  # in all less than a JPEG takes of EXIF
 _STRIP_OFFSETS, _STRIP_LENGTHS, _TILE_OFFSETS = 273, 279, 324
@@ -90,7 +95,7 @@ def _first_pixel(directory: Directory, layout: Layout) -> int:
 
 def _end(directory: Directory, place: int, layout: Layout) -> int:
     """Returns where a directory that stands at `place` ends, with its values and children."""
-    table = place + 2 + 12 * (len(directory.entries) + len(directory.children)) + layout.inline
+    table = layout.table_end(place, directory.row_count) + layout.inline
     values = [directory.places.get(entry.tag, 0) + len(entry.value) for entry in directory.entries]
     below = [_end(child, directory.places[tag], layout) for tag, child in directory.children.items()]
     return max([table, *values, *below])
@@ -155,7 +160,7 @@ def append_facts(photo: Photo, file: BinaryIO, *, is_reserved: bool) -> None:
     start = file.seek(end + end % 2)
     file.write(ifd.pack_directory(directory, layout, start))
     file.seek(layout.inline)  # where a header points to its first directory, in BigTIFF too
-    file.write(struct.pack(layout.order + layout.offset_code, start))
+    file.write(layout.pack_offset(start))
 
 
 def _shot_entries(photo: Photo, is_reserved: bool) -> list[Entry]:

@@ -1,0 +1,70 @@
+"""All formats by name, and the tables that follow from their specifications."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from nsp_cli.errors import InputError, OutputError
+from nsp_cli.photo.formats import NAMES
+from nsp_cli.photo.formats.spec import FormatSpec
+from nsp_cli.photo.sniffing import read_head
+
+SPECS: dict[str, FormatSpec] = {name: import_module(f"nsp_cli.photo.formats.{name}").SPEC for name in NAMES}
+_WRITTEN = [spec for spec in SPECS.values() if spec.is_written]
+RAW_SUFFIXES = frozenset(SPECS["raw"].suffixes)
+WRITABLE_SUFFIXES = {suffix: spec.name for spec in _WRITTEN for suffix in spec.suffixes}
+PHOTO_SUFFIXES = frozenset(suffix for spec in SPECS.values() for suffix in spec.suffixes)
+EIGHT_BIT_FORMATS = tuple(spec.name for spec in _WRITTEN if spec.depths == (8,))
+_FALLBACK = ".tif"
+FORMAT_SUFFIXES = {spec.name: spec.suffixes[0] for spec in _WRITTEN} | {"raw": _FALLBACK}
+"""Suffix of a result by its format; "raw" stands for the default result of a RAW file."""
+
+# What other programs' files start with, for an error that names them.
+_FOREIGN = {
+    b"GIF8": "a GIF",
+    b"%PDF": "a PDF",
+    b"8BPS": "a Photoshop document",
+    b"\xff\x0a": "a JPEG XL",
+    b"\0\0\0\x0cJXL ": "a JPEG XL",
+    b"v/1\x01": "an OpenEXR picture",
+}
+
+
+def recognised(path: Path) -> FormatSpec | None:
+    """Format of a file by its content; by its suffix only where RAW files cannot be told from a TIFF."""
+    head = read_head(path)
+    return next((spec for spec in SPECS.values() if spec.recognise(path, head)), None)
+
+
+def unsupported(path: Path) -> InputError:
+    """Makes the error for a file that nsp cannot read, and names its kind where that is known."""
+    head = read_head(path)
+    kind = next((name for magic, name in _FOREIGN.items() if head.startswith(magic)), None)
+    if head[4:8] == b"ftyp":
+        kind = "a video"
+    readable = ", ".join(spec.label for spec in SPECS.values() if spec.read is not None)
+    message = f"{path} is not a photo." if kind is None else f"{path} is {kind} file."
+    return InputError(message, f"Use a file of a format that nsp reads: {readable}.")
+
+
+def format_of(path: Path) -> str:
+    """Name of the format that a suffix stands for.
+
+    Raises:
+        OutputError: nsp writes no format with this suffix.
+    """
+    try:
+        return WRITABLE_SUFFIXES[path.suffix.lower()]
+    except KeyError:
+        raise OutputError(
+            f"{path} has no suffix of a format that nsp writes.",
+            f"Use one of {', '.join(sorted(WRITABLE_SUFFIXES))}.",
+        ) from None
+
+
+def result_suffix(photo: Path) -> str:
+    """Suffix of a photo's result if the user asks for no format: its own if that can hold the result."""
+    suffix = photo.suffix.lower()
+    spec = next((spec for spec in SPECS.values() if suffix in spec.suffixes), None)
+    return _FALLBACK if spec is None else spec.result_suffix(photo)

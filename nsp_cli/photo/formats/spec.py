@@ -1,0 +1,135 @@
+"""What nsp must know about a file format: one `FormatSpec` for each, in a module of its own."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image
+
+from nsp_cli.photo.metadata.blocks import IPTC, KINDS, RESOURCES, Blocks
+from nsp_cli.photo.photo import Photo
+
+BLOCKS = frozenset(KINDS) - {IPTC, RESOURCES}
+"""Kinds of facts that most formats hold; Photoshop's image resources have a place in two only."""
+
+
+@dataclass(frozen=True)
+class Tags:
+    """Tags of the first EXIF directory that may be different in a written file, and the reason in words."""
+
+    tags: frozenset[int] = frozenset()
+    reason: str = ""
+
+
+NO_TAGS = Tags()
+
+
+@dataclass(frozen=True)
+class MetadataSpec:
+    """How a format stores metadata, for the check that nothing is lost.
+
+    Attributes:
+        read_blocks: Reads what a file carries; None if files of this format are not compared.
+        holds: Kinds of facts that the format has a place for.
+        own: Tags that a file states for itself and does not take from its source.
+        merged: Tags that may change because the source states them twice.
+        no_profile: Reason why the colour profile is not kept; empty if it is.
+        is_misread_by_exiv2: Whether exiv2 fails to find the EXIF of some intact files.
+    """
+
+    read_blocks: Callable[[BinaryIO], Blocks] | None = None
+    holds: frozenset[str] = BLOCKS
+    own: Tags = NO_TAGS
+    merged: Tags = NO_TAGS
+    no_profile: str = ""
+    is_misread_by_exiv2: bool = False
+
+
+NOTHING_READ = MetadataSpec()
+
+
+def never(path: Path, head: bytes) -> bool:  # noqa: ARG001 - the shape of a recogniser
+    """Recognises no file."""
+    return False
+
+
+def starts_with(*magics: bytes) -> Callable[[Path, bytes], bool]:
+    """Makes a recogniser for files that start with one of these byte strings."""
+
+    def recognise(path: Path, head: bytes) -> bool:  # noqa: ARG001
+        return head.startswith(magics)
+
+    return recognise
+
+
+def header_size(path: Path) -> tuple[int, int]:
+    """Width and height from the header, as Pillow reads it."""
+    with warnings.catch_warnings():  # Pillow warns about large pictures; nsp has a limit of its own
+        warnings.simplefilter("ignore")
+        with Image.open(path) as image:
+            return image.size
+
+
+def own_suffix(path: Path) -> str:
+    """Suffix of the photo itself: its format can hold every result."""
+    return path.suffix
+
+
+@dataclass(frozen=True)
+class FormatSpec:
+    """One format.
+
+    Attributes:
+        name: As in `--format`; also the name of its module.
+        label: For people.
+        suffixes: In lower case; the first one is given to results.
+        readable: What is read, in words for the documentation.
+        writable: What is written, in words for the documentation.
+        not_kept: What a file can hold and nsp does not keep, in words for the documentation.
+        recognise: Takes a path and the first 64 bytes of the file.
+        read: Takes a path and the largest size in megapixels; None if the format is only written.
+        size: Reads width and height as stored, without decoding.
+        write: Writes without loss. None if the format is lossy or is never written.
+        write_lossy: Writes with a quality from 1 to 100. None if the format is lossless or is never written.
+        depths: Bits per channel that can be written.
+        has_grey: Whether a file can have a single channel.
+        has_alpha: Whether a file can hold transparency.
+        longest_side: Largest height or width in pixels; None if there is no limit below 2 billion.
+        check_photo: Raises OutputError for photos that this format cannot hold for other reasons. Takes the
+            photo, the path of the result, and how many times larger per axis the result will be.
+        result_suffix: Suffix of a photo's result if the user asks for no format.
+        metadata: How it stores metadata.
+        noise_difference: Mean difference in levels of 8 bits with which a picture of pure noise may come
+            back.
+        only_from: Name of the format that every photo must come from; empty for any.
+    """
+
+    name: str
+    label: str
+    suffixes: tuple[str, ...]
+    readable: str = ""
+    writable: str = ""
+    not_kept: str = ""
+    recognise: Callable[[Path, bytes], bool] = never
+    read: Callable[[Path, float], Photo] | None = None
+    size: Callable[[Path], tuple[int, int]] = header_size
+    write: Callable[[Photo, BinaryIO], None] | None = None
+    write_lossy: Callable[[Photo, BinaryIO, int], None] | None = None
+    depths: tuple[int, ...] = (8, 16)
+    has_grey: bool = True
+    has_alpha: bool = True
+    longest_side: int | None = None
+    check_photo: Callable[[Photo, Path, int], None] | None = None
+    result_suffix: Callable[[Path], str] = own_suffix
+    metadata: MetadataSpec = NOTHING_READ
+    noise_difference: int = 0
+    only_from: str = ""
+
+    @property
+    def is_written(self) -> bool:
+        """Whether nsp writes this format."""
+        return self.write is not None or self.write_lossy is not None

@@ -1,0 +1,49 @@
+"""The metadata of a TIFF or DNG file, for the check of what was written."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import BinaryIO
+
+from nsp_cli.photo.metadata import ifd, tiff_directories
+from nsp_cli.photo.metadata.blocks import Blocks, damaged_tags, mark_overlapping
+from nsp_cli.photo.metadata.ifd import Directory
+from nsp_cli.photo.metadata.iptc import clean_resources, with_iptc
+from nsp_cli.photo.metadata.resolution import dpi_of
+
+
+def first_directory_blocks(file: BinaryIO) -> Blocks:
+    """Reads the first directory, a preview's, where a DNG has its metadata."""
+    layout, offset = ifd.read_layout(file.read(16))
+    return _of_directory(ifd.read_directory(file, layout, offset), layout, offset)
+
+
+def full_size_blocks(file: BinaryIO) -> Blocks:
+    """Reads the first directory that is not a thumbnail's, as other programs do."""
+    layout, offset = ifd.read_layout(file.read(16))
+    seen: set[int] = set()
+    while offset and offset not in seen:
+        seen.add(offset)
+        directory = ifd.read_directory(file, layout, offset)
+        if not tiff_directories.is_reduced(directory, layout.order):
+            return _of_directory(directory, layout, offset)
+        offset = ifd.next_offset(file, layout, offset)
+    raise ValueError("it holds no full-size picture")
+
+
+def _of_directory(directory: Directory, layout: ifd.Layout, offset: int) -> Blocks:
+    mark_overlapping(directory, layout, offset)
+    values = {entry.tag: entry.value for entry in directory.entries}
+    resources, record = values.get(tiff_directories.RESOURCES), values.get(tiff_directories.IPTC)
+    dpi = dpi_of(directory, layout.order)
+    damaged = [f"TIFF tag {tag}" for tag in damaged_tags(directory)]
+    damaged += [] if clean_resources(resources)[1] else ["image resources"]
+    return Blocks(
+        dataclasses.replace(directory, entries=tiff_directories.about_the_shot(directory)),
+        layout.order,
+        xmp=values.get(tiff_directories.XMP),
+        resources=resources if record is None else with_iptc(resources, record),
+        icc_profile=values.get(tiff_directories.ICC_PROFILE),
+        dpi=() if dpi is None else (dpi,),
+        damaged=tuple(damaged),
+    )

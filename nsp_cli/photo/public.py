@@ -1,0 +1,55 @@
+"""Names that the rest of nsp imports from `nsp_cli.photo`."""
+
+from __future__ import annotations
+
+from nsp_cli.photo.check.verify import Written
+from nsp_cli.photo.colour import srgb_pixels
+from nsp_cli.photo.formats.jpeg import jpeg_bytes
+from nsp_cli.photo.formats.png import png_bytes
+from nsp_cli.photo.formats.raw import RawOptions
+from nsp_cli.photo.formats.registry import (
+    EIGHT_BIT_FORMATS,
+    FORMAT_SUFFIXES,
+    PHOTO_SUFFIXES,
+    RAW_SUFFIXES,
+    WRITABLE_SUFFIXES,
+    format_of,
+    result_suffix,
+)
+from nsp_cli.photo.metadata.camera_facts import CameraFacts, camera_facts
+from nsp_cli.photo.photo import Photo, Pixels, to_bit_depth
+from nsp_cli.photo.provenance import Provenance, read_provenance, with_provenance
+from nsp_cli.photo.reading import photo_size, read_photo
+from nsp_cli.photo.sheet import labelled_sheet
+from nsp_cli.photo.sniffing import check_readable
+from nsp_cli.photo.writing import check_writable, copy_photo, write_photo
+
+__all__ = [
+    "EIGHT_BIT_FORMATS",
+    "FORMAT_SUFFIXES",
+    "PHOTO_SUFFIXES",
+    "RAW_SUFFIXES",
+    "WRITABLE_SUFFIXES",
+    "CameraFacts",
+    "Photo",
+    "Pixels",
+    "Provenance",
+    "RawOptions",
+    "Written",
+    "camera_facts",
+    "check_readable",
+    "check_writable",
+    "copy_photo",
+    "format_of",
+    "jpeg_bytes",
+    "labelled_sheet",
+    "photo_size",
+    "png_bytes",
+    "read_photo",
+    "read_provenance",
+    "result_suffix",
+    "srgb_pixels",
+    "to_bit_depth",
+    "with_provenance",
+    "write_photo",
+]
