@@ -1,4 +1,4 @@
-"""From drawn crops to the network's inputs and targets, on the device; and drawing ahead of it."""
+"""Blind-spot training on noisy photos alone (paper Sec. 3.3)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from nsp_cli.training.run.task import TrainingBatch
 from nsp_cli.training.seeded_random import generator_for
 from nsp_cli.training.simulation.sensor import SensorNoise, add_sensor_noise
 
-# Keeps the randomness of pairs apart from that of the crop they are made of.
+# Separates the random numbers of the pairs from those of the crops.
 _PAIRS = 1
 
 
 class BlindSpotTask:
-    """To predict the next finer scale of noisy photos without seeing the predicted pixel (paper Sec. 3.3)."""
+    """Trains a network to predict the next finer scale of noisy photos without seeing that pixel."""
 
     def __init__(
         self,
@@ -34,13 +34,13 @@ class BlindSpotTask:
         spec: NetworkSpec,
         processes: ProcessGroup | None = None,
     ) -> None:
-        """Sorts the photos.
+        """Sets up the crop sampler.
 
         Args:
-            pool: What to train on.
-            recipe: How.
-            spec: Of the network.
-            world: The processes that share the batches.
+            pool: Photos to train on.
+            recipe: Settings of the training.
+            spec: Specification of the network.
+            processes: Processes that share the batches; None for this one alone.
 
         Raises:
             TrainingError: No photo is large enough for the network.
@@ -58,7 +58,7 @@ class BlindSpotTask:
 
     @property
     def pd_factor(self) -> int:
-        """As in `Task`; so are the others."""
+        """PD factor s."""
         return self.recipe.pd_factor
 
     @property
@@ -85,12 +85,12 @@ class BlindSpotTask:
 
 @dataclass(frozen=True, eq=False)
 class DrawnCrops:
-    """A step's crops of one process.
+    """Crops of one step and process, before they reach the device.
 
     Attributes:
-        pixels: (B, 3, S, S): bytes where all crops are, for they travel faster, else floats in [0, 1].
-        noises: As of each `Crop`; so are the numbers.
-        numbers: Decide the crops' randomness.
+        pixels: (B, 3, S, S): uint8 if all crops are, which is faster to copy; else floats in [0, 1].
+        noises: Simulated noise of each crop, as in `PhotoCrop`.
+        numbers: Number of each crop in the step, as in `PhotoCrop`.
     """
 
     pixels: Tensor
@@ -102,7 +102,7 @@ class DrawnCrops:
 
 
 def stack_crops(crops: Sequence[PhotoCrop]) -> DrawnCrops:
-    """Puts a step's crops together, which takes long enough for a GPU to notice: do it ahead."""
+    """Stacks the crops of a step. This takes long enough to delay a GPU, so it is done in advance."""
     pixels = [crop.pixels for crop in crops]
     if len({one.dtype for one in pixels}) > 1:
         pixels = list(map(to_unit_range, pixels))
@@ -113,10 +113,10 @@ def stack_crops(crops: Sequence[PhotoCrop]) -> DrawnCrops:
 def make_pair_batch(
     drawn: DrawnCrops, recipe: BlindSpotRecipe, scale: int, *, seed: int, step: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Makes the pairs of a step.
+    """Makes the training pairs of a step.
 
-    A crop's randomness depends on its number in the step alone, so two processes with half of the
-    crops each make the same pairs as one process with all.
+    The random numbers of a crop depend only on its number in the step. Two processes with half of the crops
+    each therefore make the same pairs as one process with all of them.
 
     Returns:
         Inputs (P·B, 3, S/s, S/s), channels last, and targets (P·B, 3, S/s·t, S/s·t), in [0, 1].
@@ -128,7 +128,7 @@ def make_pair_batch(
         places = to_device(torch.tensor(list(noises)), device)
         own = [generators[index] for index in noises]
         noisy = add_sensor_noise(pictures[places], list(noises.values()), own)
-        pictures = pictures.index_copy(0, places, noisy)  # what was drawn stays as it is
+        pictures = pictures.index_copy(0, places, noisy)  # the drawn crops stay unchanged
     inputs, targets = make_pairs(
         pictures,
         s=recipe.pd_factor,

@@ -1,4 +1,4 @@
-"""Which of two sets of weights suits some photos better, told without clean ones."""
+"""Judges which of two sets of weights suits some photos better, without clean versions of them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Restorer
 from nsp_cli.training.data.pairs import make_pairs
 
-# A gain must be this many times its standard error: one chance in forty that there is none.
-SURE = 2.0
+# A gain counts if it is more than this many standard errors; it is then chance in one of forty cases.
+SIGNIFICANCE = 2.0
 
 VALIDATION = "PSNR of the pairs given (dB)"
 ERROR = "error estimated by recorruption (levels²)"
@@ -32,13 +32,13 @@ _PAIRS = 6
 
 @dataclass(frozen=True)
 class Measure:
-    """One measure of two candidates on the same pictures.
+    """Values of one measure for two sets of weights on the same pictures.
 
     Attributes:
-        title: With its unit.
-        before, after: Of each picture.
-        digits: Worth showing.
-        falls: Whether less is better.
+        title: Name of the measure, with its unit.
+        before, after: Value for each picture.
+        digits: Number of decimals to show.
+        falls: Whether lower values are better.
     """
 
     title: str
@@ -49,51 +49,51 @@ class Measure:
 
     @property
     def gain(self) -> float:
-        """The mean improvement; above 0 is better, whichever way the measure goes."""
+        """Mean improvement; positive if the new weights are better, for every measure."""
         return fmean(self._gains())
 
     @property
     def uncertainty(self) -> float:
-        """The standard error of the gain over the pictures; infinite of a single one."""
+        """Standard error of the gain over the pictures; infinite for a single one."""
         gains = self._gains()
         return stdev(gains) / math.sqrt(len(gains)) if len(gains) > 1 else math.inf
 
     @property
     def is_single(self) -> bool:
-        """Whether there is one picture only, which tells no gain from chance."""
+        """Whether there is only one picture, so that a gain cannot be distinguished from chance."""
         return len(self.before) == 1
 
     @property
     def is_better(self) -> bool:
-        """Whether the gain is more than chance."""
-        return self.gain > SURE * self.uncertainty
+        """Whether the new weights are better by more than chance."""
+        return self.gain > SIGNIFICANCE * self.uncertainty
 
     @property
     def is_worse(self) -> bool:
-        """Whether the loss is more than chance."""
-        return self.gain < -SURE * self.uncertainty
+        """Whether the new weights are worse by more than chance."""
+        return self.gain < -SIGNIFICANCE * self.uncertainty
 
     def _gains(self) -> list[float]:
         sign = -1 if self.falls else 1
         return [sign * (after - before) for before, after in zip(self.before, self.after, strict=True)]
 
     def show(self, values: Sequence[float]) -> str:
-        """Writes the mean of one candidate's values."""
+        """Mean of some values as text."""
         return f"{fmean(values):.{self.digits}f}"
 
     def show_gain(self) -> str:
-        """Writes the gain, and its uncertainty where it is known."""
+        """Gain as text, with its uncertainty if that is known."""
         gain = f"{self.gain:+.{self.digits}f}"
         return gain if self.is_single else f"{gain} ± {self.uncertainty:.{self.digits}f}"
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """How new weights compare with the ones before.
+    """Comparison of new weights with earlier ones.
 
     Attributes:
-        measures: The first decides.
-        regions: Number of pictures that were held out.
+        measures: Measures of both; the first one decides.
+        regions: Number of held-out pictures.
     """
 
     measures: tuple[Measure, ...]
@@ -101,12 +101,12 @@ class Judgement:
 
     @property
     def decisive(self) -> Measure:
-        """Is the measure that the verdict goes by."""
+        """Measure that decides the verdict."""
         return self.measures[0]
 
     @property
     def is_better(self) -> bool:
-        """Whether the new weights are to be recommended."""
+        """Whether the new weights are recommended."""
         return self.decisive.is_better
 
 
@@ -119,18 +119,18 @@ def judge(
     validation: Sequence[tuple[Tensor, Tensor]] = (),
     on_progress: OnProgress | None = None,
 ) -> Judgement | None:
-    """Compares two networks with the default way to denoise.
+    """Compares two networks, using the default denoising pipeline.
 
     Args:
-        before: What is there already.
-        after: What was trained.
-        pictures: (3, H, W) noisy ones that neither was trained on, at least 64 pixels a side.
-        pd_factor: s, that blind-spot loss is measured with; None for students, which have none.
-        validation: Noisy and clean uint8 pictures, where there are some; then their PSNR decides.
-        on_progress: Called with the comparisons done and to do.
+        before: Earlier network.
+        after: New network.
+        pictures: Noisy pictures (3, H, W) that neither network was trained on, at least 64 pixels a side.
+        pd_factor: s for the blind-spot loss; None for students, which have no such loss.
+        validation: Pairs of noisy and clean uint8 pictures. If there are any, their PSNR decides.
+        on_progress: Called with the number of finished comparisons and their total.
 
     Returns:
-        None where there is nothing to compare on.
+        Judgement; None if there are no pictures.
     """
     compare = _Comparison(before, after, (1 + bool(pd_factor)) * len(pictures) + len(validation), on_progress)
     measures = []
@@ -144,7 +144,7 @@ def judge(
 
 
 class _Comparison:
-    """Measures both candidates on one picture after the other, and tells how far it is."""
+    """Measures both networks on one picture after the other, and reports the progress."""
 
     def __init__(self, before: Restorer, after: Restorer, total: int, on_progress: OnProgress | None) -> None:
         self._before, self._after, self._on_progress = before, after, on_progress
@@ -186,19 +186,19 @@ def _loss(pictures: Sequence[Tensor], pd_factor: int, restorer: Restorer, index:
 def recorrupted_error(restorer: Restorer, noisy: Tensor, *, seed: int) -> float:
     """Estimates the squared error of denoising a picture, without the clean one.
 
-    Noise n like the measured one is added for the input and subtracted for the target: the noise in
-    y + n and y − n is then independent of each other, so the mean of (f(y + n) − (y − n))² is the
-    error against the clean picture plus the target's noise, which is subtracted (Pang et al.,
-    Recorrupted-to-Recorrupted, CVPR 2021). It is the error on √2 times as strong noise, and as right
-    as the measurement of the noise.
+    Noise n like the estimated noise is added to the picture y for the input and subtracted for the target.
+    The noise in y + n and the noise in y − n are then independent of each other. The mean of
+    (f(y + n) − (y − n))² is therefore the error against the clean picture plus the noise of the target, which
+    is subtracted (Pang et al., Recorrupted-to-Recorrupted, CVPR 2021). The result is the error on noise that
+    is √2 times as strong, and is as accurate as the noise estimate.
 
     Args:
         restorer: Network and device.
         noisy: (3, H, W), at least 64 pixels a side.
-        seed: Of the noise; the same for candidates that are compared.
+        seed: Seed of the noise; must be the same for networks that are compared.
 
     Returns:
-        Mean squared error in 8-bit levels²; differences mean more than the value.
+        Mean squared error in 8-bit levels²; differences are more reliable than single values.
     """
     picture, profile = to_unit_range(noisy), estimate_noise(noisy)
     noise = sample_noise(profile, picture, torch.Generator().manual_seed(seed))
@@ -210,7 +210,7 @@ def recorrupted_error(restorer: Restorer, noisy: Tensor, *, seed: int) -> float:
 
 @torch.inference_mode()
 def blind_spot_loss(restorer: Restorer, noisy: Tensor, pd_factor: int, *, seed: int) -> float:
-    """Measures how well the network predicts the next finer scale: what training makes small (Sec. 3.3).
+    """Measures how well the network predicts the next finer scale: the loss of the training (Sec. 3.3).
 
     Returns:
         Mean absolute error in 8-bit levels, over six random pairs.

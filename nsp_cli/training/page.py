@@ -17,11 +17,11 @@ from nsp_cli.training.judging import Judgement
 
 @dataclass(frozen=True, eq=False)
 class HeldOutCrop:
-    """A held-out crop to look at.
+    """A crop of a held-out photo to show on the page.
 
     Attributes:
-        name: Of its photo.
-        versions: What to call each version, and its (H, W, 3) uint8 pixels: noisy, then results.
+        name: Name of the photo.
+        versions: Name and (H, W, 3) uint8 pixels of each version: noisy first, then the results.
     """
 
     name: str
@@ -30,20 +30,20 @@ class HeldOutCrop:
 
 @dataclass(frozen=True, eq=False)
 class TrainingReport:
-    """What there is to say about a run.
+    """Content of the page and the card.
 
     Attributes:
-        name: Of the weights.
-        facts: Label and text, as the page's and card's first table.
+        name: Name of the new weights.
+        facts: Labels and texts of the first table.
         curve: Steps and losses.
-        before: What to call the weights that it is compared with.
-        after: What to call it beside them.
-        judgement: None where nothing could be held out.
-        verdict: A sentence.
-        groups: Photos by kind; empty where it was not asked for.
-        crops: Held out.
-        skipped: Why files were not used.
-        licence: Of the weights; may be empty.
+        before: Label of the weights that the new ones are compared with.
+        after: Label of the new weights beside them.
+        judgement: Comparison of the two; None if nothing could be held out.
+        verdict: Sentence with the recommendation.
+        groups: Groups of the photos; empty if the user did not ask for them.
+        crops: Crops of held-out photos.
+        skipped: Reasons why files were not used.
+        licence: Licence of the weights; may be empty.
     """
 
     name: str
@@ -60,10 +60,10 @@ class TrainingReport:
 
 
 def write_page(path: Path, report: TrainingReport) -> None:
-    """Writes one HTML file that needs no other and no network.
+    """Writes the page as one HTML file that needs no other files and no network.
 
     Raises:
-        OutputError: It cannot be written.
+        OutputError: The file cannot be written.
     """
     curve = draw_loss_curve(report.curve)
     pictures = [pack_whole(crop.name, crop.versions) for crop in report.crops]
@@ -71,9 +71,9 @@ def write_page(path: Path, report: TrainingReport) -> None:
 
 
 def write_card(path: Path, report: TrainingReport) -> None:
-    """Writes the model card, in Markdown.
+    """Writes the model card in Markdown.
 
     Raises:
-        OutputError: It cannot be written.
+        OutputError: The file cannot be written.
     """
     write_text(path, render("card.md.j2", report=report))

@@ -1,4 +1,4 @@
-"""The end of a training run: weights, verdict, page and card."""
+"""Publishes the result of a training run: judges the weights and writes them with a page and a card."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CROPS, _CROP_SIDE = 4, 320
 
 @dataclass(frozen=True)
 class NamedWeights:
-    """The weights that new ones are compared with."""
+    """A weights file and the name to show for it."""
 
     name: str
     path: Path
@@ -35,15 +35,15 @@ class NamedWeights:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What a run was given, for its end.
+    """Photos and facts of a run that its publication needs.
 
     Attributes:
-        pool: All photos, those held out too.
+        pool: All photos, including those held out.
         held_out: Regions to judge on.
-        validation: Noisy and clean uint8 pictures of those who have them.
-        groups: Photos by kind.
-        origin: What the run started from.
-        licence: Of the weights; may be empty.
+        validation: Pairs of noisy and clean uint8 pictures; may be empty.
+        groups: Groups of the photos.
+        origin: Description of the weights that the run started from.
+        licence: Licence of the weights; may be empty.
     """
 
     pool: PhotoPool
@@ -56,12 +56,12 @@ class Material:
 
 @dataclass(frozen=True)
 class Published:
-    """What lies there now.
+    """Files and verdict of a finished run.
 
     Attributes:
-        weights, page, card: Files.
-        judgement: None where there was nothing to judge on.
-        verdict: A sentence.
+        weights, page, card: Files that were written.
+        judgement: Comparison with the baseline; None if there was nothing to judge on.
+        verdict: Sentence with the recommendation.
     """
 
     weights: Path
@@ -72,33 +72,33 @@ class Published:
 
 
 def files_beside(output: Path) -> tuple[Path, Path]:
-    """Names page and card of a weights file."""
+    """Page and card that belong to a weights file."""
     return output.with_suffix(".html"), output.with_suffix(".md")
 
 
 def checkpoint_of(output: Path) -> Path:
-    """Names the checkpoint of a run that is to write these weights."""
+    """Checkpoint of the run that writes these weights."""
     return output.with_name(output.name + ".checkpoint")
 
 
 def check_free(output: Path, *, resume: bool = False) -> None:
-    """Passes only if none of a run's results exists, and no checkpoint that it would begin anew over.
+    """Checks that a run would replace neither results nor the checkpoint of an interrupted run.
 
     Args:
-        output: The weights.
-        resume: Page and card may exist: the end of the run was interrupted after writing them.
+        output: Weights file to write.
+        resume: Whether the run is resumed. Its page and card may exist then, because they are written first.
 
     Raises:
-        OutputError: One does.
+        OutputError: A file exists.
     """
     if not resume and checkpoint_of(output).exists() and not output.exists():
         raise OutputError(
-            f"{checkpoint_of(output)}: a run was interrupted here",
-            "Go on with --resume, or begin anew with --overwrite.",
+            f"{checkpoint_of(output)} belongs to a run that was interrupted.",
+            "Continue that run with --resume, or start again with --overwrite.",
         )
     for path in (output,) if resume else (output, *files_beside(output)):
         if path.exists():
-            raise OutputError(f"{path}: exists already", "Give another name, or --overwrite.")
+            raise OutputError(f"{path} exists already.", "Use another name, or --overwrite.")
 
 
 def publish(
@@ -108,9 +108,9 @@ def publish(
     material: Material,
     on_progress: OnProgress | None = None,
 ) -> Published:
-    """Judges the weights, and writes page, card and weights.
+    """Judges the new weights, and writes the page, the card and the weights.
 
-    The weights come last: while they are missing, the end of the run can be done again.
+    The weights are written last. Until they exist, --resume can repeat this step.
 
     Raises:
         WeightsError: A weight is not finite.
@@ -129,7 +129,7 @@ def publish(
         on_progress=on_progress,
     )
     verdict = describe_verdict(judgement, output, baseline)
-    # The kind goes before each name: names may be equal, or "noisy".
+    # The prefixes distinguish the versions even if the names are equal, or "noisy".
     restorers = {f"before: {baseline.name}": before, f"after: {output.stem}": after}
     report = _report(trainer, output.stem, restorers, material, judgement, verdict)
     page, card = files_beside(output)
@@ -164,21 +164,21 @@ def _report(
 
 
 def describe_verdict(judgement: Judgement | None, output: Path, baseline: NamedWeights) -> str:
-    """Says which weights to use, and why."""
+    """Sentence that says which weights to use, and why."""
     by_eye = f"Compare {output.name} with {baseline.name} by eye."
     if judgement is None:
-        return f"Not judged: the photos are too few or too small to hold some out. {by_eye}"
+        return f"Not judged: the photos are too few or too small to hold any out. {by_eye}"
     measure = judgement.decisive
     gain = f"{measure.title}: gain {measure.show_gain()}"
     if measure.is_single:
-        return f"Not judged: a single picture cannot tell a gain from chance ({gain}). {by_eye}"
+        return f"Not judged: a single picture cannot distinguish a gain from chance ({gain}). {by_eye}"
     if measure.is_better:
         return f"Better than {baseline.name} ({gain})."
     if measure.is_worse:
-        return f"Worse than {baseline.name}; keep using that ({gain})."
+        return f"Worse than {baseline.name}; keep using {baseline.name} ({gain})."
     return (
-        f"The difference from {baseline.name} is within chance; keep using that ({gain}, and less than "
-        "twice the number after ± is chance)."
+        f"The difference from {baseline.name} may be chance; keep using {baseline.name} ({gain}; a gain "
+        "counts if it is more than twice the number after ±)."
     )
 
 
@@ -228,7 +228,7 @@ def _parameters(trainer: Trainer) -> int:
 
 
 def _crops(restorers: Mapping[str, Restorer], held_out: Sequence[TrainingPhoto]) -> list[HeldOutCrop]:
-    """Cuts the middle out of some regions, from the least to the most noisy."""
+    """Middle crops of some regions, from the least to the most noisy."""
     ordered, last = sorted(held_out, key=lambda photo: photo.noise), len(held_out) - 1
     places = dict.fromkeys(last * index // (_CROPS - 1) for index in range(_CROPS)) if held_out else ()
     return [_crop(restorers, ordered[place]) for place in places]

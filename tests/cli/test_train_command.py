@@ -122,7 +122,7 @@ def test_an_end_that_is_interrupted_can_be_done_again(train, monkeypatch, moment
     assert not weights.exists()
     run, _ = train("--steps", 1)
     assert run.code == 1
-    assert "a run was interrupted here" in run.err
+    assert "belongs to a run that was interrupted" in run.err
     run, _ = train("--steps", 1, "--resume")
     assert run.code == 0, run.err
     assert describe_weights(weights).metadata["recommended"] in {"yes", "no"}
@@ -203,7 +203,7 @@ def test_a_resumed_run_replaces_no_finished_weights(train):
     train("--steps", 1)
     run, _ = train("--steps", 2, "--resume")
     assert run.code == 1
-    assert "mine.safetensors: exists already" in run.err
+    assert "mine.safetensors exists already" in run.err
 
 
 def test_a_single_region_is_no_verdict(train, tmp_path):
@@ -348,7 +348,7 @@ def test_what_is_there_already_is_kept(train, tmp_path, ending):
     taken.write_bytes(b"mine")
     run, _ = train("--steps", 1)
     assert run.code == 1
-    assert f"mine{ending}: exists already" in run.err
+    assert f"mine{ending} exists already" in run.err
     assert taken.read_bytes() == b"mine"
 
 

@@ -110,7 +110,7 @@ def test_a_discarded_cache_leaves_nothing_and_a_later_read_says_what_to_do(folde
     photo = load_pool([folder], cache, crop=120, seed=0).photos[0]
     cache.discard()
     assert not cache.folder.exists()
-    with pytest.raises(TrainingError, match="gone from the cache") as error:
+    with pytest.raises(TrainingError, match="is gone from the cache") as error:
         photo.read(0, 0, 5, 5)
     assert "--resume" in error.value.hint
 

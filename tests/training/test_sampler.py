@@ -95,7 +95,7 @@ def test_photos_smaller_than_a_crop_get_smaller_and_more_crops(tmp_path):
 
 def test_photos_too_small_for_the_network_are_left_out(photos):
     assert stack(make_sampler(photos, crop=480, batch=1, multiple=140).draw(0, 0)).shape[2] == 140
-    with pytest.raises(TrainingError, match="160 pixels a side"):
+    with pytest.raises(TrainingError, match="needs 160 pixels a side"):
         make_sampler(photos, crop=480, multiple=160)
 
 

@@ -173,7 +173,7 @@ class TestResume:
             trainer.resume(tmp_path / "absent")
         trainer.save(tmp_path / "c")
         (tmp_path / "c").write_bytes((tmp_path / "c").read_bytes()[:500])
-        with pytest.raises(TrainingError, match="no readable checkpoint"):
+        with pytest.raises(TrainingError, match="cannot be read as a checkpoint"):
             trainer.resume(tmp_path / "c")
 
 
@@ -255,7 +255,9 @@ class TestStopping:
             with torch.no_grad():
                 failing.network.tail[-1].bias.fill_(torch.nan)
 
-        with pytest.raises(TrainingError, match=f"no longer finite at step 4; back to step {kept}") as error:
+        with pytest.raises(
+            TrainingError, match=f"no longer finite at step 4; the run is back at step {kept}"
+        ) as error:
             run(failing, Budget(steps=9), checkpoint=tmp_path / "c", on_progress=at_step(3, spoil))
         assert "--learning-rate" in error.value.hint
         assert torch.equal(weights(failing), weights(good))
@@ -323,7 +325,7 @@ class TestMemory:
 
         failing = make_trainer(pool, tiny_config, batch=4)
         failing._forward = fail
-        with pytest.raises(DeviceError, match="out of memory with 1 crops"):
+        with pytest.raises(DeviceError, match="out of memory with 1 crop of"):
             run(failing, Budget(steps=1))
         assert tried == [4, 2, 1]
 

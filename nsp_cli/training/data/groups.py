@@ -1,4 +1,4 @@
-"""Photos by camera and ISO speed, one line each."""
+"""Groups photos by camera and ISO speed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ GroupBy = Literal["camera", "iso", "camera-iso"]
 
 @dataclass(frozen=True)
 class PhotoGroup:
-    """Photos of one kind.
+    """Photos of the same camera or ISO speed.
 
     Attributes:
-        name: What they share.
-        photos: How many there are.
-        megapixels: What they hold.
-        noise: Median noise level, as `pool.noise_level` measures it.
+        name: Camera, ISO speed or both.
+        photos: Number of photos.
+        megapixels: Sum of their megapixels.
+        noise: Median noise level, from `pool.noise_level`.
     """
 
     name: str
@@ -30,14 +30,14 @@ class PhotoGroup:
 
 
 def group_name(photo: TrainingPhoto, by: GroupBy) -> str:
-    """Names the group that a photo belongs to."""
+    """Name of the group that a photo belongs to."""
     camera = photo.facts.camera or "camera unknown"
     iso = f"ISO {photo.facts.iso}" if photo.facts.iso else "ISO unknown"
     return {"camera": camera, "iso": iso, "camera-iso": f"{camera}, {iso}"}[by]
 
 
 def group_photos(photos: Sequence[TrainingPhoto], by: GroupBy) -> list[PhotoGroup]:
-    """Sorts photos into groups, by camera and rising ISO."""
+    """Groups of the photos, by camera and rising ISO."""
     by_camera = by != "iso"
     order = sorted(photos, key=lambda photo: (photo.facts.camera * by_camera, photo.facts.iso or 0))
     members: dict[str, list[TrainingPhoto]] = {}

@@ -1,4 +1,4 @@
-"""Sets photos, or regions of a few, aside from training, to judge the result on."""
+"""Holds out photos or parts of photos, to judge the trained weights on."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from nsp_cli.training.data.pool import SMALLEST_SIDE, PhotoPool, TrainingPhoto
 
-# From so many photos on, whole ones are set aside; of fewer, a strip of each.
+# From this number of photos on, whole photos are held out; with fewer, a strip of each.
 MANY_PHOTOS = 8
-# So many regions of this side tell a gain of some hundredths of a dB from chance, and are judged in a
-# minute on a CPU. On smaller ones than the least the photo's noise cannot be measured well.
+# This number and size of regions shows gains of some hundredths of a dB, and judging takes a minute on a CPU.
+# On regions smaller than the last value, noise cannot be estimated well.
 REGION_COUNT, REGION_SIDE, LEAST_REGION_SIDE = 16, 448, 192
 
 _EVERY = 5
@@ -18,13 +18,14 @@ _STRIP = 0.25
 
 
 def hold_out(pool: PhotoPool) -> tuple[PhotoPool, tuple[TrainingPhoto, ...]]:
-    """Splits a pool into what is trained on and regions that are not.
+    """Splits a pool into training photos and held-out regions, which never share a pixel.
 
-    Of many photos every fifth is set aside, going by camera, ISO and noise, so that all kinds are
-    there. Of few, each gives a strip along its shorter side. The two never share a pixel.
+    With many photos, every fifth is held out, in the order of camera, ISO and noise, so that all kinds are
+    included. With few photos, a strip along the shorter side of each is held out.
 
     Returns:
-        The rest, and at most 16 regions of at most 448 pixels a side; none where the photos are too small.
+        Pool to train on, and at most 16 regions of at most 448 pixels a side. If the photos are too small,
+        there are no regions.
     """
     rest, aside = _whole_photos(pool) if len(pool.photos) >= MANY_PHOTOS else _strips(pool)
     regions = _regions([photo for photo in aside if photo.side >= LEAST_REGION_SIDE])
@@ -52,14 +53,14 @@ def _strips(pool: PhotoPool) -> tuple[list[TrainingPhoto], list[TrainingPhoto]]:
 
 
 def _part(photo: TrainingPhoto, start: int, length: int) -> TrainingPhoto:
-    """Returns a stretch of a photo's longer side."""
+    """Part of a photo along its longer side."""
     if photo.height > photo.width:
         return replace(photo, top=photo.top + start, height=length)
     return replace(photo, left=photo.left + start, width=length)
 
 
 def _regions(photos: Sequence[TrainingPhoto]) -> tuple[TrainingPhoto, ...]:
-    """Cuts regions out of photos in turn, the next one of each as long as some are wanted."""
+    """Regions of all photos in turn, up to `REGION_COUNT`."""
     if len(photos) > REGION_COUNT:
         photos = [photos[index * len(photos) // REGION_COUNT] for index in range(REGION_COUNT)]
     sources = [_grid(photo) for photo in photos]
@@ -72,7 +73,7 @@ def _regions(photos: Sequence[TrainingPhoto]) -> tuple[TrainingPhoto, ...]:
 
 
 def _grid(photo: TrainingPhoto) -> Iterator[TrainingPhoto]:
-    """Yields regions that do not overlap, the middle one first."""
+    """Yields regions of a photo that do not overlap, the middle one first."""
     height, width = min(REGION_SIDE, photo.height), min(REGION_SIDE, photo.width)
     rows, columns = photo.height // height, photo.width // width
     top, left = (photo.height - rows * height) // 2, (photo.width - columns * width) // 2

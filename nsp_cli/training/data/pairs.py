@@ -1,8 +1,8 @@
 """Next-scale training pairs `(I_s, I_t) = G(I; s, t)` (paper Sec. 3.3, Eq. 10–13).
 
-Every s×s patch gives n groups of t² pixels to the finer-scale targets and deals its other pixels,
-one each, to the coarse sub-images. A target never shares a pixel with an input: that is what keeps
-correlated noise from leaking.
+Every s×s patch gives n groups of t² pixels to the finer-scale targets. Each of its other pixels goes to one
+of the coarse sub-images. A target never shares a pixel with an input, so correlated noise cannot leak from
+one to the other.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from nsp_cli.device import to_device
 Strategy = Literal["random", "sorted", "intersected", "consecutive"]
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
 
-# Patches in which greedily drawn windows got in each other's way are drawn again this often,
-# before the packing that always fits is taken.
+# Number of times that windows are drawn again in patches where they overlapped. After that, a packing that
+# always fits is used.
 _DRAWS = 8
 
 
 def max_targets(s: int, t: int, strategy: Strategy) -> int:
-    """Returns how many disjoint targets a patch has room for, at least one pixel being left as input."""
+    """Largest number of disjoint targets in a patch, with at least one pixel left as input."""
     groups = (s // t) ** 2 if strategy in ("intersected", "consecutive") else s**2 // t**2
     return min(groups, (s**2 - 1) // t**2)
 
@@ -50,14 +50,14 @@ def make_pairs(
         n: Targets per patch; at most `max_targets(s, t, strategy)`.
         strategy: How a patch's target pixels are chosen (paper Fig. 3).
         pairs: Number of different pairs to draw at random; None gives all n·(s² − n·t²).
-        generators: Source of each picture's randomness, on the pictures' device.
+        generators: Random generator of each picture, on the pictures' device.
 
     Returns:
         Inputs (P·B, C, H/s, W/s) and targets (P·B, C, H/s·t, W/s·t) for P pairs; pair p of picture b
         is at index p·B + b.
 
     Raises:
-        ValueError: The sides are no multiples of `s`, or `n` or `pairs` is out of range.
+        ValueError: The sides are not multiples of `s`, or `n` or `pairs` is out of range.
     """
     _check(image, s, t, n, strategy)
     batch, _, height, width = image.shape
@@ -72,13 +72,13 @@ def make_pairs(
 
 
 class _Chance:
-    """Draws numbers in [0, 1) for every picture from its own generator."""
+    """Draws random numbers in [0, 1), with one generator per picture."""
 
     def __init__(self, generators: Sequence[torch.Generator | None], device: torch.device) -> None:
         self._generators, self._device = generators, device
 
     def __call__(self, count: int, width: int) -> Tensor:
-        """Returns (B·count, width)."""
+        """Random numbers (B·count, width)."""
         return torch.cat(
             [torch.rand(count, width, generator=one, device=self._device) for one in self._generators]
         )
@@ -97,7 +97,7 @@ def _check(image: Tensor, s: int, t: int, n: int, strategy: Strategy) -> None:
 def _pixel_orders(
     chance: Callable[[int], Tensor], s: int, t: int, n: int, strategy: Strategy, device: torch.device
 ) -> Tensor:
-    """Returns (patches, s²): per patch the n·t² target pixels group by group, then the inputs' pixels."""
+    """Order of each patch's pixels, (patches, s²): n·t² target pixels group by group, then input pixels."""
     keys = chance(s * s)
     if strategy in ("random", "sorted"):
         order = keys.argsort(dim=1)
@@ -108,14 +108,14 @@ def _pixel_orders(
     windows = _windows(s, t, strategy)
     tiling, windows = (to_device(known, device) for known in (_grid_windows(windows, n, s, t), windows))
     targets = windows[_disjoint_windows(windows, tiling, s, chance)].flatten(1)
-    # Negative keys put the targets first, in their own order; random keys deal the rest.
+    # Negative keys put the targets first, in their own order. The other pixels follow in random order.
     places = torch.arange(-n * t * t, 0, device=device, dtype=keys.dtype).expand(len(keys), -1)
     return keys.scatter_(1, targets, places).argsort(dim=1)
 
 
 @lru_cache(maxsize=32)
 def _windows(s: int, t: int, strategy: Strategy) -> Tensor:
-    """Lists every allowed group of t rows × t columns as (groups, t²) pixel indices, row-major."""
+    """Pixel indices of all allowed groups of t rows × t columns, (groups, t²), row-major."""
     if strategy == "consecutive":
         axis = [tuple(range(start, start + t)) for start in range(s - t + 1)]
     else:
@@ -126,21 +126,21 @@ def _windows(s: int, t: int, strategy: Strategy) -> Tensor:
 
 
 def _disjoint_windows(windows: Tensor, tiling: Tensor, s: int, chance: Callable[[int], Tensor]) -> Tensor:
-    """Draws as many disjoint windows as `tiling` has for each patch: (patches, n) rows of `windows`."""
+    """Draws n disjoint windows for each patch, as many as `tiling` has: (patches, n) rows of `windows`."""
     n = len(tiling)
     cells = torch.zeros(len(windows), s * s, device=windows.device).scatter_(1, windows, 1)
     overlaps = cells @ cells.T > 0
     chosen, fits = _draw_greedily(overlaps, n, chance)
     for _ in range(_DRAWS if n > 1 else 0):
-        # Of all patches, which costs little: how many are left only the device knows.
+        # For all patches, which costs little. Counting the failed ones would have to wait for the device.
         again, fits_now = _draw_greedily(overlaps, n, chance)
         chosen, fits = torch.where(fits[:, None], chosen, again), fits | fits_now
     return torch.where(fits[:, None], chosen, tiling)
 
 
 def _draw_greedily(overlaps: Tensor, n: int, chance: Callable[[int], Tensor]) -> tuple[Tensor, Tensor]:
-    """Draws windows one after another from those still free; says in which patches all n fitted."""
-    # Of all patches alike, before the first is drawn.
+    """Draws windows one after another from those still free, and reports in which patches all n fit."""
+    # The same for all patches until the first window is drawn.
     taken = torch.zeros((), dtype=torch.bool, device=overlaps.device)
     fits, chosen = ~taken, []
     for _ in range(n):
@@ -152,7 +152,7 @@ def _draw_greedily(overlaps: Tensor, n: int, chance: Callable[[int], Tensor]) ->
 
 
 def _grid_windows(windows: Tensor, n: int, s: int, t: int) -> Tensor:
-    """Returns the rows of `windows` that tile the patch from its top left corner: they always fit."""
+    """Rows of `windows` that tile the patch from its top left corner, which always fit."""
     corners = [row * t * s + column * t for row in range(s // t) for column in range(s // t)]
     span = (t - 1) * s + t - 1
     contiguous = windows[:, -1] - windows[:, 0] == span
@@ -161,9 +161,9 @@ def _grid_windows(windows: Tensor, n: int, s: int, t: int) -> Tensor:
 
 
 def _choose_pairs(count: int, pairs: int | None, chance: _Chance) -> Tensor:
-    """Returns (B, P): for each picture all `count` pairs, or `pairs` different ones of them.
+    """Numbers of the pairs of each picture, (B, P): all `count` of them, or `pairs` different ones.
 
-    They are numbers on the device, for to read them the processor would have to wait for it.
+    The numbers stay on the device; reading them would make the processor wait.
     """
     if pairs is not None and not 1 <= pairs <= count:
         raise ValueError(f"pairs={pairs} is not between 1 and the {count} there are")
@@ -174,13 +174,13 @@ def _choose_pairs(count: int, pairs: int | None, chance: _Chance) -> Tensor:
 
 
 def _pick(patches: Tensor, order: Tensor, pair: Tensor, inputs: int, n: int, t: int) -> tuple[Tensor, Tensor]:
-    """Gathers one input (B, C, h, w) and one target (B, C, t·h, t·w) from (B, C, h, w, s²) patches.
+    """Gathers one input (B, C, h, w) and one target (B, C, t·h, t·w) from patches.
 
     Args:
-        patches: Of the pictures.
-        order: (B, 1, h, w, s²), of their pixels.
-        pair: (B,), target · `inputs` + input.
-        inputs: How many there are.
+        patches: Patches of the pictures, (B, C, h, w, s²).
+        order: Order of their pixels, (B, 1, h, w, s²).
+        pair: Number of the pair, target · `inputs` + input, (B,).
+        inputs: Number of inputs per target.
         n, t: As for `make_pairs`.
     """
     batch, channels, rows, columns, _ = patches.shape
@@ -193,5 +193,5 @@ def _pick(patches: Tensor, order: Tensor, pair: Tensor, inputs: int, n: int, t: 
 
 
 def _places(order: Tensor, which: Tensor) -> Tensor:
-    """Returns (B, 1, h, w, k): the places in a patch of the pixels that are `which`, (B, k), in order."""
+    """Positions in the patch, (B, 1, h, w, k), of the pixels with numbers `which`, (B, k), in `order`."""
     return order.gather(4, which[:, None, None, None].expand(*order.shape[:4], -1))

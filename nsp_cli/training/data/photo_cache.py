@@ -1,6 +1,6 @@
-"""Decodes a run's photos once into plain arrays on disk, which are mapped and never read whole.
+"""Cache of decoded photos: arrays on disk that are mapped into memory and never read whole.
 
-So a run takes the same memory with one photo and with ten thousand.
+A run therefore needs the same memory for one photo and for ten thousand.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from nsp_cli.errors import TrainingError
 from nsp_cli.files import cannot_write, remove_all_leftovers, replacing
 from nsp_cli.ops.pixel_array import Pixels
 
-# Most that decoded photos may take on disk; of larger folders each photo gives a window.
+# Largest size of the decoded photos on disk. From larger folders, only a window of each photo is kept.
 MOST_BYTES = 20 * 10**9
 _HINT = "Free some space, or set NSP_CACHE_DIR to a folder on another disk."
 _STALE_SECONDS = 7 * 24 * 3600
 
 
 class PhotoCache:
-    """A folder of decoded photos that belongs to one run and is found again when the run is resumed.
+    """A folder of decoded photos for one run, which a resumed run finds again.
 
     Attributes:
-        folder: Where the arrays lie.
-        limit: Bytes that they may take together: 20 GB, or half of what is free on the disk.
+        folder: Folder of the arrays.
+        limit: Largest total size in bytes: 20 GB or half of the free disk space.
     """
 
     def __init__(self, run: Path, *, machine: int = 0, root: Path | None = None, share: float = 1.0) -> None:
-        """Opens the cache of the run that writes the weights file `run`, and removes forgotten ones.
+        """Opens the cache of a run, and removes abandoned caches.
 
         Args:
-            run: Tells runs apart.
-            machine: Tells a run's machines apart, which may share a disk.
-            root: Holds the caches of all runs; None for the place that the system provides.
-            share: Of the limit that the decoded photos themselves may take.
+            run: Weights file that the run writes; identifies the run.
+            machine: Number of this machine; machines that share a disk need separate caches.
+            root: Folder for the caches of all runs; None for the user's cache folder.
+            share: Share of the limit that the decoded photos themselves may use.
 
         Raises:
             OutputError: The folder cannot be made.
@@ -74,53 +74,53 @@ class PhotoCache:
         return path
 
     def touch(self) -> None:
-        """Keeps other runs from taking this one for forgotten; to be called now and then."""
-        with suppress(OSError):  # where it is gone, the next read says so
+        """Marks the cache as used, so that other runs do not remove it. Call it regularly."""
+        with suppress(OSError):  # if the folder is gone, the next read reports it
             os.utime(self.folder)
 
     def path(self, name: str) -> Path:
-        """Names the file of an array."""
+        """File of an array."""
         return self.folder / f"{name}.npy"
 
     def shape(self, name: str) -> tuple[int, ...] | None:
-        """Returns the shape of a stored array, also of an earlier start; None if there is no sound one."""
+        """Shape of a stored array, possibly from an earlier start; None if it is missing or damaged."""
         try:
             return tuple(np.load(self.path(name), mmap_mode="r").shape)
         except (OSError, ValueError, EOFError):
             return None
 
     def discard(self) -> None:
-        """Gives the disk space back; to be called when the run is finished."""
-        _mapped.cache_clear()  # Windows removes no file that is mapped
+        """Frees the disk space. Call it when the run is finished."""
+        _mapped.cache_clear()  # Windows does not remove mapped files
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def read_window(path: Path, top: int, left: int, height: int, width: int) -> Pixels:
-    """Copies a window (height, width, 3) out of a stored array; nothing else is read from disk.
+    """Window (height, width, 3) of a stored array; only this part is read from disk.
 
     Raises:
-        TrainingError: The cache was removed while the run used it.
+        TrainingError: The cache was removed during the run.
     """
     try:
         mapped = _mapped(path)
     except OSError as error:
         raise TrainingError(
-            f"{path}: a decoded photo is gone from the cache ({error.strerror})",
-            "Run the same command with --resume: it decodes the photos again.",
+            f"{path} is gone from the cache of decoded photos: {error.strerror}.",
+            "Run the same command with --resume; it decodes the photos again.",
         ) from error
     return np.array(mapped[top : top + height, left : left + width])
 
 
-# A run draws from the same files thousands of times; opening one takes longer than copying a crop.
+# A run reads each file thousands of times, and opening it takes longer than copying a crop.
 @lru_cache(maxsize=512)
 def _mapped(path: Path) -> NDArray[Any]:
-    # A plain array's slices are made faster than a memmap's.
+    # Slicing a plain array is faster than slicing a memmap.
     mapped: NDArray[Any] = np.load(path, mmap_mode="r").view(np.ndarray)
     return mapped
 
 
 def default_root() -> Path:
-    """Returns the folder that holds the caches of all runs."""
+    """Folder for the caches of all runs."""
     given = os.environ.get("NSP_CACHE_DIR")
     return (Path(given) if given else platformdirs.user_cache_path("nsp", appauthor=False)) / "decoded"
 

@@ -1,4 +1,4 @@
-"""From folders of noisy photos to what can be drawn from: windows of decoded photos, and facts."""
+"""The pool of training photos: finds, decodes and measures the noisy photos of some folders."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from nsp_cli.photo import CameraFacts, camera_facts, read_photo
 from nsp_cli.progress import OnProgress, counted
 from nsp_cli.training.data.photo_cache import PhotoCache, read_window
 
-# A crop smaller than this is mostly border to a network that sees 60 pixels around.
+# Smallest side of a photo. A smaller crop is mostly border for a network with a radius of 60 pixels.
 SMALLEST_SIDE = 120
 
 
@@ -32,12 +32,12 @@ class TrainingPhoto:
     """A decoded photo on disk, or a window of one.
 
     Attributes:
-        source: The photo's file.
-        file: The array that holds its pixels, (H, W, 3), 8 or 16 bits.
-        top, left, height, width: The window of the array that is meant.
-        noise: Noise level as `noise_level` measures it.
+        source: File of the photo.
+        file: File of the decoded pixels, (H, W, 3), 8 or 16 bits.
+        top, left, height, width: Window of the decoded pixels.
+        noise: Noise level, from `noise_level`.
         facts: Camera and ISO.
-        checksum: Of the array.
+        checksum: Checksum of the decoded pixels.
     """
 
     source: Path
@@ -59,18 +59,18 @@ class TrainingPhoto:
         return self.height * self.width / 1e6
 
     def read(self, top: int, left: int, height: int, width: int) -> Pixels:
-        """Copies a part of the window, (height, width, 3)."""
+        """Copy of a part of the window, (height, width, 3)."""
         return read_window(self.file, self.top + top, self.left + left, height, width)
 
 
 @dataclass(frozen=True)
 class PhotoPool:
-    """What some folders gave to train on.
+    """Training photos of some folders.
 
     Attributes:
         photos: Decoded photos or windows of them.
         skipped: Path and reason of every file that could not be used.
-        found: How many photos the folders hold.
+        found: Number of photos in the folders.
     """
 
     photos: tuple[TrainingPhoto, ...]
@@ -79,16 +79,16 @@ class PhotoPool:
 
     @property
     def megapixels(self) -> float:
-        """Counts what is kept, not what the files hold."""
+        """Megapixels of the decoded windows."""
         return sum(photo.megapixels for photo in self.photos)
 
     def describe(self) -> str:
-        """Says how much there is."""
+        """Number of photos and megapixels, for the user."""
         return f"{counted(len(self.photos), 'noisy photo')}, {self.megapixels:.1f} MP"
 
     @property
     def checksum(self) -> int:
-        """Tells one pool from another, so that a run is not resumed on other photos unnoticed."""
+        """Checksum of all windows, so that no run is resumed with other photos unnoticed."""
         places = [(p.checksum, p.top, p.left, p.height, p.width) for p in self.photos]
         return zlib.crc32(repr(places).encode())
 
@@ -101,18 +101,17 @@ def load_pool(
     seed: int,
     on_progress: OnProgress | None = None,
 ) -> PhotoPool:
-    """Decodes the photos below some folders into the cache, or finds them there.
+    """Decodes the photos of some folders into the cache, or finds them there.
 
-    Where they hold more than the cache's limit, each photo gives a random window of its share, and
-    where that would be less than a crop, only as many randomly chosen photos are read as give one
-    crop each.
+    If the photos exceed the limit of the cache, a random window of each is kept. If that window would be
+    smaller than a crop, fewer photos are chosen at random, one crop of each.
 
     Args:
-        folders: Searched recursively; a photo that lies below two of them counts once.
-        cache: Where the decoded photos go.
+        folders: Folders to search recursively; a photo found twice counts once.
+        cache: Cache for the decoded photos.
         crop: Side of the crops that will be drawn.
-        seed: Decides the windows and the choice.
-        on_progress: Called with the photos done and to do.
+        seed: Seed of the random windows and photos.
+        on_progress: Called with the number of finished photos and their total.
 
     Raises:
         InputError: A folder does not exist.
@@ -126,9 +125,10 @@ def load_pool(
     pool = known or _decode(paths, cache, crop, seed, on_progress)
     if not pool.photos:
         where = ", ".join(str(folder) for folder in folders)
-        reason = pool.skipped[0][1] if pool.skipped else f"found no photo of a known type below {where}"
+        reason = pool.skipped[0][1] if pool.skipped else f"found no photo of a known type below {where}."
         raise TrainingError(
-            f"nothing to train on: {reason}", "A few noisy JPEG, PNG, TIFF or RAW files will do."
+            f"There is nothing to train on: {reason}",
+            "Give a folder with a few noisy JPEG, PNG, TIFF or RAW files.",
         )
     if not known:  # else several processes of a machine would write it at once
         _write_index(cache, key, pool)
@@ -136,7 +136,7 @@ def load_pool(
 
 
 def _find_each_once(folders: Sequence[Path]) -> list[Path]:
-    """Lists the photos below all folders; one lies below two where they overlap or links lead to it."""
+    """Photos of all folders, each once, even if folders overlap or links lead to the same file."""
     found: dict[Path, Path] = {}
     for folder in folders:
         if not folder.is_dir():
@@ -155,7 +155,7 @@ def _decode(
     seed: int,
     on_progress: OnProgress | None,
 ) -> PhotoPool:
-    # Counted at three bytes a pixel; 16 bits take six.
+    # 16-bit photos take six bytes per pixel.
     most = max(1, cache.limit // (6 * crop**2))
     rng = np.random.default_rng(seed)
     chosen = sorted(rng.choice(len(paths), most, replace=False)) if len(paths) > most else range(len(paths))
@@ -181,7 +181,9 @@ def _load(path: Path, cache: PhotoCache, share: int, rng: np.random.Generator, n
     photo = read_photo(path)
     height, width = photo.height, photo.width
     if min(height, width) < SMALLEST_SIDE:
-        raise InputError(f"{path}: {width}×{height} is too small, both sides need {SMALLEST_SIDE} pixels")
+        raise InputError(
+            f"{path} is too small: {width}×{height}, but both sides need {SMALLEST_SIDE} pixels."
+        )
     shrink = min(1.0, (share / photo.pixels.nbytes) ** 0.5)
     rows, columns = max(SMALLEST_SIDE, int(height * shrink)), max(SMALLEST_SIDE, int(width * shrink))
     top, left = rng.integers(0, height - rows + 1), rng.integers(0, width - columns + 1)
@@ -192,10 +194,10 @@ def _load(path: Path, cache: PhotoCache, share: int, rng: np.random.Generator, n
 
 
 def noise_level(pixels: Pixels) -> float:
-    """Estimates how noisy a photo is, in 8-bit levels, robustly against edges and texture.
+    """Approximate noise level of a photo in 8-bit levels, robust against edges and texture.
 
-    Median absolute diagonal difference after 2×2 averaging, which sees the correlated noise that
-    demosaicing and JPEG leave; good for telling a night shot from a sunny one, not for more.
+    It is the median absolute diagonal difference after 2×2 averaging, which includes the correlated noise
+    that demosaicing and JPEG leave. It distinguishes a night shot from a sunny one and is not meant for more.
     """
     white = np.iinfo(pixels.dtype).max
     height, width = (side // 4 * 4 for side in pixels.shape[:2])
@@ -212,7 +214,7 @@ def _write_index(cache: PhotoCache, key: int, pool: PhotoPool) -> None:
 
 
 def _read_index(cache: PhotoCache, key: int) -> PhotoPool | None:
-    """Returns what an earlier start of the run decoded, if the files are the same and all there."""
+    """Pool that an earlier start of the run decoded; None if the photos differ or a file is missing."""
     try:
         content: dict[str, Any] = json.loads((cache.folder / "index.json").read_text(encoding="utf-8"))
         if content["key"] != key:

@@ -1,4 +1,4 @@
-"""Draws batches of crops: the same seed and step always give the same crops."""
+"""Draws batches of crops from photos; the same seed and step always give the same crops."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from nsp_cli.training.data.pool import TrainingPhoto
 from nsp_cli.training.seeded_random import WeightedChoice, generator_for, random_below, random_event
 from nsp_cli.training.simulation.sensor import SensorNoise, draw_sensor_noise
 
-# Photos below this noise level (8-bit grey levels after 2×2 averaging) count as mild: their own
-# noise leaves room for simulated noise. The phone night shots we train on start at about 4.
+# Photos below this noise level, from `noise_level`, have mild noise, so that simulated noise can be added.
+# The night shots of phones that we train on start at about 4.
 MILD_NOISE = 4.0
-# Even a photo without noise is drawn now and then.
+# Lowest noise level in a photo's probability, so that photos without noise are drawn too.
 _LEAST_NOISE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class PhotoCrop:
-    """A crop as it was drawn.
+    """A crop of a photo.
 
     Attributes:
-        pixels: (3, side, side) float32 in [0, 1], or uint8, which travels to a device four times faster.
-        noise: The simulated sensor noise to add; None for none.
-        number: Its place in the step's batch over all processes; decides its randomness.
+        pixels: (3, side, side) float32 in [0, 1], or uint8, which is copied to a device four times faster.
+        noise: Simulated sensor noise to add; None for none.
+        number: Number of the crop in the step, over all processes; seeds its random numbers.
     """
 
     pixels: Tensor
@@ -38,10 +38,10 @@ class PhotoCrop:
 
 
 class CropSampler:
-    """Draws crops with a photo's chance proportional to its area, times its noise where asked for.
+    """Draws crops; a photo's probability grows with its area and, if wanted, with its noise.
 
-    Photos smaller than a crop get batches of their own, with smaller and proportionally more crops,
-    so that there are just two batch shapes (each is compiled once).
+    Photos smaller than a crop have their own batches, with smaller and proportionally more crops. There are
+    only two batch shapes, because the network is compiled once for each.
     """
 
     def __init__(
@@ -55,15 +55,15 @@ class CropSampler:
         noise_emphasis: float = 0.0,
         rank: int = 0,
     ) -> None:
-        """Sorts the photos.
+        """Sorts the photos by size and gives each its probability.
 
         Args:
-            photos: What to draw from.
-            crop: Side of a crop; rounded down to `multiple`.
-            batch: Crops per step and process.
-            multiple: Sides of crops are multiples of this.
-            simulated: Share of the mild photos' crops that get simulated sensor noise.
-            noise_emphasis: Power of the noise level in a photo's chance.
+            photos: Photos to draw from.
+            crop: Side of a crop; rounded down to a multiple of `multiple`.
+            batch: Number of crops per step and process.
+            multiple: Number that divides the sides of all crops.
+            simulated: Share of the crops from photos with mild noise that get simulated sensor noise.
+            noise_emphasis: Exponent of the noise level in a photo's probability.
             rank: This process draws the crops `rank`·B to `rank`·B + B − 1 of a step.
 
         Raises:
@@ -72,7 +72,7 @@ class CropSampler:
         usable = [photo for photo in photos if photo.side >= multiple]
         if not usable:
             raise TrainingError(
-                f"no photo has the {multiple} pixels a side that this network needs.",
+                f"All photos are too small: this network needs {multiple} pixels a side.",
                 "Add larger photos.",
             )
         crop = max(1, crop // multiple) * multiple
@@ -87,8 +87,8 @@ class CropSampler:
         self._small_chance = small_weight / (small_weight + self._large.choice.weight)
 
     def draw(self, seed: int, step: int) -> list[PhotoCrop]:
-        """Returns this process's crops of a step, flipped and rotated at random."""
-        # All processes draw the same shape, or the slowest would set the pace.
+        """Crops of a step for this process, flipped and rotated at random."""
+        # All processes draw the same shape, because each step takes as long as the slowest process.
         is_small = random_event(self._small_chance, generator_for(seed, step))
         shape = self._small if is_small else self._large
         first = self._rank * shape.count
@@ -107,12 +107,12 @@ class CropSampler:
 
 @dataclass(frozen=True, eq=False)
 class _Shape:
-    """Photos that give crops of one size.
+    """Photos whose crops have the same size.
 
     Attributes:
-        deck: The photos, drawn by area and noise.
-        count: Crops in a step's batch, per process.
-        side: Of a crop.
+        choice: Photos with their probabilities.
+        count: Number of crops per step and process.
+        side: Side of a crop.
     """
 
     choice: WeightedChoice[TrainingPhoto]
@@ -121,17 +121,17 @@ class _Shape:
 
 
 def photo_choice(photos: Sequence[TrainingPhoto], noise_emphasis: float) -> WeightedChoice[TrainingPhoto]:
-    """Gives each photo a chance proportional to its area, times that power of its noise."""
+    """Choice among photos, weighted by `photo_weight`."""
     return WeightedChoice(photos, [photo_weight(photo, noise_emphasis) for photo in photos])
 
 
 def photo_weight(photo: TrainingPhoto, noise_emphasis: float) -> float:
-    """Returns a photo's area in megapixels, times that power of its noise."""
+    """Area of a photo in megapixels, times its noise level to the power of `noise_emphasis`."""
     return photo.megapixels * math.pow(max(photo.noise, _LEAST_NOISE), noise_emphasis)
 
 
 def _as_tensor(pixels: np.ndarray) -> Tensor:
-    """Returns (3, H, W): uint8 as it is, 16 bits as float32 in [0, 1]."""
+    """Pixels (3, H, W): uint8 unchanged, 16 bits as float32 in [0, 1]."""
     if pixels.dtype == np.uint16:
         pixels = pixels.astype(np.float32) / 65535
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))

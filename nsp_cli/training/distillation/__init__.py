@@ -1,1 +1,1 @@
-"""Teaching a student network: the teacher's data set, and the samples drawn from it."""
+"""Distillation: the data set that a teacher makes of noisy photos, and a student's training samples."""

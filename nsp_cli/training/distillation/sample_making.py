@@ -1,4 +1,4 @@
-"""Makes drawn lessons on the device that learns: exposures, noise, and how much of it there is."""
+"""Makes a student's training samples on the device: augmentation, noise and noise conditioning."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from nsp_cli.training.seeded_random import generator_for
 from nsp_cli.training.simulation.augmentation import augment
 from nsp_cli.training.simulation.camera import Camera, simulate_camera
 
-# Keeps the randomness of noise and of texture apart from that of the lesson they are for.
+# Separates the random numbers of noise and texture from those of the plan.
 _NOISE, _TEXTURE = 1, 2
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """A step's lessons of one process, on the device.
+    """Training samples of one step and process, on the device.
 
     Attributes:
-        noisy: (B, 3, S, S) in [0, 1].
-        conditioning: (B, 6) as `noise_bands`, as wrong as a measurement may be.
-        clean: (B, 3, t·S, t·S), the targets.
-        weights: (B,) that the losses count with.
+        noisy: Inputs (B, 3, S, S) in [0, 1].
+        conditioning: Noise bands (B, 6) as from `noise_bands`, with the error of an estimate.
+        clean: Targets (B, 3, t·S, t·S).
+        weights: Weight of each sample in the loss, (B,).
     """
 
     noisy: Tensor
@@ -42,14 +42,14 @@ class Samples:
 def make_samples(
     drawn: DrawnSamples, *, scale: int, balance: float, seed: int, step: int, device: torch.device
 ) -> Samples:
-    """Makes a step's lessons.
+    """Makes the training samples of a step.
 
     Args:
-        drawn: What to make.
-        scale: t; targets are so much larger than inputs.
-        balance: Power of a lesson's noise level that its loss is divided by.
-        seed, step: Decide, with a lesson's number, its noise.
-        device: Where.
+        drawn: Pictures and plans.
+        scale: t, how many times the targets are larger than the inputs.
+        balance: Exponent of a sample's noise level that its loss is divided by.
+        seed, step: Seed the noise, together with the number of the sample.
+        device: Device that the samples are made on.
     """
 
     def texture(index: int) -> torch.Generator:
@@ -66,7 +66,7 @@ def make_samples(
         noisy[_places(chosen, device)] = own
     noise = bands_of_residual(noisy - still)
     error = to_device(torch.stack([plan.conditioning_error for plan in drawn.plans]), device)
-    # The mean of luma, in levels; a tenth of white counts 1.
+    # By the mean luma noise; a tenth of white counts as 1.
     weights = (10 * noise[:, :3].mean(1) + 0.04).pow(-balance)
     return Samples(noisy, noise * error.exp(), clean, weights)
 
@@ -78,12 +78,12 @@ def _halved(pictures: Tensor, kernels: Sequence[str]) -> Tensor:
         chosen = [index for index, name in enumerate(kernels) if name == kernel]
         places = _places(chosen, pictures.device)
         halved[places] = halve(pictures[places].flatten(0, 1), kernel).view(-1, 3, *halved.shape[-2:])
-    # Sharp kernels overshoot, and a negative exposure has no shot noise.
+    # Sharp kernels overshoot below black, where shot noise is not defined.
     return halved.clamp_(0, 1)
 
 
 def _with_noise(still: Tensor, plans: Sequence[SamplePlan], seed: int, step: int) -> Tensor:
-    """Returns (B, 3, S, S): what the student sees; pictures that have their own noise as they are."""
+    """Pictures with simulated noise (B, 3, S, S); those without a source of noise are unchanged."""
     noisy = still.clone()
     generators = [generator_for(seed, step, plan.number, _NOISE, device=still.device) for plan in plans]
     cameras: dict[int, Camera] = {}

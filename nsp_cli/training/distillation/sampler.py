@@ -1,4 +1,4 @@
-"""Draws a student's lessons: which pictures, and what noise they are to get."""
+"""Draws a student's training samples: the pictures, and the noise to add to them."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from nsp_cli.training.seeded_random import WeightedChoice, generator_for, random
 from nsp_cli.training.simulation.augmentation import Augmentation, draw_augmentation
 from nsp_cli.training.simulation.camera import Camera, draw_camera
 
-# How wrong a measurement may be, as powers of e: all bands alike, each for itself, and coarse luma,
-# where a gentle gradient is taken for noise.
+# Standard deviations of the conditioning error, as powers of e: an error of all bands, one of each band, and
+# one of coarse luma, where the estimate takes gentle gradients for noise.
 _COMMON_ERROR, _BAND_ERROR, _COARSE_ERROR = 0.3, 0.2, 0.6
 
 
 @dataclass(frozen=True, eq=False)
 class SamplePlan:
-    """What becomes of a picture in a lesson.
+    """How a picture is turned into a sample.
 
     Attributes:
-        number: The lesson's place in the step over all processes; decides its noise.
-        noise: Where its noise comes from; None where it is a photo with its own.
-        exposure: Of the picture.
-        kernel: What an enlarging student's input is halved with.
-        wrong: (6,) powers of e that its measured noise is off by.
+        number: Number of the sample in the step, over all processes; seeds its noise.
+        noise: Source of the noise; None if the sample is a photo with its own noise.
+        augmentation: Changes before the noise is added.
+        kernel: Name of the kernel that halves the input of an enlarging student.
+        conditioning_error: Error of each noise band, as powers of e, (6,).
     """
 
     number: int
@@ -48,12 +48,12 @@ class SamplePlan:
 
 @dataclass(frozen=True, eq=False)
 class DrawnSamples:
-    """A step's lessons of one process, as drawn and not yet made.
+    """Pictures and plans of one step and process, before the samples are made of them.
 
     Attributes:
-        clean: (B, 3, t·S, t·S) in [0, 1], pictures as they are stored.
-        own: The photos themselves, of the lessons that have their own noise, in order; maybe none.
-        plans: One for each lesson.
+        clean: Targets before augmentation, (B, 3, t·S, t·S) in [0, 1].
+        own: Noisy photos of the samples that keep their own noise, in order; may be empty.
+        plans: Plan of each sample.
     """
 
     clean: Tensor
@@ -65,16 +65,16 @@ class DrawnSamples:
 
 
 class StudentSampler:
-    """Draws lessons; the same seed and step always give the same."""
+    """Draws samples; the same seed and step always give the same ones."""
 
     def __init__(self, dataset: TeacherDataset, recipe: StudentRecipe, scale: int, *, rank: int = 0) -> None:
-        """Sorts the pictures.
+        """Gives each picture its probability.
 
         Args:
-            study: What to draw from.
-            recipe: How much of which kind.
-            scale: t; targets are so much larger than inputs.
-            rank: This process draws the lessons `rank`·B to `rank`·B + B − 1 of a step.
+            dataset: Pictures to draw from.
+            recipe: Shares of the kinds of samples.
+            scale: t, how many times the targets are larger than the inputs.
+            rank: This process draws the samples `rank`·B to `rank`·B + B − 1 of a step.
 
         Raises:
             TrainingError: No picture is as large as a target.
@@ -84,7 +84,7 @@ class StudentSampler:
         self._choice = _choice(dataset, recipe, self._side)
 
     def draw(self, seed: int, step: int) -> DrawnSamples:
-        """Returns this process's lessons of a step."""
+        """Samples of a step for this process."""
         first = self._rank * self._recipe.batch
         clean, own, plans = [], [], []
         for number in range(first, first + self._recipe.batch):
@@ -111,7 +111,7 @@ class StudentSampler:
 
 
 def _crop(picture: TeacherPicture, side: int, generator: torch.Generator) -> tuple[Pixels, Pixels | None]:
-    """Cuts the same place, (3, side, side), out of a picture and, if its lesson is real, the photo."""
+    """Cuts the same crop (3, side, side) out of the target and, if there is one, the noisy photo."""
     photo = picture.clean
     top, left = (random_below(size - side + 1, generator) for size in (photo.height, photo.width))
     turns, is_mirrored = random_below(4, generator), random_event(0.5, generator)
@@ -138,7 +138,7 @@ def _draw_conditioning_error(generator: torch.Generator) -> Tensor:
 
 
 def _choice(dataset: TeacherDataset, recipe: StudentRecipe, side: int) -> WeightedChoice[TeacherPicture]:
-    """Puts the pictures of each kind that are large enough together, each kind with its share."""
+    """Choice among all pictures that are large enough, each kind with its share."""
     shares = (
         (dataset.real, recipe.real, recipe.noise_emphasis),
         (dataset.denoised, recipe.denoised, 0.0),
@@ -157,10 +157,10 @@ def _choice(dataset: TeacherDataset, recipe: StudentRecipe, side: int) -> Weight
 
 
 def check_sizes(pool: PhotoPool, recipe: StudentRecipe, scale: int) -> None:
-    """Passes only if some photo is large enough, before a teacher spends an hour on them.
+    """Checks that some photo is large enough, before the teacher spends an hour on them.
 
     Raises:
-        TrainingError: None is.
+        TrainingError: All photos are too small.
     """
     side = recipe.crop * scale
     if max(photo.side for photo in pool.photos) < side:
@@ -168,4 +168,6 @@ def check_sizes(pool: PhotoPool, recipe: StudentRecipe, scale: int) -> None:
 
 
 def _too_small(side: int) -> TrainingError:
-    return TrainingError(f"no photo has the {side} pixels a side that lessons need.", "Add larger photos.")
+    return TrainingError(
+        f"All photos are too small: the training samples need {side} pixels a side.", "Add larger photos."
+    )

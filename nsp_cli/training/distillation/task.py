@@ -1,4 +1,4 @@
-"""What a student is trained to do: to answer its lessons as the teacher would, or better."""
+"""Training of a student on pictures that a teacher has denoised."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nsp_cli.training.run.task import TrainingBatch
 
 
 class StudentTask:
-    """To remove noise that it is told of from pictures that it sees whole."""
+    """Trains a noise-conditioned network that sees every pixel to remove noise."""
 
     pd_factor = None
 
@@ -25,14 +25,14 @@ class StudentTask:
         teacher: str,
         processes: ProcessGroup | None = None,
     ) -> None:
-        """Sorts the pictures.
+        """Sets up the student sampler.
 
         Args:
-            study: What lessons are drawn from.
-            recipe: How.
-            scale: The network's.
-            teacher: Name of the teacher, for people.
-            world: The processes that share the batches.
+            dataset: Pictures to draw the samples from.
+            recipe: Settings of the training.
+            scale: Scale of the network.
+            teacher: Name of the teacher, for the user.
+            processes: Processes that share the batches; None for this one alone.
 
         Raises:
             TrainingError: No picture is large enough.
@@ -42,7 +42,7 @@ class StudentTask:
 
     @property
     def checksum(self) -> int:
-        """As in `Task`; so are the others."""
+        """Checksum of the data set."""
         return self._study.checksum
 
     @property

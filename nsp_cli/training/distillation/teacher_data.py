@@ -1,13 +1,12 @@
-"""What a student learns from: clean-looking pictures made of noisy photos, without one clean photo.
+"""The data set that a student learns from, made by a teacher from noisy photos; no clean photo is needed.
 
-Three kinds, each a folder of decoded pictures on disk:
+There are three kinds of pictures:
 
-- taught: photos as the teacher sees them;
-- reduced: the mild at a half to a quarter of their size, as sharp as a picture can be; of the photo where its
-  noise is gone at that size, for the teacher's answer lacks faint texture, and else of the answer;
-- real: the photos themselves, with what the teacher made of them as the target.
-
-The first two get simulated noise, the third has its own.
+- denoised: the teacher's results, as targets; the inputs get simulated noise.
+- downscaled: photos with mild noise at a half to a quarter of their size, which makes them very sharp; the
+  inputs get simulated noise. If the noise is gone at that size, the photo itself is downscaled, because the
+  teacher's result lacks faint texture. Otherwise the teacher's result is downscaled.
+- real: the noisy photos as inputs, and the teacher's results as targets.
 """
 
 from __future__ import annotations
@@ -29,22 +28,22 @@ from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto
 from nsp_cli.training.data.sampler import MILD_NOISE
 
-Teach = Callable[[Tensor], Tensor]
-
 DOWNSCALE_FACTORS = (2, 3, 4)
-# What may be left of a photo's noise, in levels of 255, when the photo itself is made smaller.
+# Largest noise, in levels of 255, that a downscaled photo may keep to be used as a target.
 _LARGEST_REMAINING_NOISE = 1.2
-# Of the disk space that 8-bit photos and all that is made of them take, the photos'.
+# Share of the cache for the decoded photos; the teacher's pictures take the rest.
 PHOTO_CACHE_SHARE = 0.25
+# Ends the names of the teacher's results in the cache. Earlier versions wrote it, so it must not change.
+_DENOISED = "taught"
 
 
 @dataclass(frozen=True, eq=False)
 class TeacherPicture:
-    """Something to learn from.
+    """A target for the student, and its input if that is a real photo.
 
     Attributes:
-        clean: What the answer should be, 16 bits.
-        noisy: The photo itself, where its own noise is to be removed; None where noise is simulated.
+        clean: Target, 16 bits.
+        noisy: Noisy photo as the input; None if the noise is simulated.
     """
 
     clean: TrainingPhoto
@@ -53,13 +52,13 @@ class TeacherPicture:
 
 @dataclass(frozen=True, eq=False)
 class TeacherDataset:
-    """All that lessons are drawn from.
+    """All pictures that samples are drawn from.
 
     Attributes:
-        pool: The noisy photos.
-        teacher: Tells the teacher from others.
-        noises: What was measured on each photo that has noise.
-        real, taught, reduced: Pictures of each kind.
+        pool: Noisy photos.
+        teacher: Identifies the teacher.
+        noises: Noise estimates of the photos that have noise.
+        real, denoised, downscaled: Pictures of each kind.
     """
 
     pool: PhotoPool
@@ -71,9 +70,9 @@ class TeacherDataset:
 
     @property
     def checksum(self) -> int:
-        """Tells one study from another, so that a run is not resumed on other pictures unnoticed.
+        """Checksum of the photos and the teacher, so that no run is resumed with other ones unnoticed.
 
-        It goes by what the pictures were made of: another device makes them a little differently.
+        The pictures themselves are left out, because they differ slightly between devices.
         """
         return zlib.crc32(repr((self.pool.checksum, self.teacher)).encode())
 
@@ -81,35 +80,35 @@ class TeacherDataset:
 def prepare_teacher_dataset(
     pool: PhotoPool,
     cache: PhotoCache,
-    teach: Teach,
+    denoise: Callable[[Tensor], Tensor],
     teacher: str,
     on_progress: OnProgress | None = None,
     *,
     measures: bool = True,
 ) -> TeacherDataset:
-    """Has the teacher denoise every photo, and makes smaller ones of the mild photos or the answers.
+    """Denoises every photo with the teacher, and makes downscaled pictures.
 
-    What an earlier start of the run has made is found again.
+    Pictures that an earlier start of the run has made are taken from the cache.
 
     Args:
         pool: Noisy photos.
-        cache: Where the pictures go.
-        teach: Maps (3, H, W) uint16 to the same without noise.
-        teacher: Tells the teacher from others, such as its sha256; letters and digits.
-        on_progress: Called with the photos done and to do.
-        measures: Measure each photo's noise, a fifth of a second each, for lessons that want it.
+        cache: Cache for the pictures.
+        denoise: The teacher: maps a noisy (3, H, W) uint16 photo to a clean one.
+        teacher: Identifies the teacher, such as its sha256; letters and digits only.
+        on_progress: Called with the number of finished photos and their total.
+        measures: Whether to estimate the noise of each photo, which takes a fifth of a second.
 
     Raises:
         OutputError: The disk is full.
     """
-    answers, downscaled, noises = [], [], []
+    results, downscaled, noises = [], [], []
     for done, photo in enumerate(pool.photos):
-        answers.append(_cached(cache, photo, "taught", partial(_denoised, photo, teach), teacher))
+        results.append(_cached(cache, photo, _DENOISED, partial(_denoised, photo, denoise), teacher))
         if measures:
             noises.append(estimate_noise(_as_16_bits(photo)))
         if photo.noise < MILD_NOISE:
             downscaled += [
-                _cached_downscaled(cache, photo, answers[-1], factor, teacher) for factor in DOWNSCALE_FACTORS
+                _cached_downscaled(cache, photo, results[-1], factor, teacher) for factor in DOWNSCALE_FACTORS
             ]
         if on_progress:
             on_progress(done + 1, len(pool.photos))
@@ -117,44 +116,44 @@ def prepare_teacher_dataset(
         pool,
         teacher,
         noises=tuple(noise for noise in noises if not noise.is_clean),
-        real=tuple(map(TeacherPicture, answers, pool.photos)),
-        denoised=tuple(map(TeacherPicture, answers)),
+        real=tuple(map(TeacherPicture, results, pool.photos)),
+        denoised=tuple(map(TeacherPicture, results)),
         downscaled=tuple(map(TeacherPicture, downscaled)),
     )
 
 
-def _denoised(photo: TrainingPhoto, teach: Teach) -> Tensor:
-    return teach(_as_16_bits(photo))
+def _denoised(photo: TrainingPhoto, denoise: Callable[[Tensor], Tensor]) -> Tensor:
+    return denoise(_as_16_bits(photo))
 
 
 def _as_16_bits(photo: TrainingPhoto) -> Tensor:
-    """Returns (3, H, W) uint16."""
+    """Pixels of a photo, (3, H, W) uint16."""
     pixels = torch.from_numpy(np.ascontiguousarray(photo.read(0, 0, photo.height, photo.width)))
     if pixels.dtype == torch.uint8:
-        # 257 is 65535 / 255, exactly; and no detour by floating point with its memory.
+        # 257 is exactly 65535 / 255. Floating point would need more memory.
         pixels = torch.from_numpy(pixels.numpy().astype(np.uint16) * 257)
     return pixels.permute(2, 0, 1)
 
 
 def _cached_downscaled(
-    cache: PhotoCache, photo: TrainingPhoto, answer: TrainingPhoto, factor: int, teacher: str
+    cache: PhotoCache, photo: TrainingPhoto, result: TrainingPhoto, factor: int, teacher: str
 ) -> TrainingPhoto:
-    # It was measured at half the size.
+    # The level was measured at half the size.
     left = photo.noise * 2 / factor
     is_noisy = left > _LARGEST_REMAINING_NOISE
-    kind, picture = (f"by{factor}", answer) if is_noisy else (f"itself-by{factor}", photo)
+    kind, picture = (f"by{factor}", result) if is_noisy else (f"itself-by{factor}", photo)
     return _cached(cache, photo, kind, partial(_downscaled, picture, factor), teacher)
 
 
 def _downscaled(picture: TrainingPhoto, factor: int) -> Tensor:
-    """Averages factor×factor pixels; odd ends are left out."""
+    """Averages cells of factor×factor pixels; incomplete cells at the edge are left out."""
     return from_unit_range(functional.avg_pool2d(to_unit_range(_as_16_bits(picture)), factor), torch.uint16)
 
 
 def _cached(
     cache: PhotoCache, photo: TrainingPhoto, kind: str, make: Callable[[], Tensor], teacher: str
 ) -> TrainingPhoto:
-    """Returns a made picture from the cache, or makes it and stores it there."""
+    """Picture from the cache; made and stored there if it is missing."""
     window = (photo.checksum, photo.top, photo.left, photo.height, photo.width, teacher)
     name = f"{zlib.crc32(repr(window).encode()):08x}-{photo.file.stem}-{kind}"
     shape = cache.shape(name)

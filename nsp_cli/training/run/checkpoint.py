@@ -1,4 +1,4 @@
-"""What training writes to go on later: tensors and plain values only, never code."""
+"""Checkpoints, from which an interrupted run resumes: tensors and plain values only, never code."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def save_checkpoint(path: Path, identity: dict[str, Any], state: dict[str, Any])
     """Writes a checkpoint whole or not at all: a killed process leaves the old one.
 
     Args:
-        path: Replaced if it exists.
-        identity: What makes the run what it is; compared when resuming.
-        state: What changes from step to step.
+        path: File to write or replace.
+        identity: Settings that must be the same when the run is resumed.
+        state: Values that change from step to step.
 
     Raises:
-        OutputError: The checkpoint cannot be written; the one before is left.
+        OutputError: The file cannot be written. The previous checkpoint is kept.
     """
     content = io.BytesIO()  # torch does not say that a disk is full
     torch.save({"format": CHECKPOINT_FORMAT, "identity": identity, "state": state}, content)
@@ -40,33 +40,33 @@ def save_checkpoint(path: Path, identity: dict[str, Any], state: dict[str, Any])
 
 
 def load_checkpoint(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
-    """Returns the state of a checkpoint written by a run with the same identity.
+    """State from a checkpoint that was written with the same identity.
 
     Raises:
-        TrainingError: It is missing or damaged, or the run was another.
+        TrainingError: The file is missing or damaged, or its identity differs.
     """
     found, state = _read(path)
-    # What an older checkpoint does not tell cannot be compared.
+    # Older checkpoints lack some entries; those are not compared.
     differing = [key for key in identity if found.get(key, identity[key]) != identity[key]]
     if differing:
         raise TrainingError(
-            f"{path}: the checkpoint was made with other settings: {', '.join(differing)}",
-            "Resume with the photos and settings it was started with, or start without --resume.",
+            f"{path} was written by a run with other settings: {', '.join(differing)}.",
+            "Resume with the photos and settings of the first start, or start without --resume.",
         )
     return state
 
 
 def load_identity(path: Path) -> dict[str, Any]:
-    """Returns what made the run of a checkpoint what it is.
+    """Settings of the run that wrote a checkpoint.
 
     Raises:
-        TrainingError: It is missing or damaged.
+        TrainingError: The file is missing or damaged.
     """
     return _read(path)[0]
 
 
 def checksum_of(weights: Mapping[str, Tensor] | None) -> int:
-    """Tells weights to start from apart, by their numbers; 0 stands for random ones."""
+    """Checksum of the weights that a run starts from; 0 for random weights."""
     checksum = 0
     for _, value in sorted((weights or {}).items()):
         checksum = zlib.crc32(value.detach().float().cpu().numpy().tobytes(), checksum)
@@ -75,7 +75,9 @@ def checksum_of(weights: Mapping[str, Tensor] | None) -> int:
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if not path.is_file():
-        raise TrainingError(f"{path}: there is no checkpoint to resume", "Start without --resume.")
+        raise TrainingError(
+            f"{path} is missing: there is no checkpoint to resume.", "Start the run without --resume."
+        )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         return _with_new_names(content["identity"]), dict(content["state"])
@@ -89,7 +91,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         ValueError,
     ) as error:
         raise TrainingError(
-            f"{path}: this is no readable checkpoint ({error})", "Start without --resume."
+            f"{path} cannot be read as a checkpoint: {error}.", "Start the run again without --resume."
         ) from error
 
 

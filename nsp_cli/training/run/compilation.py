@@ -1,4 +1,4 @@
-"""Compiles a network where the machine can."""
+"""Compiles a network if the machine can."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch._dynamo.exc import BackendCompilerFailed
 
 
 def compiled(network: nn.Module) -> Callable[..., Tensor]:
-    """Returns the network compiled for the shapes it meets; as it is, once compiling has failed.
+    """Returns the network, compiled for each input shape, or unchanged after compiling has failed.
 
-    It fails where there is no C++ compiler, which is no reason not to train.
+    Compiling fails without a C++ compiler. Training then continues more slowly.
     """
     fast = torch.compile(network, dynamic=False)
     usable = True

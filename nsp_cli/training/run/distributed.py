@@ -1,4 +1,4 @@
-"""The processes of a run: one, or as many as `torchrun` started, on one machine or several."""
+"""The processes of a training run: one, or all that `torchrun` started on one or more machines."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _wrapped: WeakSet[nn.Module] = WeakSet()
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """A process's place among those of its run.
+    """All processes of a run, as this process sees them.
 
     Attributes:
-        rank: Among all, from 0.
-        size: How many there are.
-        local_rank: Among those of its machine.
-        machine: Its machine's place among all.
+        rank: Number of this process among all, from 0.
+        size: Number of processes.
+        local_rank: Number of this process on its machine, from 0.
+        machine: Number of this process's machine, from 0.
     """
 
     rank: int = 0
@@ -34,22 +34,22 @@ class ProcessGroup:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process writes files and speaks."""
+        """Whether this process writes the files and shows progress."""
         return self.rank == 0
 
     @property
     def is_first_on_machine(self) -> bool:
-        """Whether this process looks after what its machine keeps on disk."""
+        """Whether this process manages the photo cache of its machine."""
         return self.local_rank == 0
 
     def device(self, device: torch.device) -> torch.device:
-        """Gives each process of a machine a GPU of its own."""
+        """Device of this process: each process of a machine gets its own GPU."""
         if self.size > 1 and device.type == "cuda":
             return torch.device("cuda", self.local_rank)
         return device
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """Makes the gradients of all processes one mean, where there are several."""
+        """The network, with gradients averaged over all processes if there are several."""
         if self.size == 1:
             return network
         wrapped = nn.parallel.DistributedDataParallel(network)
@@ -57,7 +57,7 @@ class ProcessGroup:
         return wrapped
 
     def largest(self, *values: float) -> tuple[float, ...]:
-        """Returns the largest of all processes' values, one by one."""
+        """Largest of all processes' values, separately for each argument."""
         if self.size == 1:
             return values
         numbers = torch.tensor(values, dtype=torch.float64, device=self._message_device())
@@ -65,14 +65,14 @@ class ProcessGroup:
         return tuple(numbers.tolist())
 
     def mean(self, numbers: torch.Tensor) -> torch.Tensor:
-        """Returns the mean of all processes' numbers, element by element."""
+        """Mean over all processes, element by element; changes `numbers` in place."""
         if self.size > 1:
             distributed.all_reduce(numbers)
             numbers /= self.size
         return numbers
 
     def broadcast(self, value: Any) -> Any:
-        """Returns the main process's value to all."""
+        """The main process's value, in every process."""
         if self.size == 1:
             return value
         box = [value]
@@ -81,7 +81,7 @@ class ProcessGroup:
 
     @contextmanager
     def first_on_machine(self) -> Iterator[None]:
-        """Lets one process of each machine go first, so that what it leaves on disk is found."""
+        """Lets one process of each machine go first, so that the others find its files on disk."""
         if not self.is_first_on_machine and self.size > 1:
             distributed.barrier()
         yield
@@ -96,7 +96,10 @@ class ProcessGroup:
 
 @contextmanager
 def joined_process_group(device: torch.device) -> Iterator[ProcessGroup]:
-    """Joins the run that `torchrun` started, if it did; reads nothing but its environment."""
+    """Joins the processes that `torchrun` started, which it knows from environment variables.
+
+    Without `torchrun` it yields a group of one process.
+    """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or "RANK" not in os.environ:
         yield ProcessGroup()
@@ -105,7 +108,7 @@ def joined_process_group(device: torch.device) -> Iterator[ProcessGroup]:
     processes = ProcessGroup(int(os.environ["RANK"]), size, local_rank, machine)
     if device.type == "cuda":
         torch.cuda.set_device(processes.local_rank)
-    # Others wait while one of a machine decodes a large folder, or asks a teacher about every photo.
+    # The others wait while one process decodes a large folder or runs the teacher on every photo.
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timedelta(days=2))
     try:
         yield processes
@@ -115,10 +118,10 @@ def joined_process_group(device: torch.device) -> Iterator[ProcessGroup]:
 
 
 def _release_wrapped() -> None:
-    """Takes the processes' group from what was wrapped, which cannot be used any more.
+    """Drops the references to the process group that wrapped networks hold; they are unusable afterwards.
 
-    Whatever lets go of it last ends its threads. Where that was a wrapped network, one in a dozen runs hung:
-    it seems to wait for the threads and to hold Python's lock, which a thread may need to end.
+    The owner of the last reference ends the group's threads. When this was a wrapped network, one in a dozen
+    runs hung: it seems to wait for the threads while it holds Python's lock, which a thread may need to end.
     """
     for wrapped in _wrapped:
         wrapped.logger = wrapped.reducer = None  # type: ignore[assignment]

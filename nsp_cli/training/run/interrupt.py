@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish that is granted after the step."""
+"""Turns Ctrl-C and SIGTERM into a request to stop after the current step."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class StopRequest:
 
 @contextmanager
 def deferred_interrupts() -> Iterator[StopRequest]:
-    """Notes the first Ctrl-C or SIGTERM instead of raising; the second raises at once.
+    """Records the first Ctrl-C or SIGTERM instead of raising; the second raises at once.
 
-    Outside the main thread, where Python delivers no signals, nothing is changed.
+    Outside the main thread nothing changes, because Python delivers no signals there.
     """
     stop_request = StopRequest()
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""Runs a trainer for as long as the budget lasts: draws ahead, saves, stops when asked."""
+"""The training loop: runs a trainer until its budget is used, saves checkpoints and stops on request."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from nsp_cli.training.run.recipe import Budget
 from nsp_cli.training.run.trainer import Trainer
 
 CHECKPOINT_EVERY_SECONDS = 120.0
-# Threads that draw; more than that wait for each other.
+# Threads that draw data; more of them would wait for each other.
 _DRAW_THREADS = min(6, max(2, (os.cpu_count() or 2) // 4))
 
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """A moment of a run.
+    """Progress of a run.
 
     Attributes:
-        step: Steps done.
-        share: Of the budget, in [0, 1].
-        loss: Recent mean absolute error; NaN before the first reading.
-        seconds: Time that the steps took.
-        waited: Share of that time in which the device waited for crops.
+        step: Number of steps done.
+        share: Used share of the budget, in [0, 1].
+        loss: Recent mean loss; NaN until it is known.
+        seconds: Duration of the steps.
+        waited: Share of that time in which the device waited for data.
     """
 
     step: int
@@ -51,17 +51,17 @@ def run(
     """Trains until the budget is used up.
 
     Args:
-        trainer: The run; may have been resumed.
-        budget: Counted from the very first step, also when resumed.
-        checkpoint: Written every two minutes, at the end, on Ctrl-C and SIGTERM, and when the loss
-            is no longer finite.
+        trainer: New or resumed run.
+        budget: Length of the whole run; a resumed run counts its earlier steps and minutes.
+        checkpoint: File that is written every two minutes, at the end, after Ctrl-C or SIGTERM, and when the
+            loss is no longer finite.
         checkpoint_every: Seconds of training between checkpoints.
         on_progress: Called after every step.
         on_save: Called after every checkpoint, in all processes.
 
     Raises:
-        KeyboardInterrupt: The user asked to stop; the step was finished and saved.
-        TrainingError: The loss is no longer finite; the last good state was saved.
+        KeyboardInterrupt: The user asked to stop. The step is finished and saved.
+        TrainingError: The loss is no longer finite. The last good state is saved.
     """
     if budget.pays_compilation:
         trainer.compile()
@@ -70,9 +70,9 @@ def run(
         try:
             loop.run(stop_request)
         except TrainingError:
-            # All read that a loss is not finite; with any other error this process may be alone, and
-            # would wait for ever for what the others read.
-            if trainer.is_read or trainer.processes.size == 1:
+            # All processes find a loss that is not finite. Any other error may have met this process alone;
+            # reading the loss would then wait forever for the others.
+            if trainer.is_loss_read or trainer.processes.size == 1:
                 loop.save()
             raise
         loop.save()
@@ -97,7 +97,7 @@ class _Loop:
 
     def run(self, stop_request: StopRequest) -> None:
         trainer = self._trainer
-        share = self._agree_on_share(stop_request)
+        share = self._used_share(stop_request)
         with Prefetcher(trainer.draw, trainer.step, ahead=_DRAW_THREADS + 1, threads=_DRAW_THREADS) as crops:
             while share < 1:
                 begin, waited = time.monotonic(), crops.waited
@@ -106,14 +106,14 @@ class _Loop:
                 trainer.waited += crops.waited - waited
                 if self._on_progress:
                     self._on_progress(self._describe())
-                share = self._agree_on_share(stop_request)
-                # The seconds that all agreed on: saving reads the loss of all processes, and by clocks
-                # of their own some would read it while others are already at the next step.
+                share = self._used_share(stop_request)
+                # `trainer.seconds` is the same in all processes here. Saving averages the loss over all of
+                # them, so all must save after the same step.
                 if trainer.seconds - self._saved > self._checkpoint_every:
                     self.save()
 
-    def _agree_on_share(self, stop_request: StopRequest) -> float:
-        """Returns the share done, infinite if any process was asked to stop."""
+    def _used_share(self, stop_request: StopRequest) -> float:
+        """Used share of the budget; infinite if any process was asked to stop."""
         trainer = self._trainer
         trainer.seconds, stop = trainer.processes.largest(trainer.seconds, float(stop_request.is_set))
         return math.inf if stop else self._budget.progress(trainer.step, trainer.seconds)

@@ -1,4 +1,4 @@
-"""The loss over a run, in a bounded number of points however long it is."""
+"""The loss over a run, in a bounded number of points however long the run is."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _MOST_POINTS = 512
 
 @dataclass
 class LossCurve:
-    """Means of the loss over equally many steps each.
+    """Mean loss of consecutive groups of steps, all of the same size.
 
     Attributes:
-        means: One per finished stretch.
-        width: Steps per stretch; doubles when there are too many.
+        means: Mean loss of each complete group.
+        width: Steps per group; doubles when there are too many groups.
     """
 
     means: list[float] = field(default_factory=list)
@@ -22,8 +22,8 @@ class LossCurve:
     _count: int = 0
 
     def add(self, loss: float, steps: int) -> None:
-        """Notes the mean loss of the last `steps` steps."""
-        # Step by step, for a reading may cover more steps than a stretch, or a part of the next one.
+        """Adds the mean loss of the last `steps` steps."""
+        # One step at a time, because `steps` may end in the middle of a group or cover several.
         for _ in range(steps):
             self._add_one(loss)
 
@@ -41,10 +41,10 @@ class LossCurve:
 
     @property
     def recent(self) -> float:
-        """Is the mean over the last tenth of the run, at least one stretch; NaN at first."""
+        """Mean loss over the last tenth of the run, at least one group; NaN before the first is complete."""
         last = self.means[-max(1, len(self.means) // 10) :]
         return sum(last) / len(last) if last else float("nan")
 
     def points(self) -> list[tuple[float, float]]:
-        """Returns the middle step of each stretch and its loss."""
+        """Middle step and mean loss of each group."""
         return [((index + 0.5) * self.width, mean) for index, mean in enumerate(self.means)]

@@ -1,4 +1,4 @@
-"""How much of a batch goes through the network at a time, by the memory there is."""
+"""Fits training steps into the free memory."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from nsp_cli.networks import NetworkConfig
 from nsp_cli.training.data.pool import SMALLEST_SIDE
 from nsp_cli.training.run.recipe import BlindSpotRecipe
 
-# Of the free memory; the rest is for the optimiser, the compiler's buffers and other programs.
+# Share of the free memory; the rest is for the optimiser, the compiler's buffers and other programs.
 _SHARE = 0.5
 
 
 def choose_chunk(
     network: nn.Module, inputs: tuple[Tensor, ...], device: torch.device, precision: torch.dtype
 ) -> int:
-    """Returns how many of a batch's inputs fit a training step in free memory, at least 1.
+    """Number of inputs of a batch that a training step can process at a time, at least 1.
 
-    The gradients of the chunks are added up, so the result is that of the whole batch.
+    The gradients of the chunks are added up, so the result is the same as for the whole batch.
 
     Args:
-        network: What is trained, on `device`.
-        inputs: (B, 3, H, W), a batch, and what else the network is called with.
-        device: Where it will run.
-        precision: What it computes in.
+        network: Network to train, on `device`.
+        inputs: Pictures (B, 3, H, W) and any other inputs of the network.
+        device: Device of the training.
+        precision: Data type of the computation.
     """
     one = saved_bytes(network, tuple(given[:1] for given in inputs), device, precision)
     return max(1, min(len(inputs[0]), int(free_memory(device) * _SHARE / max(1, one))))
 
 
 def fit_crop(recipe: BlindSpotRecipe, config: NetworkConfig, device: torch.device) -> BlindSpotRecipe:
-    """Returns the recipe with its crop halved until a step with a single pair of one fits free memory.
+    """The recipe, with its crop halved until a step with one pair of one crop fits the free memory.
 
-    The batch stays: what does not fit at a time is added up by `choose_chunk`.
+    The batch is unchanged, because `choose_chunk` splits it.
     """
     network, precision = config.build().to(device), choose_training_precision(device)
     room, multiple = free_memory(device) * _SHARE, config.spec().input_multiple
@@ -49,14 +49,17 @@ def fit_crop(recipe: BlindSpotRecipe, config: NetworkConfig, device: torch.devic
 
 
 def is_fitted(crop: int, asked: int) -> bool:
-    """Whether `fit_crop` may have made one crop of another."""
+    """Whether `fit_crop` can reduce the side `asked` to `crop`."""
     return crop == asked or (asked // 2 >= SMALLEST_SIDE and is_fitted(crop, asked // 2))
 
 
 def saved_bytes(
     network: nn.Module, inputs: tuple[Tensor, ...], device: torch.device, precision: torch.dtype
 ) -> int:
-    """Counts what a forward pass keeps for the backward pass, on a part of the pictures at most 64 wide."""
+    """Bytes that a forward pass keeps for the backward pass.
+
+    Measured on at most 64×64 pixels and scaled to the size of the inputs.
+    """
     picture = inputs[0]
     part = picture[..., :64, :64].to(device, copy=True).contiguous()
     weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}

@@ -1,4 +1,4 @@
-"""Draws what the next steps need in the background."""
+"""Draws the data of the next steps in background threads."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _Draw = TypeVar("_Draw")
 
 
 class Prefetcher(Generic[_Draw]):
-    """Draws the next steps' crops in the background while the device works on this one's.
+    """Draws the data of the next steps while the device computes the current one.
 
     Attributes:
-        waited: Seconds that the device's work had to wait for a draw.
+        waited: Seconds for which `take` had to wait for data.
     """
 
     def __init__(self, draw: Callable[[int], _Draw], first: int, *, ahead: int = 4, threads: int = 2) -> None:
-        """Starts drawing the steps from `first` on.
+        """Starts drawing at step `first`.
 
         Args:
-            draw: Maps a step's number to what is drawn; called from other threads.
-            first: The first step.
-            ahead: Steps drawn and not yet taken.
-            threads: Draws at a time.
+            draw: Maps the number of a step to its data; called from other threads.
+            first: Number of the first step.
+            ahead: Number of steps to draw in advance.
+            threads: Number of threads that draw.
         """
         self._draw, self._next = draw, first
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="draw")
@@ -40,7 +40,7 @@ class Prefetcher(Generic[_Draw]):
         self._next += 1
 
     def take(self) -> _Draw:
-        """Returns the next step's draw; errors of the draw are raised here."""
+        """Data of the next step; errors in `draw` are raised here."""
         begin = time.monotonic()
         drawn = self._drawn.popleft().result()
         self.waited += time.monotonic() - begin

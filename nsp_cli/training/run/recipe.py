@@ -1,4 +1,4 @@
-"""How and how long to train: the paper's recipe, and ours."""
+"""Training recipes, the paper's and ours, and the budget of a run."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from nsp_cli.training.data.pairs import Strategy
 
 @dataclass(frozen=True)
 class BaseRecipe:
-    """How a network's weights are moved; what every recipe has.
+    """Settings of the optimiser and the batches, which every recipe has.
 
     Attributes:
         crop: Side of a crop in photo pixels.
         batch: Crops per step and process.
-        learning_rate: Peak of the schedule.
+        learning_rate: Highest learning rate of the schedule.
         schedule: "cosine", after a warm-up, or "fixed".
-        warm_up: Share of the run in which a cosine schedule rises.
-        weight_decay: AdamW's; 0 makes it plain Adam.
-        ema_decay: Of the running mean of the weights that is published; 0 publishes the last ones.
-        clip: Largest gradient norm; None for any.
-        noise_emphasis: Power of a photo's noise level that its share of the crops grows with;
-            0 draws them uniformly over all pixels.
+        warm_up: Share of the run in which the rate of a cosine schedule rises.
+        weight_decay: Weight decay of AdamW; 0 makes it plain Adam.
+        ema_decay: Decay of the running mean of the weights, which is published; 0 publishes the last weights.
+        clip: Largest gradient norm; None for no limit.
+        noise_emphasis: Exponent of a photo's noise level in its probability of being drawn; 0 ignores noise.
     """
 
     crop: int = 480
@@ -37,7 +36,7 @@ class BaseRecipe:
     noise_emphasis: float = 1.0
 
     def rate_factor(self, share: float) -> float:
-        """Returns the learning rate at a share of the run, relative to its peak."""
+        """Learning rate after a share of the run, relative to its highest value."""
         if self.schedule == "fixed":
             return 1.0
         if share < self.warm_up:
@@ -47,15 +46,15 @@ class BaseRecipe:
 
 @dataclass(frozen=True)
 class BlindSpotRecipe(BaseRecipe):
-    """How to train a blind-spot network. The defaults are ours; `PAPER` holds the paper's (Sec. 4.1).
+    """Recipe for a blind-spot network. The defaults are ours; `PAPER_RECIPE` is the paper's (Sec. 4.1).
 
     Attributes:
         pd_factor: s, the side of the patches that pairs are drawn from.
         targets: n, targets per patch.
         strategy: How target pixels are chosen.
         pairs: Random pairs used per crop; None for all (paper). One pair costs a 21st of the
-            arithmetic and teaches nearly as much, so far more crops are seen.
-        simulated: Share of the mild photos' crops that get simulated sensor noise.
+            computation and the network learns nearly as much from it, so it can see far more crops.
+        simulated: Share of the crops from photos with mild noise that get simulated sensor noise.
     """
 
     pd_factor: int = 5
@@ -67,24 +66,24 @@ class BlindSpotRecipe(BaseRecipe):
 
 @dataclass(frozen=True)
 class StudentRecipe(BaseRecipe):
-    """How to train a student.
+    """Recipe for a student.
 
     Attributes:
-        real: Share of lessons that are the photos themselves, with the teacher's answer as target.
-        taught: Share that are the teacher's answers with simulated noise; the rest are mild photos
-            made smaller, with simulated noise.
-        measured: Share of the lessons without real noise that get noise as it was measured on one of the
-            photos; the others get a simulated camera's.
-        balance: Power of a lesson's noise level that its loss is divided by; without it, strong noise
-            would be all that counts.
-        structure: What a lesson's 1 − SSIM counts beside its mean absolute error.
+        real: Share of the samples that are noisy photos, with the teacher's result as target.
+        denoised: Share of the samples that are the teacher's results with simulated noise. The remaining
+            samples are downscaled photos with simulated noise.
+        measured: Share of the samples with simulated noise that get the noise measured on one of the
+            photos. The others get the noise of a simulated camera.
+        balance: Exponent of a sample's noise level that its loss is divided by. At 0, strong noise would
+            dominate the loss.
+        structure: Weight of 1 − SSIM beside the mean absolute error.
     """
 
     crop: int = 128
     batch: int = 12
     learning_rate: float = 1.2e-3
     ema_decay: float = 0.9995
-    # Gradients are about 0.04 long; one of 1 threw a run back by thousands of steps.
+    # Gradient norms are about 0.04. A single gradient of norm 1 once cost a run thousands of steps.
     clip: float | None = 0.1
     real: float = 0.2
     denoised: float = 0.3
@@ -105,25 +104,25 @@ PAPER_RECIPE = BlindSpotRecipe(
     simulated=0.0,
     noise_emphasis=0.0,
 )
-# A GPU has done with four crops before the next four are made (docs/speed.md).
+# A GPU finishes four crops before the next four are ready (docs/speed.md).
 CUDA_BATCH = 64
 PAPER_STEPS = 750 * 400
-# Weights that have learnt already move gently, and learn this camera's noise, not a simulated one's.
+# Trained weights need smaller steps, and learn the noise of these photos instead of simulated noise.
 FINE_TUNE_RECIPE = BlindSpotRecipe(learning_rate=5e-4, simulated=0.0)
-# The photos' own noise is what counts now.
+# The noise measured on these photos matters most.
 FINE_TUNE_STUDENT_RECIPE = StudentRecipe(learning_rate=5e-4, measured=0.3)
 RECIPES = {"default": BlindSpotRecipe(), "fine-tune": FINE_TUNE_RECIPE, "paper": PAPER_RECIPE}
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train: up to so many steps, minutes, or whichever ends first."""
+    """Length of a run in steps or minutes; if both are given, the first limit reached ends it."""
 
     steps: int | None = None
     minutes: float | None = None
 
     def progress(self, step: int, seconds: float) -> float:
-        """Returns the share of the budget that is used up, 1 or more when it is."""
+        """Used share of the budget; 1 or more once the run is complete."""
         shares = [0.0]
         if self.steps is not None:
             shares.append(step / max(1, self.steps))
@@ -133,5 +132,5 @@ class Budget:
 
     @property
     def pays_compilation(self) -> bool:
-        """Whether the run is long enough to earn back half a minute of compiling."""
+        """Whether the run is long enough to save more than the half minute that compiling takes."""
         return (self.steps is None or self.steps > 500) and (self.minutes is None or self.minutes > 2)

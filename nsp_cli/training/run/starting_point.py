@@ -1,4 +1,4 @@
-"""Where a training run starts: at weights that have learnt already, or at random ones."""
+"""Starting points of a training run: trained weights or random weights."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from nsp_cli.weights.file import load_network
 
 @dataclass(frozen=True, eq=False)
 class StartingPoint:
-    """A network and its first weights.
+    """A network and its initial weights.
 
     Attributes:
-        network_name: As weights files call it.
-        config: Of the network.
-        weights: None for random ones.
-        origin: For people.
+        network_name: Name of the network in weights files.
+        config: Configuration of the network.
+        weights: Initial weights; None for random ones.
+        origin: Description of the weights for the user.
     """
 
     network_name: str
@@ -30,7 +30,7 @@ class StartingPoint:
 
 
 def start_from_file(path: Path, name: str) -> StartingPoint:
-    """Starts at a weights file.
+    """Starting point with the weights of a file.
 
     Raises:
         WeightsError: As for `load_network`.
@@ -40,27 +40,27 @@ def start_from_file(path: Path, name: str) -> StartingPoint:
 
 
 def start_enlarging(start: StartingPoint) -> StartingPoint:
-    """Starts at a network that enlarges twofold, made from one that does not enlarge.
+    """Starting point with a network that enlarges twofold, made from one that does not enlarge.
 
     Raises:
-        TrainingError: No way is known for this kind of network.
+        TrainingError: This kind of network cannot be converted.
     """
     enlarge = NETWORKS[start.network_name].enlarge
     if enlarge is None:
         raise TrainingError(
             f"The network {start.network_name} cannot be turned into one that enlarges.",
-            "StartingPoint from weights that enlarge, or use --from nothing.",
+            "Start from weights that enlarge, or use --from nothing.",
         )
     config, weights = enlarge(start.config, start.weights or {})
     return StartingPoint(start.network_name, config, weights, f"{start.origin}, enlarging")
 
 
 def start_from_random(network: str, *, t: int | None = None) -> StartingPoint:
-    """Starts one of the networks of `PRESETS` at random weights.
+    """Starting point with random weights.
 
     Args:
         network: A key of `PRESETS`.
-        t: Scaling factor of a blind-spot network; None for that of `PRESETS`.
+        t: Scaling factor of a blind-spot network; None for the one in `PRESETS`.
     """
     name, config = PRESETS[network]
     if t is not None:

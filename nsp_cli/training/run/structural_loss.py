@@ -1,4 +1,4 @@
-"""How far pictures differ in structure, for absolute errors alone hardly punish texture gone faint."""
+"""A loss for lost structure: the absolute error alone hardly punishes faint texture."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch.nn import functional
 
 from nsp_cli.evaluation.metrics import similarity
 
-# A box about as wide as the metric's Gaussian, at every third pixel: a tenth of the metric's work.
+# A box about as wide as the metric's Gaussian, at every third pixel: a tenth of the metric's cost.
 _SIDE, _STRIDE = 7, 3
 
 
 def structural_dissimilarity(pictures: Tensor, others: Tensor) -> Tensor:
-    """Returns 1 − SSIM (Wang et al. 2004, here in boxes), (B,), of (B, C, H, W) pictures in [0, 1]."""
+    """1 − SSIM (Wang et al. 2004, with box windows) of (B, C, H, W) pictures in [0, 1], (B,)."""
 
     def local_mean(values: Tensor) -> Tensor:
         return functional.avg_pool2d(values, _SIDE, _STRIDE)

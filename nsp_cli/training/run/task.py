@@ -1,4 +1,4 @@
-"""What a network can be trained to do: blind-spot prediction or a student's lessons, for one trainer."""
+"""The interface between the trainer and its two tasks: blind-spot training and distillation."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from nsp_cli.training.run.structural_loss import structural_dissimilarity
 
 @dataclass(frozen=True, eq=False)
 class TrainingBatch:
-    """A step's work, on the device.
+    """Inputs and targets of one step, on the device.
 
     Attributes:
-        inputs: What the network is called with; each has B as its first side.
+        inputs: Arguments of the network; the first dimension of each is B.
         targets: (B, 3, H, W) in [0, 1].
-        weights: (B,) that the losses count with; None for all alike.
-        structure: What a difference in structure counts beside the absolute error.
+        weights: Weight of each sample in the loss, (B,); None for equal weights.
+        structure: Weight of the structural loss beside the absolute error.
     """
 
     inputs: tuple[Tensor, ...]
@@ -29,11 +29,11 @@ class TrainingBatch:
     structure: float = 0.0
 
     def __len__(self) -> int:
-        """Returns B."""
+        """Number of samples B."""
         return len(self.targets)
 
     def split(self, size: int) -> list[TrainingBatch]:
-        """Returns parts of at most so many, as equal as can be: each size is compiled by itself."""
+        """Parts of at most `size` samples, nearly equal, because the network is compiled for each size."""
         size = -(-len(self) // -(-len(self) // size))
         places = [slice(start, start + size) for start in range(0, len(self), size)]
         return [
@@ -47,7 +47,7 @@ class TrainingBatch:
         ]
 
     def loss(self, predicted: Tensor) -> Tensor:
-        """Returns the mean absolute error (Eq. 4), and of structure where that counts, weighted."""
+        """Weighted mean of the absolute error (Eq. 4) and the structural loss."""
         errors = (predicted.float() - self.targets).abs().mean((1, 2, 3))
         if self.structure:
             errors = errors + self.structure * structural_dissimilarity(predicted, self.targets)
@@ -55,36 +55,38 @@ class TrainingBatch:
 
 
 class Task(Protocol):
-    """Where a trainer's batches come from.
+    """Source of a trainer's batches.
 
-    All chance comes from the seed, the step's number and the place in the batch over all processes, so
-    that a resumed run draws what an unbroken one would, and several processes what one would.
+    All random numbers depend only on the seed, the step and the sample's number in the batch over all
+    processes. A resumed run therefore draws the same samples as an unbroken one, and several processes draw
+    the same samples as one.
     """
 
     @property
     def recipe(self) -> BaseRecipe:
-        """Says how the weights are moved."""
+        """Recipe of the run."""
 
     @property
     def pd_factor(self) -> int | None:
-        """Is s of the blind-spot pairs; None where there are none."""
+        """PD factor s of the blind-spot pairs; None for students."""
 
     @property
     def checksum(self) -> int:
-        """Tells the pictures from others."""
+        """Checksum of the training data."""
 
     @property
     def data(self) -> str:
-        """Describes the pictures for people."""
+        """Description of the training data for the user."""
 
     def describe(self) -> str:
-        """Describes for people what is particular to the recipe."""
+        """Description of the settings that only this kind of task has, for the user."""
 
     def draw(self, seed: int, step: int) -> Any:
-        """Draws what a step needs; called ahead of it from another thread.
+        """Draws the data of a step; called in advance from another thread.
 
-        It has a `pin_memory()`, as torch's loaders ask of batches: most of its pixels in pinned memory.
+        The result has a method `pin_memory()`, like batches of torch's data loaders: it returns the same data
+        with most pixels in pinned memory.
         """
 
     def make_batch(self, drawn: Any, *, seed: int, step: int, device: torch.device) -> TrainingBatch:
-        """Makes what was drawn into a batch."""
+        """Turns drawn data into a batch on the device."""

@@ -1,4 +1,4 @@
-"""A training run: network, optimiser, running mean, and the step that moves them (paper Sec. 3.3)."""
+"""A training run: network, optimiser, running mean of the weights, and the training step (Sec. 3.3)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from nsp_cli.device import choose_training_precision, release_memory
-from nsp_cli.errors import DeviceError, TrainingError
+from nsp_cli.errors import DeviceError, TrainingError, counted
 from nsp_cli.networks import NetworkConfig
 from nsp_cli.training.run.checkpoint import checksum_of, load_checkpoint, save_checkpoint
 from nsp_cli.training.run.compilation import compiled
@@ -25,24 +25,21 @@ from nsp_cli.training.run.loss_curve import LossCurve
 from nsp_cli.training.run.memory import choose_chunk
 from nsp_cli.training.run.task import Task, TrainingBatch
 
-# Reading the loss makes the processor wait for a GPU; on the CPU it costs nothing.
+# Steps between readings of the loss. Reading makes the processor wait for a GPU; on the CPU it is free.
 _CHECK_EVERY = {"cpu": 1}
 _CHECK_ELSEWHERE = 20
-# Steps between copies of the state to go back to; one at every step would take a tenth of the time.
+# Steps between copies of the last good state; a copy at every step would take a tenth of the time.
 _KEEP_EVERY = 50
 
 
 class Trainer:
-    """A run and where it stands.
-
-    All randomness of a step comes from the seed, the step's number and the crop's, so a resumed run
-    draws the same crops and pairs as an unbroken one, and several processes the same as one.
+    """A training run and its current state.
 
     Attributes:
-        step: Steps done.
-        seconds: Time that they took.
-        waited: The part of it in which this process had no crops yet.
-        curve: The loss so far.
+        step: Number of steps done.
+        seconds: Duration of these steps.
+        waited: Seconds in which this process waited for data.
+        curve: Loss so far.
     """
 
     def __init__(
@@ -56,6 +53,17 @@ class Trainer:
         initial: dict[str, Tensor] | None = None,
         processes: ProcessGroup | None = None,
     ) -> None:
+        """Builds the network and its optimiser.
+
+        Args:
+            task: Source of the batches and the recipe.
+            network_name: Name of the network in weights files.
+            config: Configuration of the network.
+            seed: Seed of all random numbers.
+            device: Device to train on.
+            initial: Initial weights; None for random ones.
+            processes: Processes that share the batches; None for this one alone.
+        """
         torch.manual_seed(seed)
         self.task, self.recipe = task, task.recipe
         self.network_name, self.config, self.seed = network_name, config, seed
@@ -64,13 +72,7 @@ class Trainer:
         if initial:
             self.network.load_state_dict(initial)
         self.ema = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=self.recipe.learning_rate,
-            weight_decay=self.recipe.weight_decay,
-            # One kernel instead of hundreds, which take longer to start than small networks to learn.
-            fused=device.type == "cuda",
-        )
+        self.optimiser = self._make_optimiser()
         self.step, self.seconds, self.waited, self.curve = 0, 0.0, 0.0, LossCurve()
         self._wrapped = self.processes.wrap(self.network)
         self._forward: Callable[..., Tensor] = self._wrapped
@@ -81,22 +83,31 @@ class Trainer:
         self._last_good = copy.deepcopy(self._state())
         self._start = checksum_of(initial)
 
+    def _make_optimiser(self) -> torch.optim.AdamW:
+        return torch.optim.AdamW(
+            self.network.parameters(),
+            lr=self.recipe.learning_rate,
+            weight_decay=self.recipe.weight_decay,
+            # One kernel instead of hundreds, whose launches take longer than a step of a small network.
+            fused=self.device.type == "cuda",
+        )
+
     @property
     def waited_share(self) -> float:
-        """Is the share of the time in which the device had to wait for crops."""
+        """Share of the time in which the device waited for data."""
         return self.waited / self.seconds if self.seconds else 0.0
 
     @property
-    def is_read(self) -> bool:
-        """Whether the loss of every step was read."""
+    def is_loss_read(self) -> bool:
+        """Whether the losses of all steps have been read."""
         return not self._steps_unchecked
 
     def compile(self) -> None:
-        """Compiles the network, which pays after some hundred steps; where that fails, goes on without."""
+        """Compiles the network, which saves time after some hundred steps."""
         self._forward = compiled(self._wrapped)
 
     def draw(self, step: int) -> Any:
-        """Draws what a step needs, most of it where a GPU fetches it by itself; for other threads."""
+        """Data of a step, in pinned memory if the device is a GPU; may be called from other threads."""
         drawn = self.task.draw(self.seed, step)
         return drawn.pin_memory() if self.device.type == "cuda" else drawn
 
@@ -104,12 +115,12 @@ class Trainer:
         """Does one step.
 
         Args:
-            drawn: What `draw` drew for it.
-            share: Of the run that is done, for the schedule.
+            drawn: Data of the step, from `draw`.
+            share: Share of the run that is done; sets the learning rate.
 
         Raises:
-            TrainingError: Loss or gradient is no longer finite; the last good state is back in place.
-            DeviceError: Memory ends at a single crop.
+            TrainingError: The loss or gradient is no longer finite. The last good state is restored.
+            DeviceError: The device runs out of memory even for a single crop.
         """
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate * self.recipe.rate_factor(share)
@@ -131,8 +142,8 @@ class Trainer:
 
     def _out_of_memory(self, crops: int) -> DeviceError:
         return DeviceError(
-            f"out of memory with {crops} crops of {self.recipe.crop} pixels",
-            "Give a smaller --crop or --batch.",
+            f"The device ran out of memory with {counted(crops, 'crop')} of {self.recipe.crop} pixels.",
+            "Use a smaller --crop or --batch.",
         )
 
     def _backward(self, batch: TrainingBatch) -> Tensor:
@@ -142,7 +153,7 @@ class Trainer:
             try:
                 return self._accumulate(batch, self._chunk)
             except torch.OutOfMemoryError as error:
-                # With several processes the others already wait for this one's gradients.
+                # The other processes already wait for this one's gradients and cannot repeat the step.
                 if self._chunk == 1 or self.processes.size > 1:
                     raise self._out_of_memory(self._chunk) from error
                 self._chunk = (self._chunk + 1) // 2
@@ -154,6 +165,7 @@ class Trainer:
         parts = batch.split(chunk)
         for number, part in enumerate(parts):
             is_last = number == len(parts) - 1
+            # Processes exchange their gradients once, after the last part.
             no_exchange = nullcontext if is_last else getattr(self._wrapped, "no_sync", nullcontext)
             with no_exchange():
                 is_mixed = self._precision != torch.float32
@@ -166,18 +178,18 @@ class Trainer:
 
     @torch.no_grad()
     def _update_ema(self) -> None:
-        # A short memory at first, or the random start would linger.
+        # A smaller decay at first, so that the random initial weights fade quickly.
         decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
         values = self.network.state_dict()
-        # All in a few kernels; its third argument counts averages, which only other kinds need.
+        # A few kernels for all weights. An exponential mean ignores the third argument.
         average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         average([self.ema[name] for name in values], list(values.values()), self.step)
 
     def check(self) -> None:
-        """Reads the loss of the steps since the last reading, and keeps the state if it is sound.
+        """Reads the loss of the steps since the last reading, and keeps a copy of the state if it is good.
 
         Raises:
-            TrainingError: As `train_step`.
+            TrainingError: As for `train_step`.
         """
         if not self._steps_unchecked:
             return
@@ -188,28 +200,28 @@ class Trainer:
             failed = self.step
             self._restore(self._last_good)
             raise TrainingError(
-                f"the loss was no longer finite at step {failed}; back to step {self.step}",
-                "Go on with --resume and a lower --learning-rate.",
+                f"The loss was no longer finite at step {failed}; the run is back at step {self.step}.",
+                "Continue with --resume and a lower --learning-rate.",
             )
         self.curve.add(loss, steps)
         if self.step - self._last_good["step"] >= _KEEP_EVERY:
             self._last_good = copy.deepcopy(self._state())
 
     def save(self, path: Path) -> None:
-        """Writes everything that is needed to go on exactly; only the main process does.
+        """Writes a checkpoint from which the run can continue exactly. Only the main process writes it.
 
         Raises:
-            TrainingError: As `train_step`; nothing was written.
+            TrainingError: As for `train_step`; nothing is written.
         """
         self.check()
         if self.processes.is_main:
             save_checkpoint(path, self._identity(), self._state())
 
     def resume(self, path: Path) -> None:
-        """Goes back to where a checkpoint was written.
+        """Restores the state of a checkpoint.
 
         Raises:
-            TrainingError: There is none, it is damaged, or it belongs to another run.
+            TrainingError: The checkpoint is missing or damaged, or belongs to another run.
         """
         state = load_checkpoint(path, self._identity()) if self.processes.is_main else None
         self._restore(self.processes.broadcast(state))
@@ -220,12 +232,12 @@ class Trainer:
         for name, value in state["ema"].items():
             self.ema[name].copy_(value)
         self.step, self.seconds = state["step"], state["seconds"]
-        self.waited = state.get("waited", 0.0)  # which older checkpoints do not tell
+        self.waited = state.get("waited", 0.0)  # missing in older checkpoints
         self.curve = LossCurve(**state["curve"])
         self._last_good = copy.deepcopy(self._state())
 
     def _identity(self) -> dict[str, Any]:
-        """Returns what makes the run what it is; the rate may change, to get past a divergence."""
+        """Settings that a resumed run must share; rate and clipping may change to get past a divergence."""
         recipe = asdict(self.recipe)
         del recipe["learning_rate"], recipe["clip"]
         return {
@@ -250,7 +262,7 @@ class Trainer:
         }
 
     def metadata(self) -> dict[str, str]:
-        """Returns what a weights file tells of its training."""
+        """Metadata for the weights file."""
         pairs = {"pd_factor": str(self.task.pd_factor)} if self.task.pd_factor else {}
         return pairs | {
             "recipe": json.dumps(asdict(self.recipe)),
@@ -262,7 +274,7 @@ class Trainer:
         }
 
     def averaged_network(self) -> nn.Module:
-        """Returns a copy with the running mean of the weights, which is what gets published."""
+        """Copy of the network with the running mean of the weights, which is published."""
         network = self.config.build().to(self.device)
         network.load_state_dict(self.ema)
         return network.eval()

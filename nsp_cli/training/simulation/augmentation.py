@@ -1,4 +1,4 @@
-"""Changes a picture before it gets noise: darker, with a cast, out of focus, with texture on it."""
+"""Augmentation of clean pictures before they get noise: brightness, colour cast, blur and texture."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from nsp_cli.device import to_device
 from nsp_cli.training.seeded_random import random_event, random_uniform
 from nsp_cli.training.simulation.texture import Texture, add_texture, draw_texture
 
-# Exposures of pictures that get simulated noise, as powers of e: scenes at night are dark.
+# Ranges and probabilities. Gains are powers of e, mostly below 1, because night scenes are dark.
 _LOG_GAINS = (-1.3, 0.1)
 _CASTS = (0.8, 1.1)
 _BLURS, _BLURRED = (0.3, 1.1), 0.45
 _TEXTURED = 0.4
-# Of a Gaussian blur: three standard deviations of the widest.
+# Radius of the blur kernel in pixels: about three standard deviations of the widest blur.
 _TAPS = 3
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How a picture is changed before it gets noise.
+    """Changes to a picture before it gets noise.
 
     Attributes:
-        gains: What red, green and blue are multiplied with.
-        blur: Standard deviation of a Gaussian in pixels; 0 for none.
-        texture: Laid onto the picture; None for none.
+        gains: Factors of red, green and blue.
+        blur: Standard deviation of a Gaussian blur in pixels; 0 for none.
+        texture: Texture to add; None for none.
     """
 
     gains: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -39,7 +39,7 @@ class Augmentation:
 
 
 def draw_augmentation(generator: torch.Generator) -> Augmentation:
-    """Draws another exposure of a picture, at times with a cast, out of focus or with texture."""
+    """Draws a brightness, and sometimes a colour cast, a blur and a texture."""
     gain = math.exp(random_uniform(*_LOG_GAINS, generator)) if random_event(0.5, generator) else 1.0
     has_cast = random_event(0.3, generator)
     red, green, blue = (gain * random_uniform(*_CASTS, generator) if has_cast else gain for _ in range(3))
@@ -53,13 +53,13 @@ def draw_augmentation(generator: torch.Generator) -> Augmentation:
 def augment(
     pictures: Tensor, augmentations: Sequence[Augmentation], generator_of: Callable[[int], torch.Generator]
 ) -> Tensor:
-    """Changes pictures.
+    """Applies augmentations.
 
     Args:
         pictures: (B, 3, H, W) sRGB in [0, 1].
-        exposures: One for each picture.
-        generator_of: Makes the source of randomness, on the pictures' device, of the picture with that index;
-            asked only for pictures that get texture.
+        augmentations: Augmentation of each picture.
+        generator_of: Returns the random generator of the picture with that index, on the pictures' device;
+            called only for pictures that get texture.
 
     Returns:
         (B, 3, H, W) sRGB in [0, 1].
@@ -77,7 +77,7 @@ def _blurred(pictures: Tensor, widths: Sequence[float]) -> Tensor:
     distance = torch.arange(-_TAPS, _TAPS + 1)
     taps = torch.exp(-(distance**2) / (2 * torch.tensor(widths)[:, None] ** 2))
     taps = to_device((taps / taps.sum(1, keepdim=True)).repeat_interleave(3, 0), pictures.device)
-    # Each picture's planes are groups of one convolution, with taps of their own.
+    # One convolution with a group for each plane, so that each picture has its own kernel.
     planes = functional.pad(pictures.flatten(0, 1)[None], (_TAPS,) * 4, mode="reflect")
     rows = functional.conv2d(planes, taps[:, None, :, None], groups=len(taps))
     columns = functional.conv2d(rows, taps[:, None, None], groups=len(taps))

@@ -1,9 +1,9 @@
-"""A simulated camera: sensor noise as a camera's own processing and its JPEG leave it.
+"""A simulated camera: sensor noise after the camera's processing and JPEG compression.
 
-`sensor` stops at the demosaiced picture. Cameras go on: they smooth noise, colour more than
-brightness and flat areas more than texture, sharpen, and compress. What that does to noise is far
-from white: in real pairs of DSLR JPEGs luma noise falls off beyond a quarter of the sampling rate,
-and chroma noise is a fifth of it.
+`sensor` stops at the demosaiced picture. A camera then reduces noise, more in colour than in brightness and
+more in flat areas than on texture; it sharpens and compresses. The remaining noise is far from white: in
+real pairs of DSLR JPEGs, luma noise falls off beyond a quarter of the sampling rate, and chroma noise is a
+fifth of luma noise.
 """
 
 from __future__ import annotations
@@ -28,32 +28,33 @@ from nsp_cli.training.simulation.sensor import (
     srgb_to_linear,
 )
 
-# Where the sRGB curve's slope is taken at the least; in black it would be 12.92, which no camera keeps.
+# Lowest linear value for the slope of the sRGB curve; at black it would be 12.92, which no camera uses.
 _DARKEST = 0.004
+# Standard deviation of the grey values at which an area counts as textured.
 _EDGE = 0.06
-# Standard deviation, in pixels, of what cameras add to their smoothing where a picture is flat.
+# Standard deviation, in pixels, of the extra smoothing in flat areas.
 _FLAT_WIDTH = 1.2
 
 
 @dataclass(frozen=True)
 class Camera:
-    """How one exposure became noisy. Widths are standard deviations of Gaussians in pixels.
+    """A camera and one exposure with it. Widths are standard deviations of Gaussians in pixels.
 
     Attributes:
-        sensor: Shot and read noise; only their ratio counts, `luma` and `chroma` say how strong it is.
-        phase: Row and column of the sensor's first red pixel, 0 or 1; None for a sensor that sees
-            all colours everywhere, which is what a demosaicing better than bilinear comes close to.
-        luma, chroma: Levels of the noise in the finished picture, white at 1, chroma per plane.
-        luma_width, chroma_width: Of the camera's smoothing.
-        floor: Of each frequency's noise, relative to the coarse: what smoothing leaves at the least.
-        blotches: Share of noise that is `blotch_width` wide, which noise reduction leaves.
-        blotch_width: Its width.
+        sensor: Shot and read noise. Only their ratio matters, because `luma` and `chroma` set the level.
+        phase: Row and column of the first red pixel, 0 or 1. None for a sensor that sees all colours in
+            every pixel; demosaicing methods better than bilinear come close to that.
+        luma, chroma: Noise levels in the finished picture, with white at 1; chroma per plane.
+        luma_width, chroma_width: Widths of the noise reduction.
+        floor: Smallest share of the noise that is left at any frequency, relative to coarse noise.
+        blotches: Share of the noise that is coarse, because noise reduction leaves coarse noise.
+        blotch_width: Width of that coarse noise.
         sharpening: Amount of an unsharp mask of radius 1.
-        flat_smoothing: How much more of the noise is smoothed away where the picture is flat, 0 to 1.
-        mixing: How far the colour matrix is from none; it makes chroma noise of luma noise.
-        quality: Of the JPEG; None for a picture that was merely rounded to 8 bits.
+        flat_smoothing: Strength of the extra smoothing in flat areas, 0 to 1.
+        mixing: Strength of the colour matrix, which turns luma noise into chroma noise; 0 for none.
+        quality: Quality of the JPEG; None for a picture that is only rounded to 8 bits.
         subsampling: 0 for 4:4:4, 2 for 4:2:0.
-        grid: Rows and columns of the picture before the JPEG's first whole 8×8 block.
+        grid: Rows and columns of the picture before the first whole 8×8 block of the JPEG.
     """
 
     sensor: SensorNoise
@@ -74,7 +75,7 @@ class Camera:
 
 
 def draw_camera(generator: torch.Generator) -> Camera:
-    """Draws a camera, an exposure and its processing, from a clean ISO 100 to a phone at night."""
+    """Draws a camera, an exposure and its processing, from clean ISO 100 to a phone at night."""
 
     def between(low: float, high: float) -> float:
         return random_uniform(low, high, generator)
@@ -87,7 +88,7 @@ def draw_camera(generator: torch.Generator) -> Camera:
 
     luma = (log_uniform(0.7, 60) if chance(0.7) else log_uniform(10, 70)) / 255
     luma_width = between(0, 1.1) if chance(0.8) else between(1.1, 2.0)
-    # Sensors make as much chroma as luma noise; cameras leave a tenth of it, or more than that.
+    # Sensors make as much chroma noise as luma noise. After processing the ratio is 0.1 to 1.4.
     chroma = luma * (log_uniform(0.08, 0.6) if chance(0.5) else log_uniform(0.5, 1.4))
     return Camera(
         sensor=draw_sensor_noise(generator),
@@ -104,7 +105,7 @@ def draw_camera(generator: torch.Generator) -> Camera:
         mixing=between(0, 1.0),
         quality=round(100 - log_uniform(2, 40)) if chance(0.65) else None,
         subsampling=2 if chance(0.6) else 0,
-        # Photos as they come from a camera start with a block, turned and cropped ones anywhere.
+        # A photo straight from a camera starts with a whole block; a rotated or cropped one may not.
         grid=(random_below(8, generator), random_below(8, generator)) if chance(0.5) else (0, 0),
     )
 
@@ -112,21 +113,21 @@ def draw_camera(generator: torch.Generator) -> Camera:
 def simulate_camera(
     clean: Tensor, cameras: Sequence[Camera], generators: Sequence[torch.Generator]
 ) -> Tensor:
-    """Takes noisy pictures of clean ones.
+    """Makes noisy pictures from clean ones.
 
     Args:
         clean: (B, 3, H, W) sRGB in [0, 1].
-        cameras: One for each picture.
-        generators: Source of each picture's randomness, on the pictures' device.
+        cameras: Camera of each picture.
+        generators: Random generator of each picture, on the pictures' device.
 
     Returns:
         (B, 3, H, W) sRGB in [0, 1], 8-bit values.
     """
     noise = _processed(clean, cameras, _sensor_noise(clean, cameras, generators))
-    return _saved(((clean + noise).clamp(0, 1) * 255).round(), cameras) / 255
+    return _compressed(((clean + noise).clamp(0, 1) * 255).round(), cameras) / 255
 
 
-def _saved(pictures: Tensor, cameras: Sequence[Camera]) -> Tensor:
+def _compressed(pictures: Tensor, cameras: Sequence[Camera]) -> Tensor:
     for subsampling in (0, 2):
         chosen = [
             index
@@ -142,7 +143,7 @@ def _saved(pictures: Tensor, cameras: Sequence[Camera]) -> Tensor:
 
 
 def _sensor_noise(clean: Tensor, cameras: Sequence[Camera], generators: Sequence[torch.Generator]) -> Tensor:
-    """Returns demosaiced, colour-corrected noise in gamma-coded values; its strength means nothing."""
+    """Demosaiced, colour-corrected noise in gamma-coded values, of arbitrary strength."""
     white = white_noise(clean.shape[1:], generators)
     column = _Columns(cameras, clean.device)
     gains = column(lambda camera: (camera.sensor.gains[0], 1.0, camera.sensor.gains[1]))
@@ -153,7 +154,7 @@ def _sensor_noise(clean: Tensor, cameras: Sequence[Camera], generators: Sequence
     mosaic = noise * bayer_masks(clean.shape[-2], clean.shape[-1], phases, clean.device)
     has_mosaic = column(lambda camera: float(camera.phase is not None))
     colour = torch.where(has_mosaic > 0, demosaic_bilinear(mosaic), noise) * gains
-    # A colour matrix with rows that sum to one amplifies what differs between channels.
+    # A colour matrix with rows that sum to one amplifies the differences between the channels.
     mixing = column(lambda camera: camera.mixing)
     colour = colour + 0.7 * mixing * (colour - colour.mean(1, keepdim=True))
     # The tone curve's slope: (1.055 / 2.4) · x^(1/2.4 − 1).
@@ -161,7 +162,7 @@ def _sensor_noise(clean: Tensor, cameras: Sequence[Camera], generators: Sequence
 
 
 def _processed(clean: Tensor, cameras: Sequence[Camera], noise: Tensor) -> Tensor:
-    """Smooths and sharpens noise as the cameras do, and makes it as strong as they say."""
+    """Smooths and sharpens noise, and scales it to the cameras' levels."""
     shape, column = noise.shape[-2:], _Columns(cameras, clean.device)
     spectrum = torch.fft.rfft2(to_luma_chroma(noise.transpose(0, 1)).transpose(0, 1))
     planes = torch.fft.irfft2(spectrum * _response(column, shape, extra=0.0), s=shape)
@@ -175,7 +176,7 @@ def _processed(clean: Tensor, cameras: Sequence[Camera], noise: Tensor) -> Tenso
 
 
 def _response(column: _Columns, shape: tuple[int, ...] | torch.Size, *, extra: float) -> Tensor:
-    """Returns (B, 3, H, W // 2 + 1): what each frequency of luma and chroma is multiplied with."""
+    """Frequency response for luma and chroma, (B, 3, H, W // 2 + 1)."""
     rows, columns = torch.fft.fftfreq(shape[0]), torch.fft.rfftfreq(shape[1])
     squared = to_device(rows[:, None] ** 2 + columns[None] ** 2, column.device)
 
@@ -193,7 +194,7 @@ def _response(column: _Columns, shape: tuple[int, ...] | torch.Size, *, extra: f
 
 
 def _flatness(clean: Tensor) -> Tensor:
-    """Returns (B, 1, H, W), near 1 where a picture is flat and near 0 at edges and on texture."""
+    """Flatness (B, 1, H, W): near 1 in flat areas, near 0 at edges and on texture."""
     grey = functional.pad(clean.mean(1, keepdim=True), (2, 2, 2, 2), mode="reflect")
     mean, square = (functional.avg_pool2d(grey**power, 5, 1) for power in (1, 2))
     deviation = (square - mean.square()).clamp(min=0)
@@ -201,7 +202,7 @@ def _flatness(clean: Tensor) -> Tensor:
 
 
 class _Columns:
-    """Reads one value, or one per channel, of each camera, (B, 1 or 3, 1, 1), to go with its picture."""
+    """Collects one value, or one per channel, of each camera as a tensor (B, 1 or 3, 1, 1)."""
 
     def __init__(self, cameras: Sequence[Camera], device: torch.device) -> None:
         self._cameras, self.device = cameras, device

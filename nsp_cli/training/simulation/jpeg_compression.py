@@ -1,7 +1,7 @@
-"""What JPEG compression does to pictures, for many at a time and on any device.
+"""Simulates JPEG compression of many pictures at a time, on any device.
 
-A step's lessons are compressed where they are made, on a GPU if the run has one, which no JPEG library
-does. The arithmetic is that of baseline JPEG (ITU-T T.81) in floating point; nothing is encoded.
+Training samples are compressed on the device where they are made, which may be a GPU. No JPEG library does
+that. This module computes the loss of baseline JPEG (ITU-T T.81) in floating point and encodes nothing.
 """
 
 from __future__ import annotations
@@ -33,41 +33,41 @@ _CHROMA = (
     (47, 66, 99, 99, 99, 99, 99, 99),
     *(((99,) * 8,) * 4),
 )
-# JFIF's colours, rows for luma and the two chroma planes.
+# JFIF's colour conversion; the rows are luma and the two chroma planes.
 _FROM_RGB = (
     (0.299, 0.587, 0.114),
     (-0.168736, -0.331264, 0.5),
     (0.5, -0.418688, -0.081312),
 )
 _TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
-# Of two chroma blocks side by side, where chroma is halved.
+# Side in pixels of a chroma block if chroma is halved.
 _CELL = 16
 
 
 def compress(
     pictures: Tensor, qualities: Sequence[int], grids: Sequence[tuple[int, int]], *, halves_chroma: bool
 ) -> Tensor:
-    """Returns pictures as their JPEGs show them.
+    """Pictures after JPEG compression.
 
     Args:
         pictures: (B, 3, H, W) whole numbers from 0 to 255, as floats.
-        qualities: Of each picture's JPEG, 1 to 100.
+        qualities: JPEG quality of each picture, 1 to 100.
         grids: Rows and columns of each picture before its first whole 8×8 block, 0 to 7.
-        halves_chroma: 4:2:0, else 4:4:4.
+        halves_chroma: True for 4:2:0, False for 4:4:4.
 
     Returns:
-        (B, 3, H, W), the same.
+        (B, 3, H, W) whole numbers from 0 to 255, as floats.
     """
     device, shape = pictures.device, pictures.shape[-2:]
     offsets = (8 - torch.tensor(grids)) % 8
-    # Blocks that the picture's edge cuts are filled up with its outermost pixels.
+    # Blocks that cross the edge are filled with the outermost pixels.
     places = [_laid_out(size, offsets[:, axis]) for axis, size in enumerate(shape)]
     planes = _to_ycc(_gather(pictures, *places))
     luma, chroma = planes[:, :1], planes[:, 1:]
     steps = [to_device(_steps(table, qualities), device) for table in (_LUMA, _CHROMA)]
     luma = _rounded(luma, steps[0])
     if halves_chroma:
-        # Decoders interpolate chroma linearly.
+        # Decoders enlarge chroma by linear interpolation.
         small = _rounded(functional.avg_pool2d(chroma, 2).round(), steps[1])
         chroma = functional.interpolate(small, scale_factor=2, mode="bilinear")
     else:
@@ -77,20 +77,20 @@ def compress(
 
 
 def _laid_out(size: int, offsets: Tensor) -> Tensor:
-    """Returns (B, n): which of a picture's rows lies in each row of its whole blocks."""
+    """Index of the picture row for each row of the whole blocks, (B, n)."""
     whole = -(-(size + 7) // _CELL) * _CELL
     return (torch.arange(whole) - offsets[:, None]).clamp(0, size - 1)
 
 
 def _gather(pictures: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Takes (B, h) rows and (B, w) columns out of (B, 3, H, W)."""
+    """Picks (B, h) rows and (B, w) columns from pictures (B, 3, H, W)."""
     rows, columns = (to_device(places, pictures.device) for places in (rows, columns))
     which = torch.arange(len(pictures), device=pictures.device)[:, None, None]
     return pictures[which, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 def _to_ycc(pictures: Tensor) -> Tensor:
-    """Maps RGB to luma and chroma, both around 0."""
+    """Luma and chroma, both centred at 0."""
     turned = torch.einsum("ij,bjhw->bihw", pictures.new_tensor(_FROM_RGB), pictures)
     turned[:, 0] -= 128
     return turned.round()
@@ -102,14 +102,14 @@ def _to_rgb(planes: Tensor) -> Tensor:
 
 
 def _steps(table: Sequence[Sequence[int]], qualities: Sequence[int]) -> Tensor:
-    """Returns (B, 1, 1, 8, 1, 8): what each coefficient is rounded to multiples of."""
+    """Quantisation step of each coefficient, (B, 1, 1, 8, 1, 8)."""
     scales = [5000 // quality if quality < 50 else 200 - 2 * quality for quality in qualities]
     scaled = (torch.tensor(table) * torch.tensor(scales).view(-1, 1, 1) + 50) // 100
     return scaled.clamp(1, 255).view(-1, 1, 1, 8, 1, 8).float()
 
 
 def _rounded(planes: Tensor, steps: Tensor) -> Tensor:
-    """Rounds the 8×8 DCT coefficients of (B, C, H, W) planes, and the planes that come of it."""
+    """Quantises the 8×8 DCT coefficients of planes (B, C, H, W) and rounds the resulting planes."""
     batch, channels, height, width = planes.shape
     basis = to_device(dct_matrix(8), planes.device)
     blocks = planes.reshape(batch, channels, height // 8, 8, width // 8, 8)

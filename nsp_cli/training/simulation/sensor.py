@@ -1,7 +1,7 @@
-"""A simulated sensor: the noise that a camera would have added at a higher ISO, on a real photo.
+"""A simulated sensor: adds the noise of a higher ISO to a real photo.
 
-Shot and read noise are white only on the sensor. Demosaicing spreads them over neighbouring
-pixels, and the tone curve makes them depend on brightness; both are simulated.
+Shot and read noise are white only on the sensor. Demosaicing spreads them over neighbouring pixels, and the
+tone curve makes them depend on brightness. Both are simulated.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ def draw_sensor_noise(generator: torch.Generator) -> SensorNoise:
 def add_sensor_noise(
     pictures: Tensor, noises: Sequence[SensorNoise], generators: Sequence[torch.Generator]
 ) -> Tensor:
-    """Returns pictures as noisier exposures of the same scenes would show them.
+    """Adds the noise of a higher ISO to pictures.
 
-    Bilinear demosaicing is linear, so the noise alone is demosaiced and added: a picture keeps its
-    own sharpness.
+    Bilinear demosaicing is linear, so only the noise is demosaiced and then added. The pictures keep their
+    sharpness.
 
     Args:
         pictures: (B, 3, H, W) sRGB in [0, 1].
-        noises: What to add to each.
-        generators: Source of each picture's randomness, on the pictures' device.
+        noises: Noise of each picture.
+        generators: Random generator of each picture, on the pictures' device.
 
     Returns:
         (B, 3, H, W) sRGB in [0, 1], rounded to 8 bits.
@@ -73,12 +73,12 @@ def add_sensor_noise(
 
 
 def bayer_masks(height: int, width: int, phases: Sequence[tuple[int, int]], device: torch.device) -> Tensor:
-    """Returns (B, 3, H, W): 1 where a Bayer sensor sees that colour, 0 elsewhere.
+    """Masks (B, 3, H, W): 1 where a Bayer sensor sees that colour, 0 elsewhere.
 
     Args:
-        height, width: Of the pictures.
+        height, width: Size of the pictures.
         phases: Row and column of each sensor's first red pixel, 0 or 1.
-        device: Where they are needed.
+        device: Device of the masks.
     """
     first = to_device(torch.tensor(phases, dtype=torch.int32), device)
     rows, columns = (

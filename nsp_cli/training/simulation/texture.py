@@ -1,8 +1,8 @@
-"""Made-up texture: fur, cloth and plaster that look like noise, and are to stay.
+"""Synthetic texture: fur, cloth and plaster that look like noise but must be kept.
 
-A teacher takes such texture away, and mild photos hold little of it, so a student would learn that there
-is none. What tells it from noise is that it fades with the light, has the colour of what it is on, and
-exceeds the noise that was measured.
+The teacher removes such texture, and photos with mild noise contain little of it, so a student would learn to
+remove it too. It differs from noise in three ways: it is fainter in the dark, it has the colour of its
+background, and it is stronger than the noise of the conditioning.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from nsp_cli.device import to_device
 from nsp_cli.training.seeded_random import random_uniform, white_noise
 
-# How steeply texture fades out at a patch's border, per standard deviation of the field that makes patches.
+# Steepness of a patch's border, per standard deviation of the random field that forms the patches.
 _BORDER = 4.0
 
 
@@ -26,10 +26,10 @@ class Texture:
     """A texture with a Gaussian spectrum. Widths are standard deviations in pixels.
 
     Attributes:
-        contrast: Standard deviation of the logarithm of the light that it reflects.
-        along, across: How far it is correlated, in two directions at right angles.
-        angle: Of `along`, in radians.
-        patch: Width of the patches that have it; the rest of the picture has none.
+        contrast: Standard deviation of the logarithm of the reflected light.
+        along, across: Correlation widths in two directions at right angles.
+        angle: Direction of `along` in radians.
+        patch: Width of the patches with texture; the rest of the picture has none.
     """
 
     contrast: float
@@ -40,7 +40,7 @@ class Texture:
 
 
 def draw_texture(generator: torch.Generator) -> Texture:
-    """Draws one, from plaster that is hardly seen to fur with strands."""
+    """Draws a texture, from faint plaster to fur with strands."""
     return Texture(
         contrast=math.exp(random_uniform(math.log(0.03), math.log(0.4), generator)),
         along=random_uniform(0.5, 3.0, generator),
@@ -53,12 +53,12 @@ def draw_texture(generator: torch.Generator) -> Texture:
 def add_texture(
     pictures: Tensor, textures: Sequence[Texture], generators: Sequence[torch.Generator]
 ) -> Tensor:
-    """Lays textures onto pictures.
+    """Adds textures to pictures.
 
     Args:
         pictures: (B, 3, H, W) sRGB in [0, 1].
-        textures: One for each picture.
-        generators: Source of each picture's randomness, on the pictures' device.
+        textures: Texture of each picture.
+        generators: Random generator of each picture, on the pictures' device.
 
     Returns:
         (B, 3, H, W) sRGB in [0, 1].
@@ -68,13 +68,13 @@ def add_texture(
     fields = torch.fft.irfft2(spectra, s=shape)
     fields = fields / fields.square().mean((2, 3), keepdim=True).sqrt().clamp(min=1e-9)
     contrast = to_device(torch.tensor([texture.contrast for texture in textures]), device)
-    # sRGB is about the 2.4th root of light.
+    # An sRGB value is about the 2.4th root of the light.
     logarithm = fields[:, :1] * torch.sigmoid(_BORDER * fields[:, 1:]) * contrast[:, None, None, None] / 2.4
     return pictures.mul(logarithm.exp()).clamp(0, 1)
 
 
 def _responses(textures: Sequence[Texture], shape: torch.Size, device: torch.device) -> Tensor:
-    """Returns (B, 2, H, W // 2 + 1): what the frequencies of a texture and of its patches are times."""
+    """Frequency responses of the textures and of their patches, (B, 2, H, W // 2 + 1)."""
     values = [(texture.along, texture.across, texture.angle, texture.patch) for texture in textures]
     along, across, angle, patch = to_device(torch.tensor(values), device).T[..., None, None]
     rows = torch.fft.fftfreq(shape[0], device=device)[:, None]
