@@ -70,13 +70,38 @@ OWNERS = {
     "triton": {"networks.dbsn"},
 }
 # What is still to be renamed.
-STILL_DOUBLE = set(
-    """
-    Blocks Comparison Crop Drawn ERRORS Entry FORMAT IPTC LONGEST_SIDE MAKER_NOTE OnProgress PAPER Pixels Plan
-    RESOURCES Restore SIDE Start Status Target Written XMP denoise dpi_of fetch find_photos pay_off read_facts
-    stored_facts upscale
-    """.split()
-)
+STILL_DOUBLE = {
+    "Blocks",
+    "Comparison",
+    "Crop",
+    "Drawn",
+    "ERRORS",
+    "Entry",
+    "FORMAT",
+    "IPTC",
+    "LONGEST_SIDE",
+    "MAKER_NOTE",
+    "OnProgress",
+    "PAPER",
+    "Pixels",
+    "Plan",
+    "RESOURCES",
+    "Restore",
+    "SIDE",
+    "Start",
+    "Status",
+    "Target",
+    "Written",
+    "XMP",
+    "denoise",
+    "dpi_of",
+    "fetch",
+    "find_photos",
+    "pay_off",
+    "read_facts",
+    "stored_facts",
+    "upscale",
+}
 SLOW_TO_IMPORT = {
     "torch",
     "rawpy",

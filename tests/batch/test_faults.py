@@ -254,6 +254,8 @@ def test_a_clock_that_goes_back_changes_nothing(run_nsp, shoot, out, tiny_weight
     assert statuses(run_nsp(*command)) == ["skipped"] * 4
 
 
+# No result on a machine that is busy with other things takes so long.
+HANG_SECONDS = 300
 # The tests below run nsp as a process, network and disk slowed down so that something can happen meanwhile.
 SLOW = """
 import os, sys, time
@@ -281,8 +283,8 @@ def started(seconds: float, *arguments: object) -> Iterator[subprocess.Popen[str
             process.kill()
 
 
-def wait_for(condition, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
+def wait_for(condition) -> None:
+    end = time.monotonic() + HANG_SECONDS
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -296,7 +298,7 @@ def test_a_signal_ends_the_run_cleanly(run_nsp, shoot, out, tiny_weights, number
     with started(0.3, *command) as process:
         wait_for(lambda: list(out.glob("*.png")))
         process.send_signal(number)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 130
     assert "Traceback" not in err
     assert "goes on where it stopped" in err
@@ -312,7 +314,7 @@ def test_two_processes_share_a_folder(tmp_path, out, tiny_weights):
         save(tmp_path / "shoot" / f"{number}.png", number)
     command = ("denoise", tmp_path / "shoot", "-o", out, "-m", tiny_weights, "--json")
     with started(0.1, *command) as one, started(0.1, *command) as other:
-        outputs = [process.communicate(timeout=120) for process in (one, other)]
+        outputs = [process.communicate(timeout=HANG_SECONDS) for process in (one, other)]
     lines = [json.loads(line) for output, _ in outputs for line in output.splitlines()]
     done = [line["source"] for line in lines if line["status"] == "done"]
     assert sorted(done) == sorted(str(path) for path in (tmp_path / "shoot").iterdir())
@@ -365,7 +367,7 @@ def test_watching_takes_photos_as_they_arrive_and_ends_well(tmp_path, out, tiny_
             save(tmp_path / "camera" / f"{number}.png", number)
             wait_for((out / f"{number}.png").exists)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=HANG_SECONDS) == 0
     assert_whole(out)
 
 
@@ -377,6 +379,6 @@ def test_a_reader_that_goes_away_is_no_traceback(shoot, out, tiny_weights):
         assert process.stderr is not None
         process.stdout.close()
         err = process.stderr.read()
-        assert process.wait(60) in (0, 1)
+        assert process.wait(HANG_SECONDS) in (0, 1)
     assert "Traceback" not in err
     assert_whole(out)
