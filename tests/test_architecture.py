@@ -71,6 +71,8 @@ OWNERS = {
 }
 # What is still to be renamed.
 STILL_DOUBLE = {
+    "AUTHORS_FILES",
+    "REGION_SIDE",
     "Blocks",
     "Comparison",
     "Crop",
