@@ -5,8 +5,10 @@ VENV ?= .venv
 # Installed first: a small CPU build where the package index serves one. For CUDA: make demo TORCH=torch
 TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
+# Each process holds torch, so no more than eight.
+ON_ALL_CORES := -n auto --maxprocesses 8 --dist worksteal
 
-.PHONY: demo test check format fuzz install
+.PHONY: demo test test-fast check format fuzz install
 
 demo: $(VENV)/.installed  ## install nsp, denoise a real photo, show the result
 	@mkdir -p demo
@@ -14,7 +16,10 @@ demo: $(VENV)/.installed  ## install nsp, denoise a real photo, show the result
 	$(BIN)/nsp evaluate tests/data/sample_noisy.jpg tests/data/sample_clean.png
 
 test: $(VENV)/.installed-dev  ## install nsp and pass its tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(ON_ALL_CORES)
+
+test-fast: $(VENV)/.installed-dev  ## the tests that take a moment each
+	$(BIN)/python -m pytest $(ON_ALL_CORES) -m "not slow"
 
 check: $(VENV)/.installed-dev  ## lint, format and types
 	$(BIN)/ruff check .

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"  # of torch in the processes that tests start
 
 import pytest
 import torch
@@ -22,6 +24,16 @@ from nsp_cli.weights.file import save_weights
 from tests.browser import why_absent
 
 SHARED = Path(os.environ.get("NSP_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+
+
+def pytest_configure() -> None:
+    """Makes Ctrl-C work in tests and the processes they start, even if the shell ignores it for this one.
+
+    A shell starts background jobs with SIGINT ignored, and children inherit that: what a test interrupts
+    would never end.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -28,6 +28,7 @@ from nsp_cli.files import replacing
 from nsp_cli.photo import Photo, camera_facts, read_photo, write_photo
 from nsp_cli.photo.metadata import ifd
 from nsp_cli.photo.metadata.ifd import Directory, Entry
+from tests.counting import at_most_calls
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
 ORIENTATION, SOFTWARE = 274, 305
@@ -202,13 +203,16 @@ class TestBombs:
         assert "megapixels" in refusal(tmp_path / "a.webp")
 
     @pytest.mark.parametrize("name", [b"iCCP", b"iTXt"])
-    def test_a_thousand_packed_chunks_are_not_all_unpacked(self, tmp_path: Path, name: bytes) -> None:
+    def test_a_thousand_packed_chunks_are_not_all_unpacked(
+        self, tmp_path: Path, name: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         packed = zlib.compress(bytes(2**27))
         head = b"p\0\0" if name == b"iCCP" else b"XML:com.adobe.xmp\0\1\0\0\0"
         path = png(tmp_path / "a.png", *[(name, head + packed)] * 300)
-        begin = time.monotonic()
+        unpacked, unpack = [], zlib.decompressobj
+        monkeypatch.setattr(zlib, "decompressobj", lambda: unpacked.append(1) or unpack())
         found = read_photo(path)
-        assert time.monotonic() - begin < 5  # one takes 0.1 s
+        assert len(unpacked) == 1
         assert (found.icc_profile, found.xmp) == (None, None)
         assert found.notes == (f"damaged PNG chunks not kept: {name.decode()}",)
 
@@ -246,10 +250,9 @@ class TestExif:
         """5,000 entries that point to their own directory: followed blindly, 5,000³ of them."""
         row = struct.pack("<HHII", ifd.EXIF_IFD, 4, 1, 8)
         block = b"II*\0" + struct.pack("<IH", 8, 5000) + row * 5000 + bytes(4)
-        begin = time.monotonic()
-        assert "EXIF is damaged and not kept" in read_photo(jpeg(tmp_path / "a.jpg", block)).notes
-        ifd.read_block(block)
-        assert time.monotonic() - begin < 5
+        with at_most_calls(500_000):
+            assert "EXIF is damaged and not kept" in read_photo(jpeg(tmp_path / "a.jpg", block)).notes
+            ifd.read_block(block)
 
     def test_tags_that_share_one_long_value(self) -> None:
         rows = [struct.pack("<HHII", 1000 + number, 7, 50_000, 8) for number in range(3000)]
@@ -262,9 +265,10 @@ class TestExif:
 
     def test_many_tags_are_packed_in_time(self) -> None:
         entries = [Entry(tag, 7, 200, bytes(200)) for tag in range(40_000)]
-        begin = time.monotonic()
+        # To copy bytes takes time but no calls. So this counts the processor's time, as no other test does.
+        begin = time.thread_time()
         assert len(ifd.pack_block(Directory(entries), "<")) > 40_000 * 200
-        assert time.monotonic() - begin < 5
+        assert time.thread_time() - begin < 5
 
     def test_directories_that_overlap_are_not_kept(self, tmp_path: Path) -> None:
         """Turning the photo would overwrite the count of the inner one, and writing would then fail."""

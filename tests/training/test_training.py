@@ -10,9 +10,9 @@ import signal
 import time
 from contextlib import nullcontext
 from dataclasses import replace
-from multiprocessing.process import BaseProcess
-from multiprocessing.synchronize import Event
+from multiprocessing.synchronize import Event, Semaphore
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ from nsp_cli.errors import DeviceError, OutputError, TrainingError
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.training.blind_spot import BlindSpotTask
 from nsp_cli.training.data.pool import PhotoPool
-from nsp_cli.training.run import memory, trainer
+from nsp_cli.training.run import loop, memory, trainer
 from nsp_cli.training.run.checkpoint import load_checkpoint
 from nsp_cli.training.run.compilation import compiled
 from nsp_cli.training.run.loop import run
@@ -110,15 +110,11 @@ class TestResume:
     def test_a_run_killed_at_any_moment_goes_on_to_the_same_weights(self, pool, tiny_config, tmp_path):
         unbroken = make_trainer(pool, tiny_config)
         run(unbroken, Budget(steps=KILLED_STEPS))
-        checkpoint, delays, kills = tmp_path / "killed.checkpoint", random.Random(0), 0
-        while (process := start_run(tmp_path, checkpoint)).exitcode is None:
-            process.join(delays.uniform(0, 0.1))
-            kills += process.is_alive()
-            process.kill()
-            process.join()
-            if process.exitcode == 0:
-                break
-        assert kills >= 3
+        checkpoint, chance = tmp_path / "killed.checkpoint", random.Random(0)
+        codes = []
+        while not codes or load_checkpoint(checkpoint, {})["step"] < KILLED_STEPS:
+            codes.append(run_and_kill(tmp_path, checkpoint, chance))
+        assert codes.count(-signal.SIGKILL) >= 3
         finished = make_trainer(pool, tiny_config)
         finished.resume(checkpoint)
         assert finished.step == KILLED_STEPS
@@ -177,27 +173,42 @@ class TestResume:
             trainer.resume(tmp_path / "c")
 
 
-KILLED_STEPS = 40
+KILLED_STEPS = 20
 
 
-def start_run(folder: Path, checkpoint: Path) -> BaseProcess:
-    """Starts a process that trains on the photos that the `pool` fixture left, and waits until it does."""
+def run_and_kill(folder: Path, checkpoint: Path, chance: random.Random) -> int | None:
+    """Trains in a process, on the photos that the `pool` fixture left, and kills it; returns its exit code.
+
+    It makes at most five steps, so that the test kills several times on a fast machine, and is killed after
+    a step was saved, so that the test ends on a slow one.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.training.test_training"])
-    has_started = context.Event()
-    process = context.Process(target=train_and_save_every_step, args=(folder, checkpoint, has_started))
+    allowed, saved = context.Semaphore(chance.randint(2, 5)), context.Event()
+    process = context.Process(target=train_and_save_every_step, args=(folder, checkpoint, allowed, saved))
     process.start()
-    assert has_started.wait(60)
-    return process
+    try:
+        assert saved.wait(300)
+        process.join(chance.uniform(0, 0.1))
+    finally:
+        process.kill()
+        process.join()
+    return process.exitcode
 
 
-def train_and_save_every_step(folder: Path, checkpoint: Path, has_started: Event) -> None:
+def train_and_save_every_step(folder: Path, checkpoint: Path, allowed: Semaphore, saved: Event) -> None:
     torch.set_num_threads(1)
     trainer = make_trainer(small_pool(folder), DbsnConfig(base_channels=4, num_modules=1))
     if checkpoint.exists():
         trainer.resume(checkpoint)
-    has_started.set()
-    run(trainer, Budget(steps=KILLED_STEPS), checkpoint=checkpoint, checkpoint_every=0)
+    run(
+        trainer,
+        Budget(steps=KILLED_STEPS),
+        checkpoint=checkpoint,
+        checkpoint_every=0,
+        on_progress=lambda _now: allowed.acquire(),
+        on_save=saved.set,
+    )
 
 
 def test_what_keeps_the_cache_is_called_at_every_checkpoint(pool, tiny_config, tmp_path):
@@ -236,10 +247,12 @@ class TestStopping:
             )
         assert not (tmp_path / "c").exists()
 
-    def test_minutes_bound_a_run_too(self, pool, tiny_config):
+    def test_minutes_bound_a_run_too(self, pool, tiny_config, monkeypatch):
+        seconds = iter(range(1000))
+        monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
         trainer = make_trainer(pool, tiny_config)
-        run(trainer, Budget(minutes=1 / 600, steps=10**6))
-        assert 0 < trainer.step < 1000
+        run(trainer, Budget(minutes=0.1, steps=10**6))
+        assert (trainer.seconds, trainer.step) == (6, 6)
 
     @pytest.mark.parametrize(("kept_every", "kept"), [(1, 3), (2, 2)])
     def test_a_loss_that_is_not_finite_goes_back_to_the_last_state_kept(
