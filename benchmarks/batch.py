@@ -1,4 +1,4 @@
-"""What overlapping reading, work and writing gains, and how much memory a long run takes.
+"""Measures what reading and writing during the work gains, and how much memory a long run takes.
 
 python benchmarks/batch.py --photos 6 --megapixels 6      # ratio of medians, both ways in turn
 python benchmarks/batch.py --photos 50 --megapixels 24 --memory
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def make_photos(folder: Path, options: argparse.Namespace) -> list[Path]:
-    """Writes smooth pictures with noise, four that repeat; the same ones each time."""
+    """Writes smooth pictures with noise: four different ones, repeated, and the same in every run."""
     folder.mkdir()
     height = round((options.megapixels * 1e6 / 1.5) ** 0.5)
     shade = np.linspace(40, 200, height)[:, None, None] + np.linspace(0, 40, height * 3 // 2)[None, :, None]
@@ -56,7 +56,7 @@ def make_photos(folder: Path, options: argparse.Namespace) -> list[Path]:
     return photos
 
 
-# Of the run itself: what a child process reports to its parent includes the parent's own peak.
+# The run reports its own peak: the figure that a parent gets for a child includes the parent's peak.
 _RUN = """
 import sys
 from pathlib import Path
@@ -69,7 +69,7 @@ sys.exit(code)
 
 
 def measure_memory(folder: Path) -> None:
-    """Prints the peak of the whole command; Linux only."""
+    """Prints the peak memory of the whole command. Works on Linux only."""
     command = [sys.executable, "-c", _RUN, "-q", "denoise", str(folder), "-o", str(folder.parent / "out")]
     begin = time.perf_counter()
     run = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -78,7 +78,7 @@ def measure_memory(folder: Path) -> None:
 
 
 def compare(photos: list[Path]) -> None:
-    """Prints the times of both ways and their ratio."""
+    """Prints the time of each way, and their ratio."""
     restorer = load_weights()
     worker = Worker(lambda pixels, _: Restored(pipeline.denoise_tensor(restorer, pixels)[0]))
     ways = {"one after another": in_turn, "overlapped": overlapped}

@@ -1,9 +1,11 @@
-"""nsp beside BM3D (PyPI `bm3d`, no dependency of nsp) with several sigmas, and with each picture's best.
+"""Compares nsp with BM3D at several sigmas, and at each picture's best sigma.
+
+nsp does not depend on BM3D (`bm3d` on PyPI).
 
     pip install bm3d
     python benchmarks/beside_bm3d.py NOISY CLEAN --sigmas 35 50 65 80 [--every N]
 
-BM3D takes about half a minute for 512×512 pixels and sigma.
+BM3D takes about half a minute per sigma for 512×512 pixels.
 """
 
 from __future__ import annotations
@@ -23,19 +25,19 @@ from nsp_cli.restoration import pipeline
 
 
 def with_bm3d(noisy: Tensor, sigma: float) -> Tensor:
-    """Returns BM3D's result for noise of `sigma` 8-bit levels, colour mode."""
+    """Result of BM3D in colour mode, for noise of `sigma` 8-bit levels."""
     pixels = noisy.permute(1, 2, 0).numpy() / 255.0
     denoised = torch.from_numpy(bm3d.bm3d_rgb(pixels, sigma / 255)).permute(2, 0, 1)
     return (denoised * 255).round().clamp(0, 255).to(torch.uint8)
 
 
 def score(image: Tensor, clean: Tensor) -> tuple[float, float]:
-    """Returns PSNR and SSIM."""
+    """PSNR and SSIM."""
     return psnr(image, clean), ssim(image, clean)
 
 
 def main() -> None:
-    """Prints a line per picture and the means."""
+    """Prints a line per picture, and the means."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("noisy", type=Path)
     parser.add_argument("clean", type=Path)

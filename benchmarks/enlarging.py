@@ -1,8 +1,8 @@
-"""Ways to enlarge noisy photos twofold side by side, scored as `nsp evaluate NOISY CLEAN --x2` scores one.
+"""Compares ways to enlarge noisy photos, with the scores of `nsp evaluate NOISY CLEAN --x2`.
 
     python benchmarks/enlarging.py NOISY CLEAN [--every N] [--student MODEL] [--denoiser MODEL]
 
-Input is the noisy picture halved by bicubic interpolation, truth the clean one at its full size.
+The input is the noisy picture halved by bicubic interpolation. The truth is the clean picture at full size.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from nsp_cli.restoration.inference import Restorer
 
 
 def ways(nsp: Restorer, student: Restorer, denoiser: Restorer, noisy: Tensor) -> dict[str, Tensor]:
-    """Returns each way's enlargement of (3, H, W) uint8."""
+    """Enlargements of a (3, H, W) uint8 picture, by way."""
     denoised = pipeline.denoise_tensor(denoiser, noisy)[0]
     enlarged = pipeline.upscale_tensor(student, noisy)[0]
     return {
@@ -45,7 +45,7 @@ def ways(nsp: Restorer, student: Restorer, denoiser: Restorer, noisy: Tensor) ->
 
 
 def main() -> None:
-    """Prints the means, and how well the student's result halved again agrees with the denoised photo."""
+    """Prints mean scores, and how well the student's result, halved again, agrees with the denoised photo."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("noisy", type=Path)
     parser.add_argument("clean", type=Path)

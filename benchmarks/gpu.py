@@ -1,10 +1,10 @@
-"""Everything that only a GPU can show, in one call of a few minutes. Needs CUDA.
+"""Measures everything that only a GPU can show, in one call of a few minutes. Needs CUDA.
 
     python benchmarks/gpu.py [--quick] [--part NAME …] [--output gpu.json]
 
-Peaks of a matrix product and a copy; each network's megapixels per second, share of the peak and peak
-memory at 24 megapixels, for several core sizes, and with its layers one by one; 24 megapixels end to end;
-training's share of the peak; and whether the core chosen by itself stays within 4, 8 and 24 GB.
+The parts are: peaks of a matrix product and a copy; each network's speed, share of the peak and peak memory
+at 24 megapixels, for several core sizes and with its layers one by one; 24 megapixels end to end; training's
+share of the peak; and whether the automatic core stays within 4, 8 and 24 GB.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ TRAINING_STEPS = 20
 
 
 def networks_by_core(megapixels: float, peak: float) -> list[dict[str, object]]:
-    """Measures each network at each core size, and at the one chosen by itself."""
+    """Measures each network at each core size, and at the automatic one."""
     rows = []
     for subject in map(load_subject, NETWORKS):
         for core in (None, *CORES):
@@ -63,7 +63,7 @@ def networks_by_core(megapixels: float, peak: float) -> list[dict[str, object]]:
 
 
 def end_to_end(megapixels: float) -> dict[str, float]:
-    """Times the default way, measure, predict and recover, and within it the network."""
+    """Times the default pipeline, and the network's part of it."""
     photo = synthetic_photo(megapixels)
     runs: dict[str, Callable[[], object]] = {}
     for subject in map(load_subject, ("nsp-fast", "nsp-light", PAPER_NETWORK)):
@@ -76,7 +76,7 @@ def end_to_end(megapixels: float) -> dict[str, float]:
 
 
 def recovery_difference() -> dict[str, float]:
-    """Returns how often, and by how much at most, recovery on the GPU differs from the CPU's, in levels."""
+    """How detail recovery on a GPU differs from the CPU: share of values, and the largest difference."""
     photo = synthetic_photo(1.0)
     noise = estimate_noise(photo)
     on_cpu, on_gpu = (
@@ -88,7 +88,7 @@ def recovery_difference() -> dict[str, float]:
 
 
 def convolutions(peak: float) -> dict[str, float]:
-    """Returns the share of the peak of one 3×3 convolution by dilation, as chosen and as found by trying."""
+    """Share of the peak of a 3×3 convolution, by dilation, with cuDNN's default and its best algorithm."""
     shares = {}
     weight = torch.randn(128, 128, 3, 3, device=DEVICE, dtype=torch.bfloat16)
     for is_tried in (False, True):
@@ -106,13 +106,13 @@ def convolutions(peak: float) -> dict[str, float]:
 
 
 def _direct_pass(restorer: Restorer, photo: torch.Tensor) -> Callable[[], object]:
-    """Returns the network's part alone; speed does not depend on what noise a student is told."""
+    """One pass of the network alone. Speed does not depend on a student's noise conditioning."""
     noise = torch.full((6,), 0.03) if restorer.spec.is_noise_conditioned else None
     return partial(restorer.denoise, photo, mode="direct", noise=noise)
 
 
 def fused_and_not(megapixels: float) -> dict[str, float]:
-    """Times DBSNs with their layers fused and one by one, in turn."""
+    """Times DBSNs with fused layers and with layers one by one, in turn."""
     photo = synthetic_photo(megapixels)
     runs: dict[str, Callable[[], object]] = {}
     for subject in map(load_subject, (PAPER_NETWORK, "nsp-light")):
@@ -130,7 +130,7 @@ def _one_by_one(run: Callable[[], object]) -> None:
 
 
 def training(subject: Subject, peak: float) -> dict[str, float]:
-    """Trains a full DBSN by the default recipe, on a synthetic photo.
+    """Trains a full DBSN with the default recipe on a synthetic photo.
 
     Returns:
         The share of the peak; the milliseconds of a step; of these the device's own; and the share of the
@@ -149,7 +149,7 @@ def training(subject: Subject, peak: float) -> dict[str, float]:
                 _steps(trainer, crops, TRAINING_STEPS)
     own = sum(event.self_device_time_total for event in profiler.key_averages()) / 1e3 / TRAINING_STEPS
     pixels = recipe.batch * (recipe.crop // recipe.pd_factor) ** 2 * TRAINING_STEPS
-    # Backwards costs twice as much as forwards.
+    # The backward pass costs twice as much as the forward pass.
     share = 3 * 2 * subject.multiplications * pixels / taken / peak
     return {"share": share, "ms": 1e3 * taken / TRAINING_STEPS, "device's ms": own, "waited": waited}
 
@@ -166,7 +166,7 @@ def _trainer(recipe: BlindSpotRecipe, folder: Path) -> Trainer:
 
 
 def _steps(trainer: Trainer, crops: Prefetcher[Any], count: int) -> float:
-    """Does some steps; returns the seconds that they took."""
+    """Runs some steps and returns how many seconds they took."""
     begin = time.perf_counter()
     for _ in range(count):
         trainer.train_step(crops.take(), 0.1)
@@ -175,7 +175,7 @@ def _steps(trainer: Trainer, crops: Prefetcher[Any], count: int) -> float:
 
 
 def automatic_within(gigabytes: float, megapixels: float) -> dict[str, object]:
-    """Tries the automatic core with no more memory than a smaller card has."""
+    """Tries the automatic core with the memory of smaller cards."""
     total = torch.cuda.get_device_properties(DEVICE).total_memory
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(min(1.0, gigabytes * 2**30 / total))
@@ -192,7 +192,7 @@ def automatic_within(gigabytes: float, megapixels: float) -> dict[str, object]:
 
 
 def main() -> None:
-    """Runs all of it and writes it down, as far as it got."""
+    """Runs all parts and writes what they measured, even if a part fails."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,10 +1,10 @@
-"""Do the measures that need no clean picture rank weights as PSNR does? Prints Spearman's correlation.
+"""Checks whether measures without clean pictures rank weights as PSNR does: prints Spearman's correlation.
 
     python benchmarks/judging.py NOISY CLEAN WEIGHTS.safetensors… [--every 4]
 
-The population should be broad: runs at several stages, fine-tuned ones, several recipes
-(`benchmarks/recipes.py` leaves 24). PSNR is that of the default way to denoise. Pictures of more than
-384 pixels a side are cut to their middle.
+Use many kinds of weights: runs at several stages, fine-tuned ones, several recipes (`benchmarks/recipes.py`
+leaves 24). PSNR is that of the default pipeline. Pictures with sides of more than 384 pixels are cut to their
+middle.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ SIDE = 384
 
 
 def middle(picture: Tensor) -> Tensor:
-    """Cuts the middle out of a large picture."""
+    """Middle of a large picture; a small one is returned whole."""
     top, left = (max(0, side - SIDE) // 2 for side in picture.shape[1:])
     return picture[:, top : top + SIDE, left : left + SIDE]
 
 
 def measure(path: Path, pictures: list[tuple[Tensor, Tensor]]) -> tuple[float, float, float]:
-    """Returns mean PSNR, recorrupted error and blind-spot loss of some weights."""
+    """Mean PSNR, recorrupted error and blind-spot loss of some weights."""
     network, info = load_network(path)
     restorer = Restorer(network, info.config.spec(), Execution.choose())
     numbered = list(enumerate(pictures))
@@ -45,7 +45,7 @@ def measure(path: Path, pictures: list[tuple[Tensor, Tensor]]) -> tuple[float, f
 
 
 def main() -> None:
-    """Prints a line per weights, and the correlations."""
+    """Prints a line per weights file, and the correlations."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("noisy", type=Path)
     parser.add_argument("clean", type=Path)

@@ -1,10 +1,10 @@
-"""The mean of several runs' weights: how the bundled nsp-fast was made of three that began alike.
+"""Averages the weights of several runs. The bundled nsp-fast is such a mean of three runs.
 
     python benchmarks/mean_of_weights.py OUT.safetensors FIRST.safetensors:2 SECOND.safetensors:1 ...
 
-What follows the colon says how much a file counts. Runs that go on from the same weights stay near enough for
-their mean to do as well as the best of them or better (Wortsman et al., "Model soups", ICML 2022). What
-the file says of itself is what the first says, and how it was made.
+The number after the colon is a file's weight in the mean. Runs that continue from the same weights stay close
+enough for their mean to be as good as the best of them or better (Wortsman et al., "Model soups", ICML 2022).
+The result has the metadata of the first file, and says how it was made.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from nsp_cli.weights.file import load_network, save_weights
 
 @dataclass(frozen=True)
 class Part:
-    """A weights file, and how much it counts."""
+    """A weights file, and its weight in the mean."""
 
     path: Path
     counts: float
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Takes FILE:NUMBER apart."""
+        """Splits FILE:NUMBER."""
         path, _, counts = text.rpartition(":")
         return cls(Path(path), float(counts))
 
 
 def mean_of(parts: list[Part], out: Path) -> None:
-    """Writes the mean as float16; networks of another kind than the first are refused by PyTorch."""
+    """Writes the mean as float16. PyTorch refuses networks of another kind than the first."""
     total = sum(part.counts for part in parts)
     shares = [part.counts / total for part in parts]
     loaded = [load_network(part.path) for part in parts]

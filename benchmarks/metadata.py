@@ -1,9 +1,9 @@
-"""What photos keep of their metadata when read and written in each format, by kind; pixels are not denoised.
+"""Counts which metadata photos keep when nsp writes them in each format. Pixels are not denoised.
 
 python benchmarks/metadata.py FOLDER [--limit N]
 
-"kept" is in the file as it was, "changed" on purpose, "no place" what the format cannot hold. With
-the extra nsp-cli[metadata], exiv2's keys follow, the insides of makers' notes among them.
+"kept" metadata is in the file unchanged, "changed" was changed on purpose, and "no place" is what the format
+cannot hold. With the extra nsp-cli[metadata], exiv2's keys follow, including the insides of maker notes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Counts = Counter[tuple[str, str]]
 
 
 def by_nsp(photo: Photo, written: Path, file_format: str) -> Iterator[tuple[str, str]]:
-    """Yields kind and fate of each fact of the source."""
+    """Yields the kind of each fact in the source, and what became of it."""
     source = source_blocks(photo)
     assert source is not None
     with written.open("rb") as file:
@@ -42,7 +42,7 @@ def by_nsp(photo: Photo, written: Path, file_format: str) -> Iterator[tuple[str,
 
 
 def by_exiv2(photo: Photo, written: Path, file_format: str) -> Iterator[tuple[str, str]]:
-    """Yields exiv2's family and fate of each key of the source, or that it cannot read the result."""
+    """Yields the family of each exiv2 key and what became of it, or that exiv2 cannot read the result."""
     assert photo.source is not None
     before, after, lost = (
         listing(photo.source),
@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def show(name: str, counts: Counts) -> None:
-    """Prints the counts of one format."""
+    """Prints the counts for one format."""
     print(f"\n{name:22}", *(f"{fate:>9}" for fate in FATES))
     rest = sorted({kind for kind, _ in counts} - set(KINDS))
     for kind in (*KINDS, *rest):

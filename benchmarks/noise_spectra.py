@@ -1,8 +1,9 @@
-"""Real noise beside simulated: radial spectra as a plot.
+"""Plots radial spectra of real and simulated noise.
 
     python benchmarks/noise_spectra.py PLOT.png NAME=NOISY,CLEAN [NAME=NOISY,CLEAN ...]
 
-Real noise is noisy minus clean; the simulated camera draws as for a student's lessons, on the clean pictures.
+Real noise is noisy minus clean. The simulated camera works on the clean pictures with the ranges of a
+student's training samples.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ CAMERAS = 40
 
 
 def radial_level(noise: Tensor) -> Tensor:
-    """Returns (2, RINGS): level in luma and chroma by frequency, in 8-bit steps as if white."""
+    """Level in luma and chroma by frequency, in 8-bit steps as if the noise were white: (2, RINGS)."""
     planes = to_luma_chroma(noise)
     power = torch.fft.fft2(planes).abs().square() / SIDE**2
     frequency = torch.fft.fftfreq(SIDE)
@@ -36,21 +37,21 @@ def radial_level(noise: Tensor) -> Tensor:
 
 
 def crop_of(noisy: Path, clean: Path) -> tuple[Tensor, Tensor]:
-    """Returns the middle of a pair, in [0, 1]."""
+    """Middle of a pair, in [0, 1]."""
     pair = [to_unit_range(picture) for picture in read_pair(noisy, clean)]
     top, left = ((size - SIDE) // 2 for size in pair[0].shape[1:])
     return pair[0][:, top : top + SIDE, left : left + SIDE], pair[1][:, top : top + SIDE, left : left + SIDE]
 
 
 def simulated(clean: Tensor, seed: int) -> Tensor:
-    """Returns (CAMERAS, 3, SIDE, SIDE) noise of as many cameras on a picture."""
+    """Noise of several simulated cameras on a picture: (CAMERAS, 3, SIDE, SIDE)."""
     generators = [torch.Generator().manual_seed(seed * CAMERAS + index) for index in range(CAMERAS)]
     cameras = [draw_camera(generator) for generator in generators]
     return simulate_camera(clean.expand(CAMERAS, -1, -1, -1), cameras, generators) - clean
 
 
 def main() -> None:
-    """Draws a panel for each set: the real pictures' spectra over the range of the simulated."""
+    """Draws a panel for each set: spectra of real noise over the range of simulated noise."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("plot", type=Path)
     parser.add_argument("sets", nargs="+")

@@ -1,9 +1,9 @@
-"""Scores weights on pictures of a kind that they were not taught by: sharp, small, scaled down for a screen.
+"""Scores weights on a kind of picture that was not in their training: small, sharp, scaled down for a screen.
 
     python benchmarks/other_scenes.py [MODEL ...]
 
-The pictures are those of scikit-image; their noise is simulated, raw or as a camera's JPEG leaves it. Prints
-PSNR and SSIM of each picture, noisy and by each model, and the means.
+The pictures come from scikit-image. Their noise is simulated: raw, or as it is in a camera's JPEG. Prints
+PSNR and SSIM of each noisy picture and of each model's result, and the means.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from nsp_cli.training.simulation.sensor import SensorNoise, add_sensor_noise
 PICTURES = ("astronaut", "coffee", "grass", "brick", "gravel", "chelsea", "rocket", "camera", "moon", "page")
 SIDE = 512
 RAW = SensorNoise(shot=0.004, read=0.0001, gains=(2.0, 1.7))
-# Levels of luma and chroma, and width of the camera's smoothing.
+# Levels of luma and chroma, and the width of the camera's smoothing.
 JPEGS = ((4, 1.2, 0.8), (8, 3, 0.7), (15, 8, 0.8))
 
 
 def picture(name: str) -> Tensor:
-    """Returns (3, H, W) uint8."""
+    """Picture of scikit-image, (3, H, W) uint8."""
     pixels = getattr(data, name)()
     pixels = pixels if pixels.ndim == 3 else color.gray2rgb(pixels)
     return torch.from_numpy(pixels[:SIDE, :SIDE, :3].copy()).permute(2, 0, 1)
 
 
 def jpeg_of(luma: float, chroma: float, width: float) -> Callable[[Tensor], Tensor]:
-    """Returns a camera that gives a (3, H, W) picture noise of these levels and writes a JPEG."""
+    """Function that adds noise of these levels to a (3, H, W) picture and compresses it like a camera."""
     camera = replace(
         draw_camera(generator_for(0)),
         luma=luma / 255,
@@ -60,7 +60,7 @@ def jpeg_of(luma: float, chroma: float, width: float) -> Callable[[Tensor], Tens
 
 
 def main() -> None:
-    """Prints a line for each picture and kind of noise, and one for the mean of a kind."""
+    """Prints a line for each picture and kind of noise, and the mean of each kind."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,9 +1,9 @@
-"""Which PD factor s suits which noise? Trains light networks on simulated noise and scores them.
+"""Finds the PD factor s that suits a kind of noise: trains light networks on simulated noise and scores them.
 
     python benchmarks/pd_factor.py PHOTOS_FOLDER [--steps 1000]
 
-Photos are halved, which leaves them nearly clean; Gaussian noise of 12 levels and several correlation
-widths is added; every fifth photo is held out. Crops are 96·s pixels, so that every s costs the same.
+Photos are halved, which leaves them nearly clean. Gaussian noise of 12 levels and several correlation widths
+is added. Every fifth photo is held out. Crops have 96·s pixels a side, so that every s costs the same.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FACTORS, WIDTHS, LEVEL = (3, 4, 5), (0.0, 0.6, 1.2), 12
 
 
 def halved(folder: Path) -> Iterator[Pixels]:
-    """Yields 8-bit photos averaged over 2×2 pixels, large enough for a crop of every s."""
+    """Yields 8-bit photos averaged over 2×2 pixels, if they are large enough for a crop of every s."""
     for path in sorted(found.path for found in walk_photos(folder, recursive=True)):
         try:
             pixels = read_photo(path).pixels
@@ -65,7 +65,7 @@ def pool_of(photos: list[Pixels], folder: Path) -> PhotoPool:
 
 
 def train(pool: PhotoPool, factor: int, steps: int) -> Restorer:
-    """Returns a light network trained on these photos alone."""
+    """Light network trained on these photos alone."""
     recipe = replace(BlindSpotRecipe(), pd_factor=factor, crop=96 * factor, simulated=0.0)
     config, cpu = DbsnConfig(32, 9), torch.device("cpu")
     task = BlindSpotTask(pool, recipe, config.spec())
@@ -75,7 +75,7 @@ def train(pool: PhotoPool, factor: int, steps: int) -> Restorer:
 
 
 def mean_psnr(restorer: Restorer, pairs: list[tuple[Tensor, Tensor]], mode: str) -> float:
-    """Scores the network's prediction alone."""
+    """Mean PSNR of the network's prediction alone."""
     return fmean(psnr(restorer.denoise(noisy, mode=mode), clean) for noisy, clean in pairs)  # type: ignore[arg-type]
 
 

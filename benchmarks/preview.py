@@ -1,6 +1,6 @@
-"""How far `nsp preview` is from `nsp denoise` of the whole photo, and for which of two reasons.
+"""Measures how far `nsp preview` is from `nsp denoise` of the whole photo, and which of two reasons counts.
 
-python benchmarks/preview.py PHOTO…     # in 8-bit levels: most, and mean of the worst crop
+python benchmarks/preview.py PHOTO…     # in 8-bit levels: the most, and the mean of the worst crop
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def compare(restorer: Restorer, photo: Photo) -> list[tuple[int, float]]:
-    """Returns the most and the worst crop's mean, of a preview and of one with the whole photo's measures."""
+    """Largest difference and worst crop's mean: of a preview, and with the whole photo's statistics."""
     noisy, measured = pixels_to_tensor(photo.pixels), list[Tensor]()
 
     def keep(found: Tensor) -> Tensor:
@@ -61,13 +61,13 @@ def compare(restorer: Restorer, photo: Photo) -> list[tuple[int, float]]:
 
 @contextmanager
 def measuring(change: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """Hands what recovery measures to a function, whose answer it takes instead."""
+    """Replaces what detail recovery measures by a function of it."""
     with patch("nsp_cli.restoration.recovery.flat_power", lambda *given: change(flat_power(*given)).clone()):
         yield
 
 
 def shown(photo: Photo, result: Tensor) -> Pixels:
-    """Converts to sRGB, as the sheet does."""
+    """Result in sRGB, as the sheet shows it."""
     return srgb_pixels(photo.with_pixels(np.ascontiguousarray(tensor_to_pixels(result)), None))[0]
 
 

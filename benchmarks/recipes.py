@@ -1,11 +1,11 @@
-"""Is our recipe better than the paper's at equal compute? Trains light networks with both and scores them.
+"""Compares our recipe with the paper's at equal compute: trains light networks with both and scores them.
 
     python benchmarks/recipes.py TRAIN_FOLDER NOISY CLEAN OUT_FOLDER [--steps 1500] [--seeds 3]
 
-Equal compute is an equal number of pixels through the network: a step of the paper's recipe takes
-16 crops with 21 pairs of 32×32 pixels, ours 4 crops with one pair of 96×96, a ninth. The running mean of the
-weights is saved and scored at an eighth, a quarter, a half and all of the way. What lies in OUT_FOLDER
-already is not done again. Draws OUT_FOLDER/recipes.png.
+Equal compute is an equal number of pixels through the network. A step of the paper's recipe takes 16 crops
+with 21 pairs of 32×32 pixels. Ours takes 4 crops with one pair of 96×96, which is a ninth. The script saves
+and scores the running mean of the weights at an eighth, a quarter, a half and the end of a run. It does not
+repeat what is already in OUT_FOLDER. It draws OUT_FOLDER/recipes.png.
 """
 
 from __future__ import annotations
@@ -33,30 +33,30 @@ from nsp_cli.weights.file import load_network, save_weights
 
 NAMES = ("default", "paper")
 MARKS = (8, 4, 2, 1)
-# By recipe and megapixels through the network, then by seed: mean PSNR, plain and the default way.
+# By recipe and megapixels through the network, then by seed: mean PSNR, plain and default.
 Scores = defaultdict[tuple[str, float], dict[int, tuple[float, float]]]
 
 
 def pixels_per_step(recipe: BlindSpotRecipe, scale: int = 2) -> int:
-    """Counts what goes through the network in a step."""
+    """Number of pixels that go through the network in a step."""
     s, n = recipe.pd_factor, recipe.targets
     pairs = recipe.pairs or n * (s**2 - n * scale**2)
     return recipe.batch * pairs * (recipe.crop // s) ** 2
 
 
 def steps_of(name: str, steps: int) -> int:
-    """Returns how many steps cost as much as `steps` of the default recipe."""
+    """Number of steps that cost as much as `steps` of the default recipe."""
     return round(steps * pixels_per_step(RECIPES["default"]) / pixels_per_step(RECIPES[name]))
 
 
 def files(out: Path, name: str, seed: int, steps: int) -> dict[int, Path]:
-    """Names the weights at each mark, by step."""
+    """Weights files of a run's marks, by step."""
     marks = [steps_of(name, steps) // part for part in MARKS]
     return {step: out / f"{name}_{seed}_{step}.safetensors" for step in marks}
 
 
 def train(folder: Path, out: Path, name: str, seed: int, steps: int) -> None:
-    """Trains one network and saves it at its marks."""
+    """Trains one network and saves it at each mark."""
     wanted = files(out, name, seed, steps)
     if all(path.exists() for path in wanted.values()):
         return
@@ -77,7 +77,7 @@ def train(folder: Path, out: Path, name: str, seed: int, steps: int) -> None:
 
 
 def score(path: Path, pairs: list[tuple[Path, Path]]) -> tuple[float, float]:
-    """Returns mean PSNR of the plain average and of the default way."""
+    """Mean PSNR of the plain average and of the default pipeline."""
     network, info = load_network(path)
     restorer = Restorer(network, info.config.spec(), Execution.choose())
     plain = evaluate(pairs, restorer.denoise)
@@ -110,7 +110,7 @@ def main() -> None:
 
 
 def draw(scores: Scores, target: Path) -> None:
-    """Draws mean and spread over the seeds, by pixels through the network."""
+    """Draws mean and spread over the seeds against the pixels through the network."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     for way, (title, axes) in enumerate(
         zip(("--plain", "default options"), figure.subplots(1, 2), strict=True)

@@ -1,11 +1,11 @@
-"""What nsp takes out of photos: is it the noise, all of it, and nothing of the picture?
+"""Checks whether nsp removes the noise, all of it, and nothing of the picture.
 
     python benchmarks/residuals.py NOISY CLEAN [--model MODEL] [--every N] [--sheet SHEET.png]
 
-Per picture and in the mean: the residual's level over the true noise's in six bands (coarse, middle and
-fine, luma and chroma), and how the luma residual correlates with the clean picture's own detail, which is
-its difference from a blurred copy: 0 is none, and smoothing makes it positive. The sheet has rows of noisy,
-denoised, and 4 × residual.
+Prints for each picture and the mean: the level of the residual over that of the true noise in six bands
+(coarse, middle and fine, luma and chroma), and the correlation of the luma residual with the clean picture's
+detail. Detail is the difference from a blurred copy. 0 is no correlation, and smoothing makes it positive.
+Each row of the sheet shows a noisy picture, its result, and 4 × the residual.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ CROP = 200
 
 
 def correlation_with_detail(residual: Tensor, clean: Tensor) -> float:
-    """Correlates (3, H, W) residual and detail in luma."""
+    """Correlation of a (3, H, W) residual with the picture's detail, in luma."""
     grey = clean.mean(0, keepdim=True)
     detail = grey - functional.avg_pool2d(grey, 5, 1, 2, count_include_pad=False)
     return float(torch.corrcoef(torch.stack([residual.mean(0).flatten(), detail.flatten()]))[0, 1])
 
 
 def cut(picture: Tensor) -> Tensor:
-    """Returns the middle, uint8."""
+    """Middle of a picture, uint8."""
     top, left = ((size - CROP) // 2 for size in picture.shape[1:])
     return (picture[:, top : top + CROP, left : left + CROP] * 255).round().clamp(0, 255).to(torch.uint8)
 
 
 def main() -> None:
-    """Prints a line per picture and the means, and draws the sheet."""
+    """Prints a line per picture and the means, and writes the sheet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("noisy", type=Path)
     parser.add_argument("clean", type=Path)

@@ -1,4 +1,4 @@
-"""PSNR against --strength over folders of noisy and clean pictures, as a table and a plot.
+"""Plots and prints PSNR against `--strength` for folders of noisy and clean pictures.
 
 python benchmarks/strength.py OUT.png NAME=NOISY,CLEAN [NAME=NOISY,CLEAN ...] [--every N]
 """
@@ -22,13 +22,13 @@ STRENGTHS = (0, 0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 1.75, 2)
 
 
 def scores(restorer: Restorer, noisy: Tensor, clean: Tensor) -> list[float]:
-    """Returns PSNR at every strength."""
+    """PSNR at every strength."""
     results = [pipeline.denoise_tensor(restorer, noisy, strength=Strength(s, s))[0] for s in STRENGTHS]
     return [psnr(result, clean) for result in results]
 
 
 def main() -> None:
-    """Prints and draws the mean over each set."""
+    """Prints and plots the mean over each set."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("plot", type=Path)
     parser.add_argument("sets", nargs="+")

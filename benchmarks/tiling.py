@@ -1,8 +1,8 @@
-"""How much tiles change the result: the bundled networks (not at all) and a full-size TBSN (a little).
+"""Measures how much tiles change the result: not for the bundled networks, a little for a full-size TBSN.
 
     python benchmarks/tiling.py [--photo PHOTO] [--tile PIXELS]
 
-No trained TBSN is at hand, so its weights are random; its attention pools over what a tile sees.
+The TBSN has random weights, because no trained one is available. Its attention pools over a whole tile.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ CPU = torch.device("cpu")
 
 
 def tbsn(tile: int) -> Restorer:
-    """Returns a full-size TBSN with the same random weights every time."""
+    """Full-size TBSN with the same random weights every time."""
     torch.manual_seed(0)
     config = TbsnConfig()
     return Restorer(config.build(), config.spec(), Execution(CPU, torch.float32, tile))
 
 
 def dbsn(tile: int) -> Restorer:
-    """Returns the bundled blind-spot network."""
+    """Bundled blind-spot network."""
     return load_weights("nsp-light", device="cpu", precision="float32", tile=tile)
 
 
 def student(tile: int) -> Restorer:
-    """Returns the bundled student."""
+    """Bundled student."""
     return load_weights("nsp-fast", device="cpu", precision="float32", tile=tile)
 
 
 def restore(restorer: Restorer, photo: Tensor) -> Tensor:
-    """Returns the network's own answer."""
+    """Prediction of the network alone."""
     if restorer.spec.is_noise_conditioned:
         return restorer.denoise(photo, mode="direct", noise=noise_conditioning(estimate_noise(photo)))
     return restorer.denoise(photo)
 
 
 def main() -> None:
-    """Prints the differences between tiled and whole, relative to the result's standard deviation too."""
+    """Prints how tiles differ from one whole pass, also relative to the result's standard deviation."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photo", type=Path, default=SAMPLE)
     parser.add_argument("--tile", type=int, default=128)

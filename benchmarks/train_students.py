@@ -1,11 +1,11 @@
-"""Trains students side by side from one study; for an accelerator that is lent for minutes.
+"""Trains students side by side from one teacher data set, on a GPU that is available for minutes.
 
     python benchmarks/train_students.py DATA OUT --teacher nsp-fast \
         --student nsp-fast:fast:5 --student nsp-best:best:8 --student nsp-fast-x2:fast-x2:3:nsp-fast
 
-A student is NAME:NETWORK:MINUTES, and :START where it begins at what another has become, or at weights
-by name or file. Each has a process of its own, and one more prepares the pictures for all. Weights are
-written every half minute besides, so that a machine that is taken away leaves something behind.
+A student is NAME:NETWORK:MINUTES. Add :START to begin with another student's result, or with weights by name
+or file. Each student has its own process, and one more process prepares the pictures for all. Weights are
+also saved every half minute, so that something is left if the machine goes away.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ class Student:
     """One of the students.
 
     Attributes:
-        name: Of its weights.
-        network: A key of `PRESETS`.
-        minutes: Of training.
-        start: Name of the student, or of the weights, that it begins with; None for random ones.
+        name: Name of its weights.
+        network: Key of `PRESETS`.
+        minutes: Training time in minutes.
+        start: Student or weights to begin with, by name; None for random weights.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Student:
 
 
 def prepare(given: argparse.Namespace) -> TeacherDataset:
-    """Decodes the photos and asks the teacher about each, or finds both in the cache."""
+    """Decodes the photos and runs the teacher on each, or finds both in the cache."""
     cache = PhotoCache(given.out / "study", share=PHOTO_CACHE_SHARE)
     pool, teacher = load_pool([given.data], cache, crop=given.crop, seed=0), resolve(given.teacher).path
     restorer = load_weights(str(teacher), device=given.device)
@@ -89,7 +89,7 @@ def prepare(given: argparse.Namespace) -> TeacherDataset:
         )
 
     begin = time.monotonic()
-    # Between two answers of the network much is done on the processor, so several photos go at a time.
+    # The CPU does much work between two predictions, so several photos are processed at a time.
     with ThreadPoolExecutor(TEACHING) as threads:
         for _ in threads.map(
             dataset, [replace(pool, photos=pool.photos[n::TEACHING]) for n in range(TEACHING)]
@@ -100,7 +100,7 @@ def prepare(given: argparse.Namespace) -> TeacherDataset:
 
 
 def train(student: Student, dataset: TeacherDataset, given: argparse.Namespace) -> None:
-    """Trains one student, and prints how it goes every half minute."""
+    """Trains one student, and prints its progress every half minute."""
     device, start = choose_device(given.device), _start(student, given.out)
     changes = {name: getattr(given, name) for name in CHANGES}
     rate = given.learning_rate / (2 if student.start else 1)
@@ -115,7 +115,7 @@ def train(student: Student, dataset: TeacherDataset, given: argparse.Namespace) 
         initial=start.weights,
     )
     show = _Display(student.name, trainer, given.out)
-    # Restarting costs more than it saves on a run of minutes, so there is no checkpoint.
+    # A run takes minutes. Resuming it would cost more than it saves, so there is no checkpoint.
     run(trainer, Budget(minutes=student.minutes), on_progress=show)
     show.save()
 
@@ -145,7 +145,7 @@ class _Display:
         self.save()
 
     def save(self) -> None:
-        """Writes the running mean of the weights, in float16."""
+        """Saves the running mean of the weights in float16."""
         trainer = self._trainer
         metadata: dict[str, Any] = {**trainer.metadata(), "name": self._name, "licence": "Apache-2.0"}
         save_weights(
@@ -161,7 +161,7 @@ class _Display:
 
 
 def train_all(students: list[Student]) -> int:
-    """Starts a process for each student, the ones that need another's weights when these are there."""
+    """Starts a process for each student. One that needs another's weights starts when they are ready."""
     running: dict[str, subprocess.Popen[bytes]] = {}
     for student in sorted(students, key=lambda student: student.start is not None):
         if student.start in running and running[student.start].wait():
@@ -171,7 +171,7 @@ def train_all(students: list[Student]) -> int:
 
 
 def main() -> None:
-    """Prepares once, then trains all."""
+    """Prepares the pictures once, then trains all students."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -192,7 +192,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    # Lessons have few shapes, so looking for the best way to compute each pays.
+    # Training samples have few shapes, so the search for the fastest algorithm pays off.
     torch.backends.cudnn.benchmark = True
     dataset = prepare(given)
     if given.only is None:

@@ -1,11 +1,11 @@
-"""Trains weights worth bundling, and scores them; may be stopped and started again at any time.
+"""Trains weights worth bundling, and scores them. You can stop and restart it at any time.
 
     python benchmarks/train_weights.py DATA OUT --network dbsn --minutes 600 \
         --score phone NOISY CLEAN --score dslr NOISY CLEAN [options of nsp train …]
 
-Where a machine is lent for a few minutes at a time, run it under `timeout 540`: the run is saved, and the
-same command goes on with it. At the end OUT holds the weights, their page and card, a copy in float16,
-and a JSON file of scores for each set, once with --plain and once with default options.
+If a machine is available for a few minutes at a time, run it under `timeout 540`. The run is saved, and the
+same command continues it. At the end OUT holds the weights, their page and card, a copy in float16, and a
+JSON file of scores for each set, once with --plain and once with default options.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nsp_cli.weights.file import load_network, save_weights
 
 
 def train(data: Path, weights: Path, given: argparse.Namespace, options: list[str]) -> None:
-    """Starts or goes on with the run; leaves with nsp's exit code if it does not finish."""
+    """Starts or continues the run. Exits with nsp's exit code if the run does not finish."""
     checkpoint = weights.with_name(weights.name + ".checkpoint")
     start = ["--from", "nothing", "--network", given.network]
     arguments = [data, "-o", weights, *start, "--minutes", given.minutes, "--overwrite", *options]
@@ -47,7 +47,7 @@ def halve(weights: Path) -> Path:
 
 
 def score(weights: Path, name: str, noisy: str, clean: str, *, plain: bool) -> float:
-    """Writes the scores of a set and returns its mean PSNR; scores that are there are not made again."""
+    """Mean PSNR over a set. Writes the scores, unless they are newer than the weights."""
     target = weights.with_name(f"{weights.stem}_{name}{'_plain' if plain else ''}.json")
     if not target.exists() or target.stat().st_mtime < weights.stat().st_mtime:
         command = [sys.executable, "-m", "nsp_cli", "evaluate", noisy, clean, "-m", str(weights), "--json"]

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.scenes import scene, to_8_bits, white_noise
+from tests.test_architecture import OWNERS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / ".github" / "docs"
@@ -84,6 +85,12 @@ def test_the_map_names_what_is_there_and_every_package():
     tree = {f"{path.relative_to(PACKAGE).as_posix()}/" for path in PACKAGE.rglob("*") if _is_package(path)}
     tree |= {path.name for path in PACKAGE.glob("*.py")}
     assert sorted(_map_of_the_house()) == sorted(tree)
+
+
+def test_the_table_of_libraries_is_what_the_imports_must_obey():
+    rows = re.findall(r"^\| (`[^|]+`) \| `([\w.]+)` \|$", ARCHITECTURE, re.MULTILINE)
+    listed = {library: {owner} for names, owner in rows for library in re.findall(r"\w+", names)}
+    assert listed == OWNERS
 
 
 def _is_package(path: Path) -> bool:

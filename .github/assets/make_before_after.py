@@ -1,4 +1,4 @@
-"""Puts the bundled sample and what `nsp denoise` makes of it side by side, as README shows them.
+"""Makes the README's first picture: the bundled sample beside the result of `nsp denoise`.
 
 make demo && .venv/bin/python .github/assets/make_before_after.py
 """
@@ -14,7 +14,7 @@ GAP = 6
 
 
 def main() -> None:
-    """Reads the sample and demo/sample_denoised.jpg, writes before_after.png beside this script."""
+    """Reads the sample and demo/sample_denoised.jpg, and writes before_after.png beside this script."""
     before = Image.open(ROOT / "tests/data/sample_noisy.jpg")
     after = Image.open(ROOT / "demo/sample_denoised.jpg")
     both = Image.new("RGB", (2 * before.width + GAP, before.height), "white")

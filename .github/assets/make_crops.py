@@ -1,10 +1,10 @@
-"""Three crops at 100 %: noisy, the paper's average (--plain), nsp's default, and the clean picture.
+"""Makes a sheet of three crops at 100 %: noisy, the paper's averaging (--plain), nsp's default, and clean.
 
-Beside it a second sheet: the noise that was there, what nsp took out, and what it should not have
-taken or left, each four times as strong around grey.
+A second sheet shows the noise, what nsp removed, and the error that is left, each four times as strong around
+grey.
 
-The pictures may be redistributed (scikit-image's data: astronaut, public domain, NASA; coffee, CC0,
-Rachel Michetti; grass, CC0, texturelib.com); their noise is simulated as for the bundled sample.
+The pictures may be redistributed. They come from scikit-image's data: astronaut, public domain, NASA; coffee,
+CC0, Rachel Michetti; grass, CC0, texturelib.com. Their noise is simulated like that of the bundled sample.
 
     .venv/bin/python .github/assets/make_crops.py
 """
@@ -28,7 +28,7 @@ from nsp_cli.training.simulation.sensor import SensorNoise, add_sensor_noise
 SIDE, GAP = 220, 4
 AMPLIFIED = 4
 NOISE = SensorNoise(shot=0.004, read=0.0001, gains=(2.0, 1.7))
-# Name, pixels, and the corner of the crop.
+# Name, pixels, and the top left corner of the crop.
 PICTURES = (
     ("astronaut", data.astronaut(), (20, 120)),
     ("coffee", data.coffee(), (130, 150)),
@@ -42,12 +42,12 @@ def to_8_bits(image: Tensor) -> Tensor:
 
 
 def amplified(difference: Tensor) -> Tensor:
-    """Shows what may be negative, around grey."""
+    """Difference, which may be negative, as a picture around grey."""
     return (128 + AMPLIFIED * difference).clamp(0, 255).to(torch.uint8)
 
 
 def save_sheet(name: str, rows: Sequence[tuple[Tensor, ...]]) -> None:
-    """Writes pictures in rows, cut at their corners."""
+    """Writes a sheet of cropped pictures, a row for each picture."""
     sheet = np.full((len(rows) * (SIDE + GAP) - GAP, len(rows[0]) * (SIDE + GAP) - GAP, 3), 255, np.uint8)
     for row, (versions, (_, _, (top, left))) in enumerate(zip(rows, PICTURES, strict=True)):
         for column, version in enumerate(versions):
@@ -58,7 +58,7 @@ def save_sheet(name: str, rows: Sequence[tuple[Tensor, ...]]) -> None:
 
 
 def main() -> None:
-    """Writes crops.png and residuals.png beside this script and prints PSNR of the whole pictures."""
+    """Writes crops.png and residuals.png beside this script, and prints the PSNR of the whole pictures."""
     restorer, papers = load_weights(), load_weights("nsp-light")
     crops, residuals = [], []
     for name, pixels, _ in PICTURES:
