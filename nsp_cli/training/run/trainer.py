@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from nsp_cli.device import choose_training_precision, release_memory
-from nsp_cli.errors import DeviceError, TrainingError, counted
+from nsp_cli.errors import DeviceError, TrainingError
 from nsp_cli.networks import NetworkConfig
+from nsp_cli.progress import counted
 from nsp_cli.training.run.checkpoint import checksum_of, load_checkpoint, save_checkpoint
 from nsp_cli.training.run.compilation import compiled
 from nsp_cli.training.run.distributed import ProcessGroup
