@@ -46,7 +46,7 @@ from nsp_cli.weights.file import save_weights
 from nsp_cli.weights.resolve import resolve, sha256_of
 
 SAVE_EVERY_SECONDS = 30
-TEACHING = 8
+PREPARING = 8
 CHANGES = ("crop", "batch", "real", "denoised", "measured", "balance", "structure")
 
 
@@ -79,7 +79,7 @@ def prepare(given: argparse.Namespace) -> TeacherDataset:
     pool, teacher = load_pool([given.data], cache, crop=given.crop, seed=0), resolve(given.teacher).path
     restorer = load_weights(str(teacher), device=given.device)
 
-    def dataset(photos: PhotoPool) -> TeacherDataset:
+    def prepared(photos: PhotoPool) -> TeacherDataset:
         return prepare_teacher_dataset(
             photos,
             cache,
@@ -90,13 +90,13 @@ def prepare(given: argparse.Namespace) -> TeacherDataset:
 
     begin = time.monotonic()
     # The CPU does much work between two predictions, so several photos are processed at a time.
-    with ThreadPoolExecutor(TEACHING) as threads:
+    with ThreadPoolExecutor(PREPARING) as threads:
         for _ in threads.map(
-            dataset, [replace(pool, photos=pool.photos[n::TEACHING]) for n in range(TEACHING)]
+            prepared, [replace(pool, photos=pool.photos[n::PREPARING]) for n in range(PREPARING)]
         ):
             pass
-    print(f"{len(pool.photos)} photos taught after {time.monotonic() - begin:.0f} s", flush=True)
-    return dataset(pool)
+    print(f"{len(pool.photos)} photos prepared after {time.monotonic() - begin:.0f} s", flush=True)
+    return prepared(pool)
 
 
 def train(student: Student, dataset: TeacherDataset, given: argparse.Namespace) -> None:

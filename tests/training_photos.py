@@ -1,4 +1,4 @@
-"""Photos to train on, made by the tests."""
+"""Synthetic training photos for the tests."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto
 
 
 def noisy_pixels(height: int, width: int, sigma: float = 20.0, seed: int = 0) -> np.ndarray:
-    """Returns a gradient with white noise, (height, width, 3) uint8."""
+    """Gradient with white noise, (height, width, 3) uint8."""
     rng = np.random.default_rng(seed)
     scene = np.linspace(40, 200, width)[None, :, None] + np.zeros((height, 1, 3))
     return (scene + rng.normal(0, sigma, scene.shape)).clip(0, 255).astype(np.uint8)
 
 
 def stored(folder: Path, pixels: np.ndarray, noise: float = 20.0, name: str = "0") -> TrainingPhoto:
-    """Returns a decoded photo as the pool would hold it."""
+    """Decoded photo, as in a pool."""
     file = folder / f"{name}.npy"
     np.save(file, pixels)
     height, width = pixels.shape[:2]
@@ -27,6 +27,6 @@ def stored(folder: Path, pixels: np.ndarray, noise: float = 20.0, name: str = "0
 
 
 def small_pool(folder: Path, count: int = 2) -> PhotoPool:
-    """Returns a pool of a few small noisy photos."""
+    """Pool of a few small noisy photos."""
     photos = [stored(folder, noisy_pixels(150, 140, seed=n), name=str(n)) for n in range(count)]
     return PhotoPool(tuple(photos), (), count)

@@ -1,4 +1,4 @@
-"""What a CUDA GPU makes of photos and lessons, beside what the processor makes of them."""
+"""Results of a CUDA GPU for photos and training samples, compared with those of the processor."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_recovery_is_the_processors(noisy):
 
 
 @pytest.mark.parametrize("scale", [1, 2])
-def test_lessons_are_as_noisy_as_the_processors(tmp_path: Path, scale):
+def test_samples_are_as_noisy_as_the_processors(tmp_path: Path, scale):
     photos = tuple(stored(tmp_path, noisy_pixels(300, 310, seed=n), noise=1.0, name=str(n)) for n in range(3))
     cache = PhotoCache(tmp_path / "run", root=tmp_path / "cache")
     dataset = prepare_teacher_dataset(PhotoPool(photos, (), 3), cache, lambda photo: photo, "echo")
@@ -70,14 +70,14 @@ def test_lessons_are_as_noisy_as_the_processors(tmp_path: Path, scale):
         make_samples(drawn, scale=scale, balance=0.15, seed=0, step=0, device=torch.device(device))
         for device in ("cuda", "cpu")
     )
-    # The same cameras, other grains and made-up textures: a GPU draws other numbers.
+    # The cameras are the same, but a GPU draws other random numbers for noise and textures.
     plain = [index for index, plan in enumerate(drawn.plans) if plan.augmentation.texture is None]
     torch.testing.assert_close(on_gpu.clean.cpu()[plain], on_cpu.clean[plain])
     assert ((on_gpu.conditioning.cpu() / on_cpu.conditioning).log().abs().median()) < 0.2
 
 
 @pytest.mark.parametrize("is_student", [False, True])
-def test_what_is_drawn_waits_in_pinned_memory(tmp_path: Path, is_student):
+def test_drawn_data_is_in_pinned_memory(tmp_path: Path, is_student):
     photos = tuple(stored(tmp_path, noisy_pixels(300, 310, seed=n), noise=1.0, name=str(n)) for n in range(3))
     pool = PhotoPool(photos, (), 3)
     task: Task

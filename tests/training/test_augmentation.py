@@ -1,4 +1,4 @@
-"""How pictures are changed before they get noise."""
+"""Augmentation of pictures before they get noise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.scenes import scene
 
 
 def augmented(picture: torch.Tensor, augmentation: Augmentation) -> torch.Tensor:
-    """As `expose`, of one (3, H, W) picture."""
+    """Result of `augment` for one picture (3, H, W)."""
     return augment(picture[None], [augmentation], generator_for)[0]
 
 
@@ -20,35 +20,35 @@ def picture() -> torch.Tensor:
     return 0.25 + 0.5 * scene(60, 70)
 
 
-def test_one_that_changes_nothing_changes_nothing(picture):
+def test_the_default_changes_nothing(picture):
     assert torch.equal(augmented(picture, Augmentation()), picture)
 
 
-def test_gains_make_it_darker_in_each_colour(picture):
+def test_gains_scale_each_colour(picture):
     darker = augmented(picture, Augmentation(gains=(0.5, 0.8, 1.0)))
     torch.testing.assert_close(darker, picture * torch.tensor([0.5, 0.8, 1.0])[:, None, None])
 
 
-def test_too_much_of_anything_stays_in_range(picture):
+def test_results_stay_in_range(picture):
     changed = augmented(picture, Augmentation(gains=(1.5, 1.5, 0.1), blur=1.0))
     assert changed.min() >= 0
     assert changed.max() <= 1
 
 
-def test_blur_takes_detail_and_keeps_the_mean(picture):
+def test_blur_removes_detail_and_keeps_the_mean(picture):
     blurred = augmented(picture, Augmentation(blur=1.0))
     assert blurred.diff().square().mean() < 0.7 * picture.diff().square().mean()
     torch.testing.assert_close(blurred.mean((1, 2)), picture.mean((1, 2)), rtol=0.01, atol=0)
 
 
-def test_each_of_several_is_changed_by_its_own(picture):
+def test_each_picture_gets_its_own_augmentation(picture):
     augmentations = [Augmentation(blur=1.0), Augmentation(), Augmentation(blur=0.4)]
     together = augment(picture.repeat(3, 1, 1, 1), augmentations, generator_for)
     for one, augmentation in zip(together, augmentations, strict=True):
         torch.testing.assert_close(one, augmented(picture, augmentation))
 
 
-def test_draws_differ_and_are_decided_by_their_number():
+def test_draws_differ_and_depend_only_on_their_generator():
     drawn = [draw_augmentation(generator_for(number)) for number in range(200)]
     assert drawn[7] == draw_augmentation(generator_for(7))
     for is_changed in (

@@ -1,4 +1,4 @@
-"""The simulated camera: its noise is as strong, as coloured and as smooth as it was drawn."""
+"""The simulated camera: its noise has the level, colour and smoothness of its settings."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def noise_of(camera: Camera, clean: Tensor = GREY, seed: int = 0) -> Tensor:
 
 
 @pytest.mark.parametrize("camera", [PLAIN, replace(PLAIN, phase=(0, 1), mixing=1.0, luma_width=1.0)])
-def test_levels_are_those_drawn(camera):
+def test_levels_are_those_of_the_camera(camera):
     luma, *chroma = to_luma_chroma(noise_of(camera))
     assert float(luma.std()) == pytest.approx(8 / 255, rel=0.03)
     assert float(torch.stack(chroma).square().mean().sqrt()) == pytest.approx(4 / 255, rel=0.06)
 
 
-def test_smoothing_takes_fine_noise_and_blotches_bring_coarse():
+def test_smoothing_removes_fine_noise_and_blotches_add_coarse_noise():
     white, smooth, blotchy = (
         bands_of_residual(noise_of(camera))
         for camera in (PLAIN, replace(PLAIN, luma_width=1.0), replace(PLAIN, blotches=0.7))
@@ -52,17 +52,17 @@ def test_smoothing_takes_fine_noise_and_blotches_bring_coarse():
     assert white[0] == pytest.approx(float(white[2]), rel=0.2)
     assert smooth[0] > 5 * smooth[2]
     assert blotchy[0] > 2 * blotchy[2]
-    assert smooth[3] == pytest.approx(float(white[3]), rel=0.2)  # chroma has a width of its own
+    assert smooth[3] == pytest.approx(float(white[3]), rel=0.2)  # chroma has its own width
 
 
-def test_sharpening_brings_fine_noise():
+def test_sharpening_adds_fine_noise():
     assert (
         bands_of_residual(noise_of(replace(PLAIN, sharpening=1.0)))[2] > bands_of_residual(noise_of(PLAIN))[2]
     )
 
 
-def test_shot_noise_grows_with_light_in_linear_terms():
-    """Read noise shrinks towards the highlights, where the tone curve is flat; shot noise less so."""
+def test_shot_noise_grows_with_linear_light():
+    """Read noise shrinks towards the highlights, where the tone curve is flat; shot noise shrinks less."""
     halves = GREY.clone()
     halves[..., :64], halves[..., 64:] = 0.2, 0.8
     for sensor, ratio in ((SensorNoise(0.0, 1.0, (1, 1)), 0.184), (SensorNoise(1.0, 0.0, (1, 1)), 0.785)):
@@ -79,7 +79,7 @@ def test_flat_areas_lose_fine_noise_that_texture_keeps():
 
 
 def test_no_phase_of_the_mosaic_is_special():
-    """A student that learnt on one phase alone would draw its grid into every photo."""
+    """A student trained on a single phase would add its grid to every photo."""
     deviations = [
         torch.stack([noise_of(replace(PLAIN, phase=phase), seed=seed) for seed in range(20)]).std(0).mean(0)
         for phase in ((0, 0), (0, 1), (1, 0), (1, 1))
@@ -89,14 +89,14 @@ def test_no_phase_of_the_mosaic_is_special():
     assert torch.stack(grids).mean(0).max() < 1.01 * torch.stack(grids).mean(0).min()
 
 
-def test_jpeg_is_a_jpeg_and_its_target_is_none():
+def test_a_low_quality_adds_jpeg_artefacts():
     coarse = noise_of(
         replace(PLAIN, quality=30, luma=1e-4, chroma=1e-4), GREY + 0.3 * torch.rand(3, 128, 128) - 0.15
     )
     assert coarse.abs().mean() > 5 / 255
 
 
-def test_pictures_are_8_bit_and_depend_on_the_generator_alone():
+def test_pictures_are_8_bit_and_depend_only_on_their_generator():
     taken = [
         simulate_camera(
             torch.stack([GREY, GREY]), [PLAIN, PLAIN], [torch.Generator().manual_seed(n) for n in seeds]
@@ -108,7 +108,7 @@ def test_pictures_are_8_bit_and_depend_on_the_generator_alone():
     assert torch.allclose(taken[0] * 255, (taken[0] * 255).round(), atol=1e-4)
 
 
-def test_cameras_cover_what_real_ones_do():
+def test_cameras_cover_the_range_of_real_ones():
     cameras = [draw_camera(torch.Generator().manual_seed(seed)) for seed in range(400)]
     luma = torch.tensor([255 * camera.luma for camera in cameras])
     assert luma.min() < 1

@@ -51,7 +51,7 @@ def distill(run_nsp, shots, student, tiny_weights, tmp_path):
     return run
 
 
-def test_a_student_denoises_and_tells_who_taught_it(run_nsp, distill, shots):
+def test_a_student_denoises_and_names_its_teacher(run_nsp, distill, shots):
     run, weights = distill("--steps", 2)
     assert run.code == 0, run.err
     assert run.out.strip() == str(weights)
@@ -72,7 +72,7 @@ def test_a_student_can_teach(distill, student):
     assert "taught by student" in weights.with_suffix(".md").read_text(encoding="utf-8")
 
 
-def test_a_student_of_a_student_may_enlarge(run_nsp, distill, shots):
+def test_a_student_can_become_one_that_enlarges(run_nsp, distill, shots):
     run, weights = distill("--steps", 1, "--x2")
     assert run.code == 0, run.err
     assert describe_weights(weights).config == UnetConfig(**{**vars(TINY), "scale": 2})
@@ -85,7 +85,7 @@ def test_a_student_of_a_student_may_enlarge(run_nsp, distill, shots):
     assert "--x2" in run.err
 
 
-def test_interrupted_and_resumed_is_bit_for_bit_the_unbroken_run(distill, monkeypatch):
+def test_a_resumed_run_equals_the_unbroken_one_bit_for_bit(distill, monkeypatch):
     unbroken, whole = distill("--steps", 4, name="whole")
     assert unbroken.code == 0, unbroken.err
     run_loop = loop._Loop.run
@@ -106,7 +106,7 @@ def test_interrupted_and_resumed_is_bit_for_bit_the_unbroken_run(distill, monkey
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_nothing_to_resume_is_found_before_a_photo_is_decoded(distill):
+def test_a_missing_checkpoint_is_reported_before_a_photo_is_decoded(distill):
     run, weights = distill("--steps", 1, "--resume")
     assert run.code == 1
     assert "Traceback" not in run.err
@@ -114,41 +114,41 @@ def test_nothing_to_resume_is_found_before_a_photo_is_decoded(distill):
     assert not weights.exists()
 
 
-def test_blind_spot_weights_are_no_student(distill, tiny_weights):
+def test_a_student_cannot_start_from_blind_spot_weights(distill, tiny_weights):
     run, weights = distill("--steps", 1, start=tiny_weights)
     assert run.code == 2
     assert "no student" in run.err
     assert not weights.exists()
 
 
-def test_a_student_is_not_for_train(run_nsp, shots, student, tmp_path):
+def test_train_refuses_to_start_from_a_student(run_nsp, shots, student, tmp_path):
     run = run_nsp("train", shots, "-o", tmp_path / "x.safetensors", "--from", student, "--steps", 1)
     assert run.code == 2
     assert "distill" in run.err
 
 
-def test_plain_is_not_for_students(run_nsp, shots, student):
+def test_plain_refuses_students(run_nsp, shots, student):
     run = run_nsp("denoise", shots / "0.png", "--plain", "-m", student)
     assert run.code == 1
     assert "nsp-light" in run.err
     assert "Traceback" not in run.err
 
 
-def test_pd_is_not_for_students(run_nsp, shots, distill):
+def test_mode_pd_refuses_students(run_nsp, shots, distill):
     _, weights = distill("--steps", 1, "--x2")
     run = run_nsp("upscale", shots / "0.png", "--mode", "pd", "-m", weights)
     assert run.code == 1
     assert "nsp-light" in run.err
 
 
-def test_students_that_do_not_enlarge_are_not_for_upscale(run_nsp, shots, student):
+def test_upscale_refuses_students_that_do_not_enlarge(run_nsp, shots, student):
     run = run_nsp("upscale", shots / "0.png", "-m", student)
     assert run.code == 1
     assert "does not enlarge" in run.err
 
 
 @pytest.mark.slow
-def test_train_student_makes_a_teacher_and_a_student_of_it(run_nsp, shots, tmp_path):
+def test_train_student_trains_a_teacher_and_its_student(run_nsp, shots, tmp_path):
     output = tmp_path / "mine.safetensors"
     arguments = (shots, "-o", output, "--student", "--steps", 2, "--crop", 120, "--batch", 1)
     run = run_nsp("train", *arguments)

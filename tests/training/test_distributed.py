@@ -1,4 +1,4 @@
-"""Several processes, as torchrun starts them, train as one would with all of their crops."""
+"""Several processes, started as by torchrun, train like one process with all of their crops."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def train(
 
 
 def join_as(rank: int, size: int, port: int) -> None:
-    """Makes this one of torchrun's processes."""
+    """Sets the environment variables that torchrun sets for a process."""
     os.environ |= {
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
@@ -73,7 +73,7 @@ def join_as(rank: int, size: int, port: int) -> None:
 
 
 def train_as(rank: int, size: int, port: int, folder: Path) -> None:
-    """Trains in a folder of its own, which shows what it wrote."""
+    """Trains in a separate folder, so that the test sees which files this process wrote."""
     join_as(rank, size, port)
     own = folder / f"rank{rank}"
     own.mkdir()
@@ -83,12 +83,12 @@ def train_as(rank: int, size: int, port: int, folder: Path) -> None:
 
 
 def read_seldom() -> None:
-    """Reads the loss as seldom as on a GPU, so that saving has some to read."""
+    """Reads the loss rarely, as on a GPU, so that saving has a loss left to read."""
     trainer_module._CHECK_EVERY["cpu"] = 4
 
 
 def train_by_two_clocks(rank: int, size: int, port: int, folder: Path) -> None:
-    """Trains where the first process's clock says that every step is time for a checkpoint."""
+    """Trains with a clock in the first process that asks for a checkpoint after every step."""
     read_seldom()
     speed = 1 if rank else 10_000
     loop.time = SimpleNamespace(monotonic=lambda: speed * time.monotonic())
@@ -96,7 +96,7 @@ def train_by_two_clocks(rank: int, size: int, port: int, folder: Path) -> None:
 
 
 def train_until_a_photo_is_gone(rank: int, size: int, port: int, folder: Path) -> None:
-    """Trains until the second process meets an error that the first knows nothing of."""
+    """Trains until only the second process meets an error."""
     read_seldom()
     join_as(rank, size, port)
     own = folder / f"rank{rank}"
@@ -111,7 +111,7 @@ def train_until_a_photo_is_gone(rank: int, size: int, port: int, folder: Path) -
 
 
 def in_two_processes(target: Callable[[int, int, int, Path], None], folder: Path) -> list[int | None]:
-    """Returns the exit codes; None of a process that had to be killed."""
+    """Exit codes of both processes; None for a process that had to be killed."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -129,7 +129,7 @@ def in_two_processes(target: Callable[[int, int, int, Path], None], folder: Path
 
 @pytest.mark.slow
 @needs_distributed
-def test_processes_whose_clocks_differ_save_together(tmp_path):
+def test_processes_with_different_clocks_save_together(tmp_path):
     assert in_two_processes(train_by_two_clocks, tmp_path) == [0, 0]
     found = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
     assert found[0]["curve"] == found[1]["curve"]
@@ -148,7 +148,7 @@ def run_the_command(rank: int, size: int, port: int, folder: Path) -> None:
 
 @pytest.mark.slow
 @needs_distributed
-def test_each_machine_gives_back_its_decoded_photos(tmp_path, tiny_weights):
+def test_each_machine_removes_its_decoded_photos(tmp_path, tiny_weights):
     (tmp_path / "shots").mkdir()
     Image.fromarray(noisy_pixels(300, 600)).save(tmp_path / "shots" / "a.png")
     assert in_two_processes(run_the_command, tmp_path) == [0, 0]
@@ -159,7 +159,7 @@ def test_each_machine_gives_back_its_decoded_photos(tmp_path, tiny_weights):
 
 @pytest.mark.slow
 @needs_distributed
-def test_a_process_alone_with_an_error_ends(tmp_path):
+def test_an_error_in_one_process_ends_both(tmp_path):
     codes = in_two_processes(train_until_a_photo_is_gone, tmp_path)
     assert codes[1] == 1
     assert codes[0] not in (0, None)
@@ -167,7 +167,7 @@ def test_a_process_alone_with_an_error_ends(tmp_path):
 
 @pytest.mark.slow
 @needs_distributed
-def test_two_processes_have_the_loss_curve_of_one_with_the_doubled_batch(tmp_path):
+def test_two_processes_have_the_loss_curve_of_one_with_twice_the_batch(tmp_path):
     assert in_two_processes(train_as, tmp_path) == [0, 0]
     found = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
     (tmp_path / "one").mkdir()

@@ -1,4 +1,4 @@
-"""Holding out: nothing that is judged on is trained on, and all kinds of photos are judged on."""
+"""Holding out: training and judging never share a pixel, and all kinds of photos are held out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def pool_of(*photos: TrainingPhoto) -> PhotoPool:
 
 
 def covered(photos: tuple[TrainingPhoto, ...], file: Path, shape: tuple[int, int]) -> np.ndarray:
-    """Counts how many of the windows lie on each pixel of a file."""
+    """Number of windows that cover each pixel of a file."""
     count = np.zeros(shape, int)
     for p in photos:
         if p.file == file:
@@ -36,14 +36,14 @@ def covered(photos: tuple[TrainingPhoto, ...], file: Path, shape: tuple[int, int
 
 @pytest.mark.parametrize("count", [1, 3, 7, 8, 63])
 @pytest.mark.parametrize("shape", [(1300, 900), (500, 700), (400, 2400)])
-def test_what_is_judged_on_is_not_trained_on(count, shape):
+def test_held_out_regions_are_not_trained_on(count, shape):
     photos = [photo(n, *shape, noise=n) for n in range(count)]
     rest, regions = hold_out(pool_of(*photos))
     assert rest.photos
     assert 0 < len(regions) <= REGION_COUNT
     for p in photos:
         together = covered(rest.photos + regions, p.file, shape)
-        assert together.max() <= 1, "a pixel is in both, or judged on twice"
+        assert together.max() <= 1, "a pixel is in both sets or in two regions"
     assert all(r.side >= LEAST_REGION_SIDE and max(r.height, r.width) <= REGION_SIDE for r in regions)
 
 

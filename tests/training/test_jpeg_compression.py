@@ -1,4 +1,4 @@
-"""JPEG on any device: as a JPEG library does it, give or take a rounding."""
+"""Simulated JPEG compression: the same as a JPEG library's, except for rounding."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def by_library(picture: Tensor, quality: int, subsampling: int) -> Tensor:
 
 @pytest.mark.parametrize("subsampling", [0, 2])
 @pytest.mark.parametrize("quality", [30, 60, 85, 98])
-def test_as_a_library_does_it(picture, quality, subsampling):
+def test_the_result_is_that_of_a_library(picture, quality, subsampling):
     ours = compress(picture[None], [quality], [(0, 0)], halves_chroma=subsampling == 2)[0]
     theirs = by_library(picture, quality, subsampling)
     damage = (theirs - picture).square().mean()
@@ -45,8 +45,8 @@ def test_each_picture_has_its_own_quality_and_grid(picture):
     assert torch.equal(both[1], other)
 
 
-def test_a_grid_starts_where_it_is_told(picture):
-    """Compressing again on the same grid changes hardly anything, on another grid much."""
+def test_a_grid_starts_at_the_given_place(picture):
+    """A second compression changes almost nothing on the same grid and much on another grid."""
     once = compress(picture[None], [50], [(5, 2)], halves_chroma=False)
     same, other = (compress(once, [50], [grid], halves_chroma=False) for grid in ((5, 2), (1, 6)))
     assert (same - once).square().mean() < 0.1 * (other - once).square().mean()

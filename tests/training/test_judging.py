@@ -1,4 +1,4 @@
-"""Judging without clean pictures: that it agrees with judging with them."""
+"""Judging without clean pictures agrees with judging with them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXECUTION = Execution(torch.device("cpu"), torch.float32)
 
 
 class Smoother(nn.Module):
-    """Stands in for a network: enlarges what a box has blurred, times a gain."""
+    """Stand-in for a network: blurs with a box, scales by a gain and enlarges."""
 
     def __init__(self, side: int, gain: float = 1.0) -> None:
         super().__init__()
@@ -49,20 +49,20 @@ def restorer(side: int, gain: float = 1.0) -> Restorer:
 @pytest.fixture(scope="module")
 def pictures() -> list[tuple[Tensor, Tensor]]:
     """Noisy and clean uint8 pictures."""
-    # The texture of the scene's last third is noise by any measure that has no clean picture.
+    # The texture in the last third of the scene cannot be distinguished from noise without a clean picture.
     clean = [scene(576, 384)[:, :384].roll(48 * seed, 2) for seed in range(4)]
     noisy = [picture + white_noise(picture.shape, 12, seed) for seed, picture in enumerate(clean)]
     return [(to_8_bits(a), to_8_bits(b)) for a, b in zip(noisy, clean, strict=True)]
 
 
 def true_error(candidate: Restorer, clean: Tensor, seed: int) -> float:
-    """Returns the squared error on noise that is √2 times as strong as the pictures'."""
+    """Squared error on noise that is √2 times as strong as the noise of the pictures."""
     noisy = clean / 255 + white_noise(clean.shape, 12 * math.sqrt(2), seed)
     return float((denoise_tensor(candidate, noisy)[0] * 255 - clean).square().mean())
 
 
 @pytest.mark.parametrize("side", [3, 7])
-def test_differences_of_recorrupted_error_are_the_true_ones(pictures, side):
+def test_differences_of_recorrupted_error_equal_the_true_ones(pictures, side):
     better, worse = restorer(3), restorer(side, 0.7)
     estimated = [
         recorrupted_error(worse, n, seed=9) - recorrupted_error(better, n, seed=9) for n, _ in pictures
@@ -87,7 +87,7 @@ def test_the_same_weights_gain_nothing(pictures):
     assert all(measure.gain == 0 for measure in judgement.measures)
 
 
-def test_nothing_to_judge_on_is_no_judgement():
+def test_without_pictures_there_is_no_judgement():
     assert judge(restorer(3), restorer(3), [], pd_factor=5) is None
 
 
@@ -104,17 +104,17 @@ class TestMeasure:
         assert sure.is_better
         assert not Measure("m", (1.0, 2.0, 3.0), (0.0, 2.4, 2.9), 2).is_better
 
-    def test_more_is_better_where_it_rises(self):
+    def test_higher_is_better_unless_the_measure_falls(self):
         before, after = (30.0, 31.0, 30.0), (31.0, 32.1, 31.0)
         assert Measure("PSNR", before, after, 2, falls=False).is_better
         assert not Measure("loss", before, after, 2).is_better
 
-    def test_one_picture_is_never_sure(self):
+    def test_a_single_picture_is_never_significant(self):
         single = Measure("m", (2.0,), (1.0,), 2)
         assert not single.is_better
         assert not single.is_worse
         assert single.show_gain() == "+1.00"
 
-    def test_a_loss_counts_as_a_gain_does(self):
+    def test_a_loss_needs_the_same_significance_as_a_gain(self):
         assert Measure("m", (0.5, 1.6, 2.4), (1.0, 2.0, 3.0), 2).is_worse
         assert not Measure("m", (0.0, 2.4, 2.9), (1.0, 2.0, 3.0), 2).is_worse

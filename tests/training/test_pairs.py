@@ -1,4 +1,4 @@
-"""Training pairs: every pixel used once, nothing shared, all four strategies (paper Sec. 3.3)."""
+"""Training pairs: each pixel is used once and never shared, for all four strategies (paper Sec. 3.3)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nsp_cli.training.data.pairs import STRATEGIES, make_pairs, max_targets
 
 
 def numbered(height: int, width: int, batch: int = 2) -> Tensor:
-    """Returns pictures in which every pixel is its own index."""
+    """Pictures in which the value of every pixel is its index."""
     count = batch * height * width
     return torch.arange(count, dtype=torch.float64).view(batch, 1, height, width)
 
@@ -27,7 +27,7 @@ def test_pairs_are_a_permutation_of_every_patch(strategy, s, t, n):
     count = s * s - n * t * t
     inputs, targets = by_pair(inputs, 2), by_pair(targets, 2)
     assert len(inputs) == len(targets) == n * count
-    # Pair p = target · count + input: the product, so inputs repeat for every target.
+    # Pair p = target · count + input, so the inputs repeat for every target.
     assert torch.equal(inputs[:count], inputs[-count:])
     patches = image.view(2, 1, 3, s, 4, s).transpose(3, 4).flatten(4).sort(dim=4).values
     dealt = [inputs[k].unsqueeze(4) for k in range(count)]
@@ -41,7 +41,7 @@ def test_default_gives_the_papers_21_pairs_and_34_39_36_for_more_targets():
 
 
 def rows_and_columns(targets: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Returns the coordinates inside its patch of each of a patch's four target pixels."""
+    """Coordinates of each patch's four target pixels, inside the patch."""
     groups = targets.unfold(2, 2, 2).unfold(3, 2, 2).flatten(4).long()
     return groups // width % 5, groups % width % 5
 
@@ -73,13 +73,13 @@ def test_only_sorted_targets_keep_row_major_order(strategy, in_order):
     assert bool((place.diff(dim=4) > 0).all()) is in_order
 
 
-def test_each_patch_draws_for_itself():
+def test_patches_are_drawn_independently():
     _, targets = make_pairs(numbered(50, 50, batch=1), pairs=1)
     rows, _ = rows_and_columns(targets, 50)
     assert len(rows[..., 0].unique()) > 1
 
 
-def test_random_pairs_are_different_pairs_of_the_product():
+def test_random_pairs_are_different_pairs_of_all():
     inputs, targets = make_pairs(numbered(10, 10), n=2, pairs=34)
     pairs = torch.cat([by_pair(inputs, 2).flatten(1), by_pair(targets, 2).flatten(1)], dim=1)
     assert len(pairs.unique(dim=0)) == 34
@@ -96,7 +96,7 @@ def test_same_generator_state_gives_same_pairs():
 
 
 def test_tightest_packing_always_fits():
-    # Nine 2×2 windows fit a 6×6 patch in one way, which chance alone hardly finds.
+    # Nine 2×2 windows fit a 6×6 patch in only one way, which random draws hardly find.
     inputs, _ = make_pairs(numbered(60, 60), s=6, n=8, pairs=1)
     assert inputs.shape == (2, 1, 10, 10)
     assert max_targets(6, 2, "consecutive") == 8
@@ -112,6 +112,6 @@ def test_tightest_packing_always_fits():
         ({"strategy": "sideways"}, "unknown strategy"),
     ],
 )
-def test_impossible_wishes_are_refused(arguments, message):
+def test_impossible_settings_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         make_pairs(numbered(10, 10), **arguments)

@@ -1,4 +1,4 @@
-"""What a folder gives to train on: found, decoded once, bounded, and found again."""
+"""The pool of training photos: found, decoded once, limited in size, and found again."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_photos_come_in_the_order_of_their_paths(tmp_path, cache):
     assert pool.found == 4
 
 
-def test_a_photo_below_two_folders_counts_once(folder, cache):
+def test_a_photo_found_twice_counts_once(folder, cache):
     (folder / "link.png").symlink_to(folder / "a.png")
     once = load_pool([folder], cache, crop=120, seed=0)
     again = load_pool([folder / "trip", folder, folder], cache, crop=120, seed=0)
@@ -63,7 +63,7 @@ def test_a_photo_below_two_folders_counts_once(folder, cache):
     assert sorted(p.height for p in once.photos) == sorted(p.height for p in again.photos) == [130, 700]
 
 
-def test_unusable_photos_are_named_and_skipped(folder, cache):
+def test_unusable_photos_are_reported_and_skipped(folder, cache):
     pool = load_pool([folder], cache, crop=120, seed=0)
     assert [(photo.height, photo.width) for photo in pool.photos] == [(130, 150), (700, 600)]
     assert {path.name for path, _ in pool.skipped} == {"broken.jpg", "narrow.png"}
@@ -83,7 +83,7 @@ def test_the_cache_stays_below_its_limit(folder, cache):
     assert 0 < sum(photo.file.stat().st_size for photo in pool.photos) <= 300_000
 
 
-def test_only_some_photos_are_read_where_the_limit_has_no_room_for_a_crop_of_each(tmp_path, cache):
+def test_only_some_photos_are_read_if_the_limit_has_no_room_for_a_crop_of_each(tmp_path, cache):
     for number in range(5):
         Image.fromarray(noisy_pixels(130, 150, seed=number)).save(tmp_path / f"{number}.png")
     cache.limit = 3 * 6 * 120**2
@@ -115,7 +115,7 @@ def test_a_discarded_cache_leaves_nothing_and_a_later_read_says_what_to_do(folde
     assert "--resume" in error.value.hint
 
 
-def test_forgotten_caches_are_removed_and_recent_ones_kept(tmp_path, cache):
+def test_abandoned_caches_are_removed_and_recent_ones_kept(tmp_path, cache):
     old, recent = cache.folder.parent / "old", cache.folder.parent / "recent"
     old.mkdir()
     recent.mkdir()
@@ -126,7 +126,7 @@ def test_forgotten_caches_are_removed_and_recent_ones_kept(tmp_path, cache):
     assert recent.exists()
 
 
-def test_a_run_in_progress_is_not_forgotten(tmp_path, cache):
+def test_the_cache_of_a_run_in_progress_is_kept(tmp_path, cache):
     long_ago = time.time() - 8 * 24 * 3600
     os.utime(cache.folder, (long_ago, long_ago))
     cache.touch()
@@ -136,7 +136,7 @@ def test_a_run_in_progress_is_not_forgotten(tmp_path, cache):
     cache.touch()
 
 
-def test_machines_that_share_a_disk_have_folders_of_their_own(tmp_path, cache):
+def test_machines_that_share_a_disk_have_separate_folders(tmp_path, cache):
     second = PhotoCache(tmp_path / "run.safetensors", machine=1, root=cache.folder.parent)
     assert second.folder != cache.folder
 
@@ -161,7 +161,7 @@ def test_a_folder_without_photos_is_an_error(tmp_path, cache):
         load_pool([tmp_path / "absent"], cache, crop=120, seed=0)
 
 
-def test_noise_level_follows_the_noise_and_not_the_edges():
+def test_noise_level_measures_noise_and_not_edges():
     quiet, loud = noise_level(noisy_pixels(200, 200, sigma=4)), noise_level(noisy_pixels(200, 200, sigma=20))
     assert loud == pytest.approx(5 * quiet, rel=0.1)
     bars = np.zeros((200, 200, 3), np.uint8)

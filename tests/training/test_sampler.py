@@ -1,4 +1,4 @@
-"""What is drawn: crops of the photos, uniformly, the same for the same seed and step."""
+"""Crops are drawn uniformly from the photos, and are the same for the same seed and step."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_same_seed_and_step_give_the_same_crops_and_others_differ(photos):
     assert not torch.equal(first, stack(sampler.draw(2, 5)))
 
 
-def test_two_processes_draw_what_one_would_with_twice_the_batch(photos):
+def test_two_processes_draw_the_same_as_one_with_twice_the_batch(photos):
     halves = [make_sampler(photos, rank=rank).draw(1, 5) for rank in range(2)]
     whole = make_sampler(photos, batch=6).draw(1, 5)
     assert torch.equal(stack(halves[0] + halves[1]), stack(whole))
@@ -75,7 +75,7 @@ def test_a_window_of_a_photo_gives_only_its_own_pixels(tmp_path):
     assert all(stack(sampler.draw(0, step)).min() == 255 for step in range(10))
 
 
-def test_photos_are_drawn_by_their_area_alone_unless_noise_is_emphasised(tmp_path):
+def test_photos_are_drawn_by_area_unless_noise_is_emphasised(tmp_path):
     large = stored(tmp_path, np.full((240, 240, 3), 1, np.uint8), noise=5.0, name="large")
     small = stored(tmp_path, np.full((120, 240, 3), 2, np.uint8), noise=20.0, name="small")
 
@@ -88,7 +88,7 @@ def test_photos_are_drawn_by_their_area_alone_unless_noise_is_emphasised(tmp_pat
     assert share_of_small(1.0) == pytest.approx(2 / 3, abs=0.06)
 
 
-def test_photos_smaller_than_a_crop_get_smaller_and_more_crops(tmp_path):
+def test_small_photos_give_smaller_and_more_crops(tmp_path):
     sampler = make_sampler([stored(tmp_path, noisy_pixels(124, 200))], crop=240)
     assert stack(sampler.draw(0, 0)).shape == (12, 3, 120, 120)
 
@@ -99,7 +99,7 @@ def test_photos_too_small_for_the_network_are_left_out(photos):
         make_sampler(photos, crop=480, multiple=160)
 
 
-def test_only_mild_photos_get_simulated_noise(tmp_path):
+def test_only_photos_with_mild_noise_get_simulated_noise(tmp_path):
     flat = np.full((130, 130, 3), 100, np.uint8)
     for noise, is_noised in ((1.0, True), (20.0, False)):
         crops = make_sampler([stored(tmp_path, flat, noise)], simulated=1.0).draw(0, 0)
@@ -117,7 +117,7 @@ def test_pairs_of_a_crop_do_not_depend_on_the_other_crops(photos):
     assert not torch.equal(alone, other_step)
 
 
-def test_a_draw_stays_as_it_is(tmp_path):
+def test_making_pairs_leaves_the_crops_unchanged(tmp_path):
     flat = np.full((130, 130, 3), 30_000, np.uint16)
     drawn = stack_crops(make_sampler([stored(tmp_path, flat, noise=1.0)], simulated=1.0).draw(0, 0))
     before = drawn.pixels.clone()
@@ -129,7 +129,7 @@ def test_a_draw_stays_as_it_is(tmp_path):
 
 
 class TestPrefetcher:
-    def test_draws_come_in_order_and_ahead(self):
+    def test_steps_are_drawn_in_order_and_in_advance(self):
         drawn = []
 
         def draw(step: int) -> int:
@@ -140,14 +140,14 @@ class TestPrefetcher:
             assert [prefetcher.take() for _ in range(5)] == [7, 8, 9, 10, 11]
         assert max(drawn) >= 12
 
-    def test_a_slow_draw_does_not_delay_slow_steps(self):
+    def test_a_draw_faster_than_the_steps_causes_no_waiting(self):
         with Prefetcher(lambda _step: time.sleep(0.02), 0) as prefetcher:
             for _ in range(5):
                 time.sleep(0.05)
                 prefetcher.take()
         assert prefetcher.waited < 0.05
 
-    def test_errors_reach_the_taker(self):
+    def test_errors_are_raised_by_take(self):
         def fail(step: int) -> None:
             raise TrainingError("gone")
 
@@ -160,13 +160,13 @@ class TestSensor:
         values = torch.linspace(0, 1, 1000)
         torch.testing.assert_close(linear_to_srgb(srgb_to_linear(values)), values, atol=1e-5, rtol=0)
 
-    def test_noise_has_the_variance_asked_for_and_reaches_neighbours(self):
+    def test_noise_has_the_given_variance_and_is_correlated(self):
         grey = linear_to_srgb(torch.full((1, 3, 400, 400), 0.3))
         noise = SensorNoise(shot=0.001, read=0.0002, gains=(1.0, 1.0))
         (noisy,) = add_sensor_noise(grey, [noise], [torch.Generator().manual_seed(0)])
         noisy = srgb_to_linear(noisy) - 0.3
         green = noisy[1]
-        # Measured pixels keep the full variance, interpolated ones are the mean of four.
+        # Sensor pixels keep the full variance; interpolated ones are the mean of four.
         variance = 0.001 * 0.3 + 0.0002
         assert green.var() == pytest.approx((variance + variance / 4) / 2, rel=0.05)
         neighbours = (green[:, 1:] * green[:, :-1]).mean() / green.var()

@@ -1,4 +1,4 @@
-"""What a student is taught with, and what is drawn of it."""
+"""The teacher data set, and the training samples drawn from it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def plain_grey(photo: torch.Tensor) -> torch.Tensor:
     return torch.full_like(photo.int(), 30_000).to(torch.uint16)
 
 
-def test_the_teacher_sees_every_photo_once_also_when_the_run_starts_again(pool, cache):
+def test_the_teacher_denoises_every_photo_once_even_if_the_run_starts_again(pool, cache):
     asked = []
 
     def teach(photo):
@@ -73,7 +73,7 @@ def test_the_teacher_sees_every_photo_once_also_when_the_run_starts_again(pool, 
     assert first.checksum == second.checksum
 
 
-def test_another_teacher_or_other_photos_are_not_taken_from_the_cache(pool, cache, dataset, tmp_path):
+def test_pictures_of_another_teacher_or_other_photos_are_not_reused(pool, cache, dataset, tmp_path):
     echo = prepare_teacher_dataset(pool, cache, lambda photo: photo, "echo")
     assert echo.checksum != dataset.checksum
     assert echo.denoised[0].clean.read(0, 0, 5, 5).std() > 0
@@ -86,6 +86,11 @@ def test_another_teacher_or_other_photos_are_not_taken_from_the_cache(pool, cach
     assert (swapped.denoised[0].clean.read(0, 0, 99, 99) != echo.denoised[0].clean.read(0, 0, 99, 99)).any()
 
 
+def test_pictures_in_the_cache_have_the_names_that_earlier_versions_gave_them(dataset):
+    names = {picture.clean.file.stem.split("-", 2)[2] for picture in dataset.denoised + dataset.downscaled}
+    assert names == {"taught", "itself-by2", "itself-by3", "itself-by4", "by2", "by3"}
+
+
 def test_a_damaged_picture_in_the_cache_is_made_again(pool, cache, dataset):
     file = dataset.denoised[0].clean.file
     file.write_bytes(file.read_bytes()[:1000])
@@ -93,13 +98,13 @@ def test_a_damaged_picture_in_the_cache_is_made_again(pool, cache, dataset):
     assert again.denoised[0].clean.read(290, 300, 10, 10).min() == 30_000
 
 
-def test_mild_photos_are_made_smaller_and_noisy_ones_are_not(dataset):
+def test_only_photos_with_mild_noise_are_downscaled(dataset):
     sizes = Counter((picture.clean.height, picture.clean.width) for picture in dataset.downscaled)
     assert sizes == {(150, 155): 2, (100, 103): 2, (75, 77): 2}
     assert [picture.noisy for picture in dataset.real] == list(dataset.pool.photos)
 
 
-def test_a_smaller_picture_is_of_the_photo_where_its_noise_is_gone_and_else_of_the_answer(dataset):
+def test_the_photo_is_downscaled_if_its_noise_is_gone_and_else_the_teachers_result(dataset):
     pictures = {(one.clean.noise, round(300 / one.clean.height)): one.clean for one in dataset.downscaled}
     is_photo = {
         key: picture.read(0, 0, picture.height, picture.width).std() > 0 for key, picture in pictures.items()
@@ -117,7 +122,7 @@ def test_shapes(dataset, scale):
     assert drawn.weights.shape == (3,)
 
 
-def test_seed_and_step_decide(dataset):
+def test_samples_depend_on_seed_and_step(dataset):
     first, again, next_step, other_seed = (
         samples_of(dataset, RECIPE, seed=seed, step=step).noisy
         for seed, step in ((1, 2), (1, 2), (1, 3), (2, 2))
@@ -127,14 +132,14 @@ def test_seed_and_step_decide(dataset):
     assert not torch.equal(first, other_seed)
 
 
-def test_two_processes_draw_what_one_would(dataset):
+def test_two_processes_draw_the_same_as_one(dataset):
     one = samples_of(dataset, replace(RECIPE, batch=6), step=5)
     two = [samples_of(dataset, RECIPE, step=5, rank=rank) for rank in (0, 1)]
     torch.testing.assert_close(torch.cat([part.noisy for part in two]), one.noisy)
     torch.testing.assert_close(torch.cat([part.conditioning for part in two]), one.conditioning)
 
 
-def test_a_real_lesson_is_the_photo_and_the_teachers_answer(dataset):
+def test_a_real_sample_is_the_photo_and_the_teachers_result(dataset):
     drawn = samples_of(dataset, replace(RECIPE, real=1.0, denoised=0.0))
     assert torch.allclose(drawn.clean, torch.tensor(30_000 / 65_535))
     assert drawn.noisy.std(dim=(2, 3)).min() > 10 / 255
@@ -150,23 +155,23 @@ def test_shares_are_kept(dataset, kind, monkeypatch):
     assert sum(drawn) / 3000 == pytest.approx(share, abs=0.03)
 
 
-def test_what_the_student_is_told_is_the_noise_give_or_take(dataset, monkeypatch):
+def test_without_error_the_conditioning_is_the_noise(dataset, monkeypatch):
     for name in ("_COMMON_ERROR", "_BAND_ERROR", "_COARSE_ERROR"):
         monkeypatch.setattr(sampler, name, 0.0)
     drawn = samples_of(dataset, replace(RECIPE, real=0.0, denoised=1.0))
-    for noisy, clean, told in zip(drawn.noisy, drawn.clean, drawn.conditioning, strict=True):
-        torch.testing.assert_close(told, bands_of_residual(noisy - clean))
+    for noisy, clean, conditioning in zip(drawn.noisy, drawn.clean, drawn.conditioning, strict=True):
+        torch.testing.assert_close(conditioning, bands_of_residual(noisy - clean))
 
 
-def test_strong_noise_counts_less(dataset):
+def test_strong_noise_has_less_weight(dataset):
     drawn = [samples_of(dataset, RECIPE, step=step) for step in range(5)]
     noise = torch.cat([(one.noisy - one.clean).std((1, 2, 3)) for one in drawn])
     weights = torch.cat([one.weights for one in drawn])
     assert weights[noise.argmax()] < weights[noise.argmin()]
 
 
-def test_enlarging_lessons_survive_sharp_edges_in_the_dark(pool, cache):
-    """Halving overshoots below black, of which no shot noise can be drawn."""
+def test_enlarging_samples_are_finite_at_sharp_edges_in_the_dark(pool, cache):
+    """Halving overshoots below black, where shot noise is not defined."""
 
     def hard(photo):
         edges = torch.zeros(photo.shape, dtype=torch.int32)
@@ -183,11 +188,11 @@ def test_enlarging_lessons_survive_sharp_edges_in_the_dark(pool, cache):
         assert drawn.noisy.mean(dim=(1, 2, 3)).min() > 0.01
 
 
-def test_measured_noise_is_that_of_the_photos(dataset):
+def test_measured_noise_has_the_level_of_the_photos(dataset):
     drawn = samples_of(dataset, replace(RECIPE, real=0.0, measured=1.0, batch=30))
     still = samples_of(dataset, replace(RECIPE, real=0.0, measured=0.0, batch=30))
     level = (drawn.noisy - drawn.clean).std(dim=(1, 2, 3))
-    # The photos were made with noise of 20 levels.
+    # The noise of the photos has 20 levels.
     assert 12 / 255 < level.median() < 25 / 255
     assert (still.noisy - still.clean).std(dim=(1, 2, 3)).min() < 6 / 255
 

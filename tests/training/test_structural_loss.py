@@ -1,4 +1,4 @@
-"""The difference in structure that a student's lessons count, against scikit-image's SSIM."""
+"""The structural loss of students, compared with scikit-image's SSIM."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def noisy(clean: torch.Tensor, level: float) -> torch.Tensor:
     return clean + level * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
 
 
-def test_it_is_what_similarity_lacks(clean):
+def test_it_is_one_minus_ssim(clean):
     seen = noisy(clean, 0.04)
     expected = [
         1 - structural_similarity(a, b, win_size=7, channel_axis=0, data_range=1, use_sample_covariance=False)
         for a, b in zip(seen.numpy(), clean.numpy(), strict=True)
     ]
-    # It looks at every ninth of the windows.
+    # The loss uses every ninth window only.
     assert structural_dissimilarity(seen, clean).tolist() == pytest.approx(expected, rel=0.05)
 
 
@@ -34,13 +34,13 @@ def test_equal_pictures_do_not_differ(clean):
     torch.testing.assert_close(structural_dissimilarity(clean, clean), torch.zeros(2), rtol=0, atol=1e-6)
 
 
-def test_faint_texture_lost_differs_more_than_a_shift_as_large():
+def test_lost_texture_differs_more_than_a_shift_of_the_same_size():
     texture = 0.5 + 0.02 * torch.randn((1, 3, 64, 64), generator=torch.Generator().manual_seed(0))
     lost, shifted = torch.full_like(texture, 0.5), texture + 0.02
     assert structural_dissimilarity(lost, texture) > 10 * structural_dissimilarity(shifted, texture)
 
 
-def test_a_loss_counts_it_as_much_as_it_says_however_it_is_split(clean):
+def test_a_batch_weights_it_as_given_however_the_batch_is_split(clean):
     seen = noisy(clean, 0.04)
     batch = TrainingBatch((seen,), clean, torch.tensor([1.0, 3.0]), structure=0.5)
     errors = (seen - clean).abs().mean((1, 2, 3)) + 0.5 * structural_dissimilarity(seen, clean)
@@ -50,7 +50,7 @@ def test_a_loss_counts_it_as_much_as_it_says_however_it_is_split(clean):
     torch.testing.assert_close(torch.stack(parts).mean(), expected)
 
 
-def test_it_can_be_descended(clean):
+def test_gradient_descent_reduces_it(clean):
     seen = noisy(clean, 0.04).requires_grad_()
     before = structural_dissimilarity(seen, clean).sum()
     before.backward()

@@ -1,4 +1,4 @@
-"""Made-up texture: stays where there is light, has its ground's colour, and is part of the target."""
+"""Synthetic texture: fades in the dark, has the colour of its background, and belongs to the target."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tests.scenes import scene
 CLOTH = Texture(contrast=0.1, along=0.5, across=0.5, angle=0.0, patch=20.0)
 
 
-def laid(texture: Texture, ground: torch.Tensor, seed: int = 0) -> torch.Tensor:
-    """What is laid on a (3, H, W) picture, as the logarithm of what it is times."""
-    [result] = add_texture(ground[None], [texture], [torch.Generator().manual_seed(seed)])
-    return (result / ground).log()
+def laid(texture: Texture, background: torch.Tensor, seed: int = 0) -> torch.Tensor:
+    """Logarithm of the factor by which a texture changes a picture (3, H, W)."""
+    [result] = add_texture(background[None], [texture], [torch.Generator().manual_seed(seed)])
+    return (result / background).log()
 
 
 def grey(side: int = 256) -> torch.Tensor:
@@ -37,9 +37,9 @@ def test_black_stays_black_and_white_does_not_overflow():
         assert level or result.max() == 0
 
 
-def test_it_has_the_colour_of_its_ground():
-    ground = torch.tensor([0.6, 0.3, 0.2])[:, None, None].expand(-1, 64, 64)
-    red, green, blue = laid(CLOTH, ground)
+def test_it_has_the_colour_of_its_background():
+    background = torch.tensor([0.6, 0.3, 0.2])[:, None, None].expand(-1, 64, 64)
+    red, green, blue = laid(CLOTH, background)
     torch.testing.assert_close(red, green, rtol=0, atol=1e-5)
     torch.testing.assert_close(red, blue, rtol=0, atol=1e-5)
 
@@ -49,15 +49,15 @@ def test_it_comes_in_patches():
     assert local.max() > 20 * local.min()
 
 
-def test_contrast_and_direction_are_as_asked_for():
-    # In light; sRGB is about its 2.4th root, and patches leave some half of it.
+def test_contrast_and_direction_are_as_given():
+    # Contrast is meant in light; sRGB is about its 2.4th root. Patches cover about half of the picture.
     assert laid(CLOTH, grey()).std() * 2.4 == pytest.approx(0.07, rel=0.3)
     strands = replace(CLOTH, along=3.0, angle=0.0)
     rows, columns = (laid(strands, grey())[0].diff(dim=dim).std() for dim in (0, 1))
     assert rows > 2 * columns
 
 
-def test_each_picture_has_its_own_and_seeds_decide():
+def test_textures_depend_on_their_generator():
     first, again, other = (laid(CLOTH, grey(64), seed) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -66,7 +66,7 @@ def test_each_picture_has_its_own_and_seeds_decide():
 
 
 @pytest.mark.parametrize("scale", [1, 2])
-def test_a_student_is_to_keep_it_and_is_not_told_that_it_is_noise(scale):
+def test_it_is_in_the_target_and_not_in_the_noise_conditioning(scale):
     camera = replace(draw_camera(generator_for(0)), luma=2 / 255, chroma=2 / 255, quality=None)
 
     def sample(texture: Texture | None):

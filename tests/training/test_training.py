@@ -1,4 +1,4 @@
-"""Training: that it learns, and that a broken run goes on as the unbroken one."""
+"""Training: the loss falls, and a resumed run continues like an unbroken one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import random
 import signal
 import time
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from multiprocessing.synchronize import Event, Semaphore
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,12 +26,12 @@ from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.training.blind_spot import BlindSpotTask
 from nsp_cli.training.data.pool import PhotoPool
 from nsp_cli.training.run import loop, memory, trainer
-from nsp_cli.training.run.checkpoint import load_checkpoint
+from nsp_cli.training.run.checkpoint import load_checkpoint, save_checkpoint
 from nsp_cli.training.run.compilation import compiled
 from nsp_cli.training.run.loop import run
 from nsp_cli.training.run.loss_curve import LossCurve
 from nsp_cli.training.run.memory import choose_chunk, fit_crop, saved_bytes
-from nsp_cli.training.run.recipe import PAPER_RECIPE, PAPER_STEPS, BlindSpotRecipe, Budget
+from nsp_cli.training.run.recipe import PAPER_RECIPE, PAPER_STEPS, BlindSpotRecipe, Budget, StudentRecipe
 from nsp_cli.training.run.task import TrainingBatch
 from nsp_cli.training.run.trainer import Trainer
 from tests.training_photos import small_pool
@@ -68,7 +68,7 @@ def interrupt_at(step: int):
     return at_step(step, lambda: signal.raise_signal(signal.SIGINT))
 
 
-def test_the_papers_recipe_is_the_papers():
+def test_paper_recipe_has_the_settings_of_the_paper():
     expected = {"pd_factor": 5, "targets": 1, "strategy": "consecutive", "pairs": None, "crop": 160}
     expected |= {"batch": 16, "learning_rate": 1e-4, "schedule": "fixed", "weight_decay": 0.0}
     expected |= {"ema_decay": 0.0, "clip": None, "simulated": 0.0, "noise_emphasis": 0.0}
@@ -107,7 +107,7 @@ class TestResume:
 
     @pytest.mark.slow
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a fork server")
-    def test_a_run_killed_at_any_moment_goes_on_to_the_same_weights(self, pool, tiny_config, tmp_path):
+    def test_a_run_killed_at_any_moment_reaches_the_same_weights(self, pool, tiny_config, tmp_path):
         unbroken = make_trainer(pool, tiny_config)
         run(unbroken, Budget(steps=KILLED_STEPS))
         checkpoint, chance = tmp_path / "killed.checkpoint", random.Random(0)
@@ -120,7 +120,7 @@ class TestResume:
         assert finished.step == KILLED_STEPS
         assert torch.equal(weights(finished), weights(unbroken))
 
-    def test_a_full_disk_leaves_the_checkpoint_before(self, pool, tiny_config, tmp_path, monkeypatch):
+    def test_a_full_disk_keeps_the_previous_checkpoint(self, pool, tiny_config, tmp_path, monkeypatch):
         trainer, folder = make_trainer(pool, tiny_config), tmp_path / "run"
         folder.mkdir()
         trainer.save(folder / "c")
@@ -152,12 +152,22 @@ class TestResume:
             with pytest.raises(TrainingError, match="other settings: weights to start from"):
                 start_at(others, pool, tiny_config).resume(tmp_path / "c")
 
-    def test_checkpoints_from_before_the_start_was_noted_are_resumed(self, pool, tiny_config, tmp_path):
+    def test_checkpoints_without_later_entries_can_be_resumed(self, pool, tiny_config, tmp_path):
         make_trainer(pool, tiny_config).save(tmp_path / "c")
         content = torch.load(tmp_path / "c")
         del content["identity"]["weights to start from"], content["state"]["waited"]
         torch.save(content, tmp_path / "c")
         start_at(tiny_config.build().state_dict(), pool, tiny_config).resume(tmp_path / "c")
+
+    def test_checkpoints_with_the_old_names_of_recipe_fields_can_be_resumed(self, tmp_path):
+        identity = {"recipe": asdict(StudentRecipe(denoised=0.4)), "seed": 0}
+        save_checkpoint(tmp_path / "c", identity, {"step": 3})
+        content = torch.load(tmp_path / "c")
+        content["identity"]["recipe"]["taught"] = content["identity"]["recipe"].pop("denoised")
+        torch.save(content, tmp_path / "c")
+        assert load_checkpoint(tmp_path / "c", identity) == {"step": 3}
+        with pytest.raises(TrainingError, match="other settings: recipe"):
+            load_checkpoint(tmp_path / "c", identity | {"recipe": asdict(StudentRecipe())})
 
     def test_the_rate_may_be_lowered_to_get_past_a_divergence(self, pool, tiny_config, tmp_path):
         make_trainer(pool, tiny_config).save(tmp_path / "c")
@@ -211,7 +221,7 @@ def train_and_save_every_step(folder: Path, checkpoint: Path, allowed: Semaphore
     )
 
 
-def test_what_keeps_the_cache_is_called_at_every_checkpoint(pool, tiny_config, tmp_path):
+def test_on_save_is_called_at_every_checkpoint(pool, tiny_config, tmp_path):
     saved = []
     run(
         make_trainer(pool, tiny_config),
@@ -247,7 +257,7 @@ class TestStopping:
             )
         assert not (tmp_path / "c").exists()
 
-    def test_minutes_bound_a_run_too(self, pool, tiny_config, monkeypatch):
+    def test_a_run_can_be_limited_in_minutes(self, pool, tiny_config, monkeypatch):
         seconds = iter(range(1000))
         monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
         trainer = make_trainer(pool, tiny_config)
@@ -255,7 +265,7 @@ class TestStopping:
         assert (trainer.seconds, trainer.step) == (6, 6)
 
     @pytest.mark.parametrize(("kept_every", "kept"), [(1, 3), (2, 2)])
-    def test_a_loss_that_is_not_finite_goes_back_to_the_last_state_kept(
+    def test_a_loss_that_is_not_finite_restores_the_last_good_state(
         self, pool, tiny_config, tmp_path, monkeypatch, kept_every, kept
     ):
         monkeypatch.setattr(trainer, "_KEEP_EVERY", kept_every)
@@ -279,7 +289,7 @@ class TestStopping:
         assert resumed.step == kept
 
 
-def test_what_is_drawn_for_a_gpu_is_what_is_drawn_for_the_processor(pool, tiny_config):
+def test_the_same_data_is_drawn_for_a_gpu_and_for_the_processor(pool, tiny_config):
     trainer = make_trainer(pool, tiny_config)
     here = trainer.draw(3)
     trainer.device = torch.device("cuda")
@@ -289,7 +299,7 @@ def test_what_is_drawn_for_a_gpu_is_what_is_drawn_for_the_processor(pool, tiny_c
     assert (pinned.noises, pinned.numbers) == (here.noises, here.numbers)
 
 
-def test_the_time_without_crops_is_counted_and_kept_in_checkpoints(pool, tiny_config, tmp_path):
+def test_waiting_time_is_counted_and_kept_in_checkpoints(pool, tiny_config, tmp_path):
     slow = make_trainer(pool, tiny_config)
     draw = slow.task.draw
 
@@ -342,7 +352,7 @@ class TestMemory:
             run(failing, Budget(steps=1))
         assert tried == [4, 2, 1]
 
-    def test_memory_that_ends_while_pairs_are_made_is_said(self, pool, tiny_config, monkeypatch):
+    def test_out_of_memory_while_pairs_are_made_is_a_clear_error(self, pool, tiny_config, monkeypatch):
         def fail(*_arguments: object, **_settings: object) -> None:
             raise torch.OutOfMemoryError("injected")
 
@@ -351,12 +361,12 @@ class TestMemory:
         with pytest.raises(DeviceError, match="out of memory with 4 crops"):
             run(failing, Budget(steps=1))
 
-    def test_parts_are_nearly_equal_and_at_most_as_large_as_asked(self):
+    def test_parts_are_nearly_equal_and_within_the_given_size(self):
         batch = TrainingBatch((torch.zeros(64, 3, 2, 2),), torch.zeros(64, 3, 4, 4))
         for most, sizes in ((64, [64]), (27, [22, 22, 20]), (16, [16] * 4)):
             assert [len(part) for part in batch.split(most)] == sizes
 
-    def test_the_part_is_what_fits(self, tiny_config, monkeypatch):
+    def test_a_part_fits_the_memory(self, tiny_config, monkeypatch):
         network, inputs = tiny_config.build(), torch.rand(8, 3, 48, 48)
         one = saved_bytes(network, (inputs[:1],), CPU, torch.float32)
         for free, expected in ((one * 7, 3), (one, 1), (one * 1000, 8)):
@@ -374,13 +384,13 @@ class TestMemory:
 
     def test_saved_bytes_counts_activations_and_not_weights(self):
         network = nn.Sequential(nn.Conv2d(3, 16, 1), nn.GELU(), nn.Conv2d(16, 16, 1))
-        # The first convolution keeps its input, GELU its own, the second convolution its own.
+        # Both convolutions and GELU keep their inputs.
         expected = 4 * 32 * 32 * (3 + 16 + 16)
         assert saved_bytes(network, (torch.rand(1, 3, 32, 32),), CPU, torch.float32) == expected
         assert saved_bytes(network, (torch.rand(1, 3, 128, 64),), CPU, torch.float32) == 8 * expected
 
 
-def test_where_compiling_fails_training_goes_on_without(monkeypatch):
+def test_training_continues_if_compiling_fails(monkeypatch):
     tried = []
 
     def fail(inputs: torch.Tensor) -> torch.Tensor:
@@ -395,7 +405,7 @@ def test_where_compiling_fails_training_goes_on_without(monkeypatch):
     assert tried == [2]
 
 
-def test_schedule_warms_up_and_falls_to_nothing():
+def test_schedule_warms_up_and_falls_to_zero():
     recipe = BlindSpotRecipe(warm_up=0.1)
     assert recipe.rate_factor(0.05) == pytest.approx(0.5)
     assert recipe.rate_factor(0.1) == pytest.approx(1)
@@ -411,7 +421,7 @@ class TestLossCurve:
         assert 200 < len(points) <= 512
         assert all(loss == pytest.approx(step, abs=1) for step, loss in points)
 
-    def test_steps_count_however_many_are_read_at_a_time(self):
+    def test_steps_count_regardless_of_how_many_are_read_at_once(self):
         curve, step = LossCurve(), 0
         for read in (20, 7, 20, 1, 12) * 200:
             step += read

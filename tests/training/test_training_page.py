@@ -1,4 +1,4 @@
-"""The page and the card of a run: what others wrote into names cannot break them."""
+"""The page and the card of a run; names with markup cannot break them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def report(**changes: object) -> TrainingReport:
     return TrainingReport(**content | changes)  # type: ignore[arg-type]
 
 
-def test_names_cannot_smuggle_in_markup(tmp_path):
+def test_markup_in_names_is_escaped(tmp_path):
     write_page(tmp_path / "p.html", report())
     write_card(tmp_path / "c.md", report())
     assert HOSTILE not in (tmp_path / "p.html").read_text(encoding="utf-8")
@@ -48,13 +48,13 @@ def test_measures_and_verdict_are_shown(tmp_path):
         assert part in text, part
 
 
-def test_without_anything_held_out_there_is_still_a_page(tmp_path):
+def test_a_page_is_written_without_held_out_photos(tmp_path):
     write_page(tmp_path / "p.html", report(judgement=None, crops=[], groups=[], skipped=[], curve=[]))
     write_card(tmp_path / "c.md", report(judgement=None, groups=[]))
     assert "held-out" not in (tmp_path / "p.html").read_text(encoding="utf-8")
 
 
-def test_what_was_judged_on_is_counted(tmp_path):
+def test_held_out_regions_are_counted(tmp_path):
     pairs = Measure("PSNR", (30.0, 31.0), (31.0, 31.5), 2, falls=False)
     for regions, expected in (
         (1, "1 held-out region<"),
@@ -67,6 +67,6 @@ def test_what_was_judged_on_is_counted(tmp_path):
     assert "On 1 region that" in (tmp_path / "c.md").read_text(encoding="utf-8")
 
 
-def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(OutputError, match="cannot be written"):
         write_card(tmp_path / "absent" / "c.md", report())

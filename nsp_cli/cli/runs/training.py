@@ -77,7 +77,7 @@ def run_training(request: TrainRequest, device: torch.device) -> None:
         recipe = _settle_recipe(request, processes, device)
         pairs = _read_pairs(request.validate) if request.validate and processes.is_main else []
         with processes.first_on_machine():
-            # A student's lessons take three times as much again.
+            # A teacher's pictures take three times as much space as the decoded photos.
             share = PHOTO_CACHE_SHARE if isinstance(recipe, StudentRecipe) else 1.0
             cache = PhotoCache(request.output, machine=processes.machine, share=share)
             pool = _load(request.folders, cache, recipe, request.seed)
@@ -103,7 +103,7 @@ def _settle_recipe(
         load_identity(request.checkpoint) if processes.is_main and request.resume else None
     )
     if isinstance(asked, StudentRecipe):
-        return asked  # lessons are small
+        return asked  # a student's samples are small
     begun = found.get("recipe", {}) if request.resume else {}
     if request.is_batch_free:
         usual = CUDA_BATCH if device.type == "cuda" else asked.batch

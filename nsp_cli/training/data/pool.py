@@ -125,7 +125,7 @@ def load_pool(
     pool = known or _decode(paths, cache, crop, seed, on_progress)
     if not pool.photos:
         where = ", ".join(str(folder) for folder in folders)
-        reason = pool.skipped[0][1] if pool.skipped else f"found no photo of a known type below {where}."
+        reason = pool.skipped[0][1] if pool.skipped else f"no photo of a known type was found below {where}."
         raise TrainingError(
             f"There is nothing to train on: {reason}",
             "Give a folder with a few noisy JPEG, PNG, TIFF or RAW files.",
