@@ -25,7 +25,7 @@ from nsp_cli.errors import DeviceError, OutputError, TrainingError
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.training.blind_spot import BlindSpotTask
 from nsp_cli.training.data.pool import PhotoPool
-from nsp_cli.training.run import loop, memory, trainer
+from nsp_cli.training.run import gradients, loop, memory, trainer
 from nsp_cli.training.run.checkpoint import load_checkpoint, save_checkpoint
 from nsp_cli.training.run.compilation import compiled
 from nsp_cli.training.run.loop import run
@@ -334,7 +334,7 @@ class TestMemory:
     def test_a_batch_in_parts_gives_the_gradient_of_the_whole(self, pool, tiny_config, monkeypatch):
         whole = make_trainer(pool, tiny_config)
         run(whole, Budget(steps=3))
-        monkeypatch.setattr(trainer, "choose_chunk", lambda *_arguments: 1)
+        monkeypatch.setattr(gradients, "choose_chunk", lambda *_arguments: 1)
         parts = make_trainer(pool, tiny_config)
         run(parts, Budget(steps=3))
         torch.testing.assert_close(weights(parts), weights(whole), atol=1e-5, rtol=1e-3)
@@ -347,7 +347,7 @@ class TestMemory:
             raise torch.OutOfMemoryError("injected")
 
         failing = make_trainer(pool, tiny_config, batch=4)
-        failing._forward = fail
+        failing._gradients._forward = fail
         with pytest.raises(DeviceError, match="out of memory with 1 crop of"):
             run(failing, Budget(steps=1))
         assert tried == [4, 2, 1]

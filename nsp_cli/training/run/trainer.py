@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,15 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from nsp_cli.device import choose_training_precision, release_memory
 from nsp_cli.errors import DeviceError, TrainingError
 from nsp_cli.networks import NetworkConfig
 from nsp_cli.progress import counted
 from nsp_cli.training.run.checkpoint import checksum_of, load_checkpoint, save_checkpoint
-from nsp_cli.training.run.compilation import compiled
 from nsp_cli.training.run.distributed import ProcessGroup
+from nsp_cli.training.run.gradients import GradientComputation
 from nsp_cli.training.run.loss_curve import LossCurve
-from nsp_cli.training.run.memory import choose_chunk
 from nsp_cli.training.run.task import Task, TrainingBatch
 
 # Steps between readings of the loss. Reading makes the processor wait for a GPU; on the CPU it is free.
@@ -75,10 +71,7 @@ class Trainer:
         self.ema = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.optimiser = self._make_optimiser()
         self.step, self.seconds, self.waited, self.curve = 0, 0.0, 0.0, LossCurve()
-        self._wrapped = self.processes.wrap(self.network)
-        self._forward: Callable[..., Tensor] = self._wrapped
-        self._precision = choose_training_precision(device)
-        self._chunk: int | None = None
+        self._gradients = GradientComputation(self.network, self.processes, device)
         self._check_every = _CHECK_EVERY.get(device.type, _CHECK_ELSEWHERE)
         self._unchecked, self._steps_unchecked = torch.zeros(2, device=device), 0
         self._last_good = copy.deepcopy(self._state())
@@ -105,7 +98,7 @@ class Trainer:
 
     def compile(self) -> None:
         """Compiles the network, which saves time after some hundred steps."""
-        self._forward = compiled(self._wrapped)
+        self._gradients.compile()
 
     def draw(self, step: int) -> Any:
         """Data of a step, in pinned memory if the device is a GPU; may be called from other threads."""
@@ -125,7 +118,7 @@ class Trainer:
         """
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate * self.recipe.rate_factor(share)
-        loss = self._backward(self._make_batch(drawn))
+        loss = self._compute_gradients(self._make_batch(drawn))
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip or math.inf)
         self.optimiser.step()
         self.step += 1
@@ -141,41 +134,17 @@ class Trainer:
         except torch.OutOfMemoryError as error:
             raise self._out_of_memory(self.recipe.batch) from error
 
+    def _compute_gradients(self, batch: TrainingBatch) -> Tensor:
+        try:
+            return self._gradients.compute(batch)
+        except torch.OutOfMemoryError as error:
+            raise self._out_of_memory(self._gradients.chunk or len(batch)) from error
+
     def _out_of_memory(self, crops: int) -> DeviceError:
         return DeviceError(
             f"The device ran out of memory with {counted(crops, 'crop')} of {self.recipe.crop} pixels.",
             "Use a smaller --crop or --batch.",
         )
-
-    def _backward(self, batch: TrainingBatch) -> Tensor:
-        if self._chunk is None:
-            self._chunk = choose_chunk(self.network, batch.inputs, self.device, self._precision)
-        while True:
-            try:
-                return self._accumulate(batch, self._chunk)
-            except torch.OutOfMemoryError as error:
-                # The other processes already wait for this one's gradients and cannot repeat the step.
-                if self._chunk == 1 or self.processes.size > 1:
-                    raise self._out_of_memory(self._chunk) from error
-                self._chunk = (self._chunk + 1) // 2
-                release_memory(self.device)
-
-    def _accumulate(self, batch: TrainingBatch, chunk: int) -> Tensor:
-        self.optimiser.zero_grad(set_to_none=True)
-        total = torch.zeros((), device=self.device)
-        parts = batch.split(chunk)
-        for number, part in enumerate(parts):
-            is_last = number == len(parts) - 1
-            # Processes exchange their gradients once, after the last part.
-            no_exchange = nullcontext if is_last else getattr(self._wrapped, "no_sync", nullcontext)
-            with no_exchange():
-                is_mixed = self._precision != torch.float32
-                with torch.autocast(self.device.type, self._precision, enabled=is_mixed):
-                    predicted = self._forward(*part.inputs)
-                loss = part.loss(predicted) * (len(part) / len(batch))
-                loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.detach()
-        return total
 
     @torch.no_grad()
     def _update_ema(self) -> None:
