@@ -19,7 +19,7 @@ ROWS = [
     {"cli"},
     {"cli.commands"},
     {"cli.runs"},
-    {"cli.options", "cli.signals", "cli.console"},
+    {"cli.options", "cli.examples", "cli.signals", "cli.console"},
     {"cli.terminal"},
     {"doctor"},
     {"api"},

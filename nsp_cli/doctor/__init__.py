@@ -1,4 +1,4 @@
-"""Whether nsp works on this machine: what a bug report needs, and what to do where something is broken."""
+"""Checks that nsp works on this machine, for users and for bug reports."""
 
 from nsp_cli.doctor.finding import Check, Finding, Status, guarded
 from nsp_cli.doctor.machine import examine_devices, examine_versions
@@ -14,7 +14,7 @@ from nsp_cli.doctor.surroundings import (
 
 __all__ = ["CHECKS", "Check", "Finding", "Status", "guarded"]
 
-# By what each is about.
+# By the name that a finding shows if the check itself fails.
 CHECKS: dict[str, Check] = {
     "versions": examine_versions,
     "devices": examine_devices,

@@ -1,4 +1,4 @@
-"""What nsp needs around it: weights, photo formats, caches; and what it can do without."""
+"""What nsp uses besides itself: weights, photo formats, optional libraries, caches and the hub."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nsp_cli.weights.hub import cache_folder, endpoint, why_unreachable
 from nsp_cli.weights.manifest import load_manifest
 from nsp_cli.weights.resolve import resolve
 
-# Optional libraries: the extra that brings them and what they are for.
+# Optional libraries: the extra that installs them, and their purpose.
 EXTRAS = {
     "exiv2": ("metadata", "comparing a result's metadata with its photo's"),
     "scipy": ("evaluate", "MATLAB files of data sets"),
@@ -31,7 +31,7 @@ _LITTLE_SPACE = 1e9
 
 
 def examine_weights() -> Iterator[Finding]:
-    """Compares the bundled weights with their sha256."""
+    """Compares the bundled weights with their published sha256."""
     manifest = load_manifest()
     for entry in manifest.entries.values():
         if not entry.bundled:
@@ -77,18 +77,18 @@ def examine_raw() -> Iterator[Finding]:
 
 
 def examine_extras() -> Iterator[Finding]:
-    """Says which optional libraries are there; none is needed."""
+    """Lists the optional libraries."""
     for name, (extra, purpose) in EXTRAS.items():
         found = installed_version(name)
         if found:
             yield Finding(f"optional {name}", Status.OK, found)
         else:
-            step = f'If wanted: pip install "nsp-cli[{extra}]"'
+            step = f'To install it: pip install "nsp-cli[{extra}]"'
             yield Finding(f"optional {name}", Status.OK, f"not installed; for {purpose}", step)
 
 
 def examine_caches() -> Iterator[Finding]:
-    """Checks that there is room for what training decodes and for what the hub sends."""
+    """Checks that the caches of training and of the hub can be written and have free space."""
     yield _cache("cache of training", default_root(), "Set NSP_CACHE_DIR to a folder on another disk.")
     yield _cache("cache of the hub", cache_folder(), "Set HF_HOME to a folder on another disk.")
 
@@ -107,14 +107,14 @@ def _cache(about: str, folder: Path, step: str) -> Finding:
 
 
 def examine_hub() -> Iterator[Finding]:
-    """Asks whether the hub can be reached; the bundled weights do not need it."""
+    """Checks that the hub can be reached. The bundled weights do not need it."""
     address = endpoint()
     if not address:
-        yield Finding("hub", Status.OK, "not asked, for HF_HUB_OFFLINE is set")
+        yield Finding("hub", Status.OK, "not checked, because HF_HUB_OFFLINE is set")
         return
     reason = why_unreachable(address)
     if reason:
-        step = "Only hf:// weights need it: check the connection, or set HF_ENDPOINT to a mirror."
+        step = "Only hf:// weights need it. Check the connection, or set HF_ENDPOINT to a mirror."
         yield Finding("hub", Status.WARNING, f"{address} cannot be reached ({reason})", step)
     else:
         yield Finding("hub", Status.OK, f"{address} answers")

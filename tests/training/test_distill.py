@@ -117,7 +117,7 @@ def test_nothing_to_resume_is_found_before_a_photo_is_decoded(distill):
 def test_blind_spot_weights_are_no_student(distill, tiny_weights):
     run, weights = distill("--steps", 1, start=tiny_weights)
     assert run.code == 2
-    assert "no student" in run.err
+    assert "not a student" in run.err
     assert not weights.exists()
 
 

@@ -1,4 +1,4 @@
-"""nsp doctor: whether nsp works on this machine."""
+"""nsp doctor: checks that nsp works on this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def doctor(json: options.Json = False) -> None:
-    """Check this installation and machine; what a bug report needs. Exit code 1 if something is broken."""
+    """Check this installation and machine. Please add the output to bug reports.
+
+    The exit code is 1 if something is broken.
+    """
     from nsp_cli.doctor import Status
 
     findings = [*_examine(), _terminal()]
@@ -30,7 +33,7 @@ def _examine() -> list[Finding]:
     from nsp_cli.doctor import CHECKS, guarded
 
     findings: list[Finding] = []
-    with console.progress("Examining") as on_progress:
+    with console.progress("Checking") as on_progress:
         for done, (about, check) in enumerate(CHECKS.items()):
             on_progress(done, len(CHECKS))
             findings += guarded(about, check)
@@ -43,7 +46,7 @@ def _terminal() -> Finding:
     text = console.terminal()
     if "utf" in text.lower():
         return Finding("output", Status.OK, text)
-    return Finding("output", Status.WARNING, text, "Signs such as × will not show: set PYTHONUTF8=1.")
+    return Finding("output", Status.WARNING, text, "Characters such as × will not show. Set PYTHONUTF8=1.")
 
 
 def _show(findings: list[Finding]) -> None:
