@@ -91,8 +91,6 @@ STILL_DOUBLE = {
     "Restore",
     "SIDE",
     "Start",
-    "Status",
-    "Target",
     "Written",
     "XMP",
     "denoise",

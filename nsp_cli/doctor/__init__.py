@@ -1,6 +1,6 @@
 """Checks that nsp works on this machine, for users and for bug reports."""
 
-from nsp_cli.doctor.finding import Check, Finding, Status, guarded
+from nsp_cli.doctor.finding import Check, Finding, FindingStatus, guarded
 from nsp_cli.doctor.machine import examine_devices, examine_versions
 from nsp_cli.doctor.self_test import examine_denoising
 from nsp_cli.doctor.surroundings import (
@@ -12,7 +12,7 @@ from nsp_cli.doctor.surroundings import (
     examine_weights,
 )
 
-__all__ = ["CHECKS", "Check", "Finding", "Status", "guarded"]
+__all__ = ["CHECKS", "Check", "Finding", "FindingStatus", "guarded"]
 
 # By the name that a finding shows if the check itself fails.
 CHECKS: dict[str, Check] = {

@@ -10,7 +10,7 @@ from pathlib import Path
 from nsp_cli.errors import NspError
 
 
-class Status(str, Enum):
+class FindingStatus(str, Enum):
     """Severity of a finding. FAILED means that something every user needs is broken."""
 
     OK = "ok"
@@ -30,7 +30,7 @@ class Finding:
     """
 
     about: str
-    status: Status
+    status: FindingStatus
     text: str
     next_step: str = ""
 
@@ -43,12 +43,12 @@ def guarded(about: str, check: Check) -> list[Finding]:
     try:
         return list(check())
     except NspError as error:
-        return [Finding(about, Status.FAILED, error.message, error.hint)]
+        return [Finding(about, FindingStatus.FAILED, error.message, error.hint)]
     except Exception as error:  # a broken library may raise anything, and this report should say so
         return [
             Finding(
                 about,
-                Status.FAILED,
+                FindingStatus.FAILED,
                 f"{type(error).__name__}: {error}",
                 "Install again: pip install --force-reinstall nsp-cli",
             )

@@ -18,7 +18,7 @@ from nsp_cli.device import (
     native_precisions,
     present_devices,
 )
-from nsp_cli.doctor.finding import Finding, Status
+from nsp_cli.doctor.finding import Finding, FindingStatus
 
 LIBRARIES = (
     "torch",
@@ -38,14 +38,14 @@ _ENOUGH_MEMORY = 1.5e9
 def examine_versions() -> Iterator[Finding]:
     """Lists nsp, Python, the system and the libraries that matter in a bug report."""
     system = f"Python {platform.python_version()}, {platform.platform()}"
-    yield Finding("nsp", Status.OK, f"{__version__}, {system}")
+    yield Finding("nsp", FindingStatus.OK, f"{__version__}, {system}")
     found = {name: installed_version(name) for name in LIBRARIES}
     missing = [name for name, is_there in found.items() if is_there is None]
     if missing:
         step = "Install again: pip install --force-reinstall nsp-cli"
-        yield Finding("libraries", Status.FAILED, f"missing: {', '.join(missing)}", step)
+        yield Finding("libraries", FindingStatus.FAILED, f"missing: {', '.join(missing)}", step)
     there = ", ".join(f"{name} {found[name]}" for name in LIBRARIES if found[name])
-    yield Finding("libraries", Status.OK, there)
+    yield Finding("libraries", FindingStatus.OK, there)
 
 
 def installed_version(name: str) -> str | None:
@@ -63,7 +63,7 @@ def examine_devices() -> Iterator[Finding]:
     if not torch.cuda.is_available() and shutil.which("nvidia-smi"):
         yield Finding(
             "device cuda",
-            Status.WARNING,
+            FindingStatus.WARNING,
             f"there is an NVIDIA driver, but torch {torch.__version__} cannot use it",
             "Install the torch build for your GPU: https://pytorch.org/get-started",
         )
@@ -78,8 +78,8 @@ def _describe(device: torch.device) -> Finding:
     if free < _ENOUGH_MEMORY:
         return Finding(
             f"device {device}",
-            Status.WARNING,
+            FindingStatus.WARNING,
             text,
             "Close other programs. Otherwise tiles will be small, and slow.",
         )
-    return Finding(f"device {device}", Status.OK, text)
+    return Finding(f"device {device}", FindingStatus.OK, text)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nsp_cli.api import load_weights
 from nsp_cli.device import choose_precision, describe_precision, present_devices
-from nsp_cli.doctor.finding import Finding, Status, guarded
+from nsp_cli.doctor.finding import Finding, FindingStatus, guarded
 from nsp_cli.evaluation.metrics import psnr
 from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Restorer
@@ -29,8 +29,8 @@ def examine_denoising() -> Iterator[Finding]:
     clean, noisy = make_photo()
     reference = _denoise(_load("cpu", "float32"), noisy)
     gain = _psnr(reference, clean) - _psnr(noisy, clean)
-    status = Status.OK if gain > _GAIN else Status.FAILED
-    step = "" if status is Status.OK else "The weights may be damaged. Run nsp weights verify."
+    status = FindingStatus.OK if gain > _GAIN else FindingStatus.FAILED
+    step = "" if status is FindingStatus.OK else "The weights may be damaged. Run nsp weights verify."
     yield Finding("denoising", status, f"a photo gains {gain:.1f} dB on the CPU in float32", step)
     for device in map(str, present_devices()):
         yield from guarded(f"denoising on {device}", partial(_compare, noisy, reference, device))
@@ -57,7 +57,7 @@ def _compare(noisy: Tensor, reference: Tensor, device: str) -> list[Finding]:
         f"tiles differ by {difference * 255:.1g} of 255, {precision} agrees with float32 on the CPU to "
         f"{agreement:.0f} dB, {_speed(restorer, noisy):.2g} MP/s"
     )
-    status, step = (Status.OK, "") if is_right else (Status.FAILED, _REPORT)
+    status, step = (FindingStatus.OK, "") if is_right else (FindingStatus.FAILED, _REPORT)
     return [Finding(f"denoising on {device}", status, text, step)]
 
 

@@ -18,14 +18,14 @@ def doctor(json: options.Json = False) -> None:
 
     The exit code is 1 if something is broken.
     """
-    from nsp_cli.doctor import Status
+    from nsp_cli.doctor import FindingStatus
 
     findings = [*_examine(), _terminal()]
     if json:
         console.print_json([_as_json(finding) for finding in findings])
     else:
         _show(findings)
-    if any(finding.status is Status.FAILED for finding in findings):
+    if any(finding.status is FindingStatus.FAILED for finding in findings):
         raise typer.Exit(1)
 
 
@@ -41,12 +41,14 @@ def _examine() -> list[Finding]:
 
 
 def _terminal() -> Finding:
-    from nsp_cli.doctor import Finding, Status
+    from nsp_cli.doctor import Finding, FindingStatus
 
     text = console.terminal()
     if "utf" in text.lower():
-        return Finding("output", Status.OK, text)
-    return Finding("output", Status.WARNING, text, "Characters such as × will not show. Set PYTHONUTF8=1.")
+        return Finding("output", FindingStatus.OK, text)
+    return Finding(
+        "output", FindingStatus.WARNING, text, "Characters such as × will not show. Set PYTHONUTF8=1."
+    )
 
 
 def _show(findings: list[Finding]) -> None:
