@@ -1,4 +1,4 @@
-"""Everything nsp shows: lines, tables, progress, errors. Results go to stdout, everything else to stderr.
+"""Everything nsp shows but progress bars. Results go to stdout, everything else to stderr.
 
 Rich leaves out colours and control characters if the stream is not a terminal.
 """
@@ -10,31 +10,16 @@ import json
 import os
 import re
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    ProgressColumn,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from nsp_cli.cli.terminal import find_protocol, picture_sequence
 from nsp_cli.errors import NspError, OutputError
-from nsp_cli.progress import OnProgress
-
-# How often a log gets a line in place of a progress bar.
-LINE_EVERY_SECONDS = 60.0
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -44,7 +29,7 @@ class _Console(Console):
 
     def print(self, *objects: Any, **options: Any) -> None:
         try:
-            super().print(*(_harmless(part, self) for part in objects), **options)
+            super().print(*(without_controls(part, self) for part in objects), **options)
         except BrokenPipeError:  # the reader has seen enough: Typer ends the command
             raise
         except OSError as error:
@@ -62,7 +47,8 @@ def _drop_output(stream: IO[str]) -> None:
     os.close(nowhere)
 
 
-def _harmless(part: Any, console: Console) -> Any:
+def without_controls(part: Any, console: Console) -> Any:
+    """The part itself; for a terminal, a text has no control characters left."""
     if not isinstance(part, str) or not console.is_terminal:
         return part
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", part)
@@ -165,7 +151,7 @@ def say_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def _grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     grid = Table(*columns, title=title or None, title_justify="left")
     for row in rows:
-        grid.add_row(*(_harmless(cell, out) for cell in row))
+        grid.add_row(*(without_controls(cell, out) for cell in row))
     return grid
 
 
@@ -174,101 +160,3 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
-@contextmanager
-def progress(description: str, *extra: ProgressColumn) -> Iterator[OnProgress]:
-    """Shows a progress bar with the time left; nothing if stderr is not a terminal or nsp is quiet.
-
-    Yields:
-        A function to call with the amount done and the total.
-    """
-    with _bar(*extra) as bar:
-        # Hidden until there is progress: most weights need no download.
-        task = bar.add_task(description, total=None, visible=False)
-        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
-
-
-class BatchProgress:
-    """One progress bar for several photos, so that the time left is that of the whole run."""
-
-    def __init__(self, bar: Progress, count: int) -> None:
-        """Adds a task to a progress bar.
-
-        Args:
-            bar: Progress bar to show it in.
-            count: Number of photos of the run.
-        """
-        self._bar, self._count, self._finished = bar, count, 0
-        self._shares: dict[int, float] = {}
-        self._task = bar.add_task("", total=count)
-
-    def begin(self, index: int, name: str) -> OnProgress:
-        """Shows the name of a photo that is being started; returns a callback for its progress."""
-        place = f"{index + 1}/{self._count} " if self._count > 1 else ""
-        self._bar.update(self._task, description=place + _harmless(name, err))
-
-        def update(done: int, total: int) -> None:
-            self._shares[index] = done / total
-            self._show()
-
-        return update
-
-    def finish(self, index: int) -> None:
-        """Counts a photo as finished, even if it failed."""
-        self._shares.pop(index, None)
-        self._finished += 1
-        self._show()
-
-    def _show(self) -> None:
-        # A copy, because threads of other photos may change it.
-        self._bar.update(self._task, completed=self._finished + sum(list(self._shares.values())))
-
-
-@contextmanager
-def progress_over(count: int) -> Iterator[BatchProgress]:
-    """Shows one progress bar for several photos."""
-    with _bar() as bar:
-        yield BatchProgress(bar, count)
-
-
-@contextmanager
-def live_progress(description: str) -> Iterator[Callable[[float, str], None]]:
-    """Shows a progress bar for a long run that reports its share in [0, 1] and a changing text.
-
-    If stderr is not a terminal, one line per minute replaces the bar, so that a log shows the progress.
-    """
-    with _bar(TextColumn("{task.fields[text]}", markup=False)) as bar:
-        task = bar.add_task(description, total=1.0, text="")
-        last_line = time.monotonic()
-
-        def show(share: float, text: str) -> None:
-            nonlocal last_line
-            bar.update(task, completed=share, text=text)
-            if not err.is_terminal and time.monotonic() - last_line > LINE_EVERY_SECONDS:
-                last_line = time.monotonic()
-                say(f"{description} {share:.1%} · {text}")
-
-        yield show
-
-
-@contextmanager
-def download_progress(description: str) -> Iterator[OnProgress]:
-    """Shows a progress bar in bytes."""
-    with progress(description, DownloadColumn()) as on_progress:
-        yield on_progress
-
-
-def _bar(*extra: ProgressColumn) -> Progress:
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        *extra,
-        console=err,
-        transient=True,
-        disable=not err.is_terminal or err.quiet,
-    )

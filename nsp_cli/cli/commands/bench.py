@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nsp_cli.cli import console
+from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options import common as options
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def bench(
     plan = BenchPlan(
         models or [*bundled, PAPER_NETWORK], megapixels or [1.0], Execution.choose(device, precision)
     )
-    with console.progress("Measuring") as on_progress:
+    with progress_bars.progress("Measuring") as on_progress:
         report = run_bench(plan, on_progress)
     if json:
         console.print_json(asdict(report))

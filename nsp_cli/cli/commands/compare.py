@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nsp_cli.cli import console
+from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options import common as options
 from nsp_cli.cli.options.grouping import grouped
 from nsp_cli.cli.options.groups import MachineOptions
@@ -90,5 +90,5 @@ def _denoised(before: Version, strengths: list[float], model: str, machine: Mach
     from nsp_cli.report import strength_versions
 
     restorer = load_restorer(model, machine)
-    with console.progress("Denoising") as on_progress:
+    with progress_bars.progress("Denoising") as on_progress:
         return strength_versions(restorer, before, strengths, on_progress)

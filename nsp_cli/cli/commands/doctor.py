@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nsp_cli.cli import console
+from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options import common as options
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def _examine() -> list[Finding]:
     from nsp_cli.doctor import CHECKS, guarded
 
     findings: list[Finding] = []
-    with console.progress("Checking") as on_progress:
+    with progress_bars.progress("Checking") as on_progress:
         for done, (about, check) in enumerate(CHECKS.items()):
             on_progress(done, len(CHECKS))
             findings += guarded(about, check)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nsp_cli.cli import console
+from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options import common as options
 from nsp_cli.cli.options.grouping import grouped
 from nsp_cli.cli.options.groups import MachineOptions, NoiseOptions
@@ -97,7 +97,7 @@ def _evaluate_pairs(
     (restorer,) = load_restorers(operation, machine, share=False)
     make_trial = enlarging_trial if operation.enlarges else denoising_trial
     scores = []
-    with console.progress("Scoring") as on_progress:
+    with progress_bars.progress("Scoring") as on_progress:
         for done, pair in enumerate(pairs, 1):
             try:
                 scores += score_pairs(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nsp_cli.cli import console
+from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options import common as options
 from nsp_cli.errors import NspError, OutputError, PhotosFailedError
 
@@ -65,7 +65,7 @@ def _measure_all(photos: list[Path], max_megapixels: float) -> tuple[list[tuple[
     from nsp_cli.restoration.pipeline import plan_restoration
 
     plans, failures = [], 0
-    with console.progress("Measuring") as on_progress:
+    with progress_bars.progress("Measuring") as on_progress:
         for done, photo in enumerate(photos):
             try:
                 pixels = read_photo(photo, max_megapixels=max_megapixels).pixels

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nsp_cli.cli import console
+from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options import common as options
 from nsp_cli.cli.options.grouping import grouped
 from nsp_cli.cli.options.groups import MachineOptions
@@ -87,5 +87,5 @@ def _draft(photo: Photo, strengths: list[float], model: str, machine: MachineOpt
     from nsp_cli.report import make_preview
 
     restorer = load_restorer(model, machine)
-    with console.progress("Denoising parts") as on_progress:
+    with progress_bars.progress("Denoising parts") as on_progress:
         return make_preview(restorer, photo, strengths, on_progress)

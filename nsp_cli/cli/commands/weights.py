@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nsp_cli.cli import console
+from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.examples import EXAMPLES
 from nsp_cli.cli.options.common import Json
 from nsp_cli.cli.options.panels import flag
@@ -90,7 +90,7 @@ def pull(
     """Download weights, check them, and print their path."""
     from nsp_cli.weights.resolve import resolve
 
-    with console.download_progress(model) as on_progress:
+    with progress_bars.download_progress(model) as on_progress:
         resolved = resolve(model, revision=revision, sha256=sha256, on_progress=on_progress)
     console.out.print(str(resolved.path))
     console.say(f"sha256 {resolved.sha256}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from nsp_cli import __version__
-from nsp_cli.cli import console
+from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options.groups import MachineOptions
 from nsp_cli.cli.runs.loading import load_restorers
 from nsp_cli.cli.runs.operations import Operation
@@ -147,7 +147,7 @@ def _running(request: DatasetRequest, name: str, data: Mapping[str, object]) -> 
 @contextmanager
 def _progress(description: str, things: str) -> Iterator[OnProgress]:
     """Shows a progress bar with the time left; in a log, one line per minute."""
-    with console.live_progress(description) as show:
+    with progress_bars.live_progress(description) as show:
         yield lambda done, total: show(done / total, f"{done} of {total} {things}")
 
 

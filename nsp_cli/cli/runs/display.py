@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import typer
 
-from nsp_cli.cli import console
+from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options.groups import RunOptions
 from nsp_cli.cli.runs.pages import report_run
 from nsp_cli.errors import OutputError, PhotosFailedError
@@ -51,7 +51,7 @@ class RunDisplay:
         """
         if self._options.log is not None:
             self._log = self._stack.enter_context(_opened(self._options.log))
-        self._bar = self._stack.enter_context(console.progress_over(self._count))
+        self._bar = self._stack.enter_context(progress_bars.progress_over(self._count))
         return self
 
     def __exit__(

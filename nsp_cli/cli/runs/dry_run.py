@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nsp_cli.cli import console
+from nsp_cli.cli import console, progress_bars
 
 if TYPE_CHECKING:
     from nsp_cli.batch import Job, Order, Worker
@@ -16,7 +16,7 @@ def show_forecast(jobs: Sequence[Job], order: Order, workers: Sequence[Worker]) 
     from nsp_cli.batch import Status, foresee, seconds_per_megapixel
 
     forecasts = []
-    with console.progress("Checking photos") as on_progress:
+    with progress_bars.progress("Checking photos") as on_progress:
         for done, job in enumerate(jobs, 1):
             forecasts.append(foresee(job, order))
             on_progress(done, len(jobs))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from nsp_cli.cli import console
+from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options.groups import MachineOptions
 from nsp_cli.cli.runs.operations import Operation
 from nsp_cli.errors import WeightsError
@@ -50,7 +50,7 @@ def _load_onto(device: str, model: str, machine: MachineOptions, *, announce: bo
     if model in AUTOMATIC and announce:
         chosen = load_manifest().find(model)
         console.say(f"Model {chosen.name}: {chosen.summary}")
-    with console.download_progress(f"Fetching {model}") as on_download:
+    with progress_bars.download_progress(f"Fetching {model}") as on_download:
         return load_weights(
             model, device=device, precision=machine.precision, tile=machine.tile, on_download=on_download
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nsp_cli.api import load_weights
-from nsp_cli.cli import console
+from nsp_cli.cli import console, progress_bars
 from nsp_cli.device import describe_device
 from nsp_cli.evaluation.folders import find_pairs, read_pair
 from nsp_cli.progress import counted
@@ -124,7 +124,7 @@ def _read_pairs(folders: tuple[Path, Path]) -> list[tuple[Tensor, Tensor]]:
 
 
 def _load(folders: Sequence[Path], cache: PhotoCache, recipe: BaseRecipe, seed: int) -> PhotoPool:
-    with console.progress("Reading photos") as on_progress:
+    with progress_bars.progress("Reading photos") as on_progress:
         pool = load_pool(folders, cache, crop=recipe.crop, seed=seed, on_progress=on_progress)
     for _, reason in pool.skipped:
         console.warn(f"Skipped: {reason}")
@@ -154,7 +154,7 @@ def _make_task(
     assert request.teacher is not None
     check_sizes(pool, recipe, spec.scale)
     restorer = load_weights(str(request.teacher.path), device=str(device))
-    with console.progress(f"Denoising with {request.teacher.name}") as on_progress:
+    with progress_bars.progress(f"Denoising with {request.teacher.name}") as on_progress:
         dataset = prepare_teacher_dataset(
             pool,
             cache,
@@ -189,7 +189,7 @@ def _train(trainer: Trainer, request: TrainRequest, cache: PhotoCache) -> None:
         f"Training from {request.start.origin} on {describe_device(trainer.device)}{many}; "
         f"checkpoints go to {request.checkpoint}"
     )
-    with _saying_how_to_continue(request.checkpoint), console.live_progress("Training") as show:
+    with _saying_how_to_continue(request.checkpoint), progress_bars.live_progress("Training") as show:
         run(
             trainer,
             request.budget,
@@ -221,7 +221,7 @@ def _publish(trainer: Trainer, request: TrainRequest, material: Material) -> Non
     )
     with (
         _saying_how_to_continue(request.checkpoint),
-        console.progress(f"Comparing with {request.stock.name}") as on_progress,
+        progress_bars.progress(f"Comparing with {request.stock.name}") as on_progress,
     ):
         published = publish(trainer, request.output, request.stock, material, on_progress)
     for measure in published.judgement.measures if published.judgement else ():
