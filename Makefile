@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # Each process holds torch, so no more than eight.
 ON_ALL_CORES := -n auto --maxprocesses 8 --dist worksteal
 
-.PHONY: demo test test-fast check format fuzz install
+.PHONY: demo test test-fast check format fuzz docs install
 
 demo: $(VENV)/.installed  ## install nsp, denoise a real photo, show the result
 	@mkdir -p demo
@@ -28,6 +28,9 @@ check: $(VENV)/.installed-dev  ## lint, format and types
 
 fuzz: $(VENV)/.installed-dev  ## 11,000 damaged photos and weights files; no option changes what they are
 	PYTHONPATH=.:tests $(BIN)/python -m fuzz
+
+docs: $(VENV)/.installed  ## write the page of all options anew
+	$(BIN)/python -m nsp_cli.cli.reference .github/docs/options.md
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

@@ -19,7 +19,8 @@ ROWS = [
     {"cli"},
     {"cli.commands"},
     {"cli.runs"},
-    {"cli.options", "cli.signals", "cli.console"},
+    {"cli.options", "cli.examples", "cli.signals", "cli.progress_bars"},
+    {"cli.console"},
     {"cli.terminal"},
     {"doctor"},
     {"api"},
@@ -51,7 +52,7 @@ ROWS = [
 ]
 OWNERS = {
     "typer": {"cli"},
-    "rich": {"cli.console"},
+    "rich": {"cli.console", "cli.progress_bars"},
     "PIL": {"photo"},
     "imageio": {"photo"},
     "tifffile": {"photo"},
@@ -91,8 +92,6 @@ STILL_DOUBLE = {
     "Restore",
     "SIDE",
     "Start",
-    "Status",
-    "Target",
     "Written",
     "XMP",
     "denoise",

@@ -1,4 +1,4 @@
-"""The command line: one Typer app, and the one place where errors become messages and exit codes."""
+"""The command line: one Typer app, and the only place where errors become messages and exit codes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import typer
 
 from nsp_cli import __version__
 from nsp_cli.cli import console
-from nsp_cli.cli.commands import weights
 from nsp_cli.cli.commands.bench import bench
 from nsp_cli.cli.commands.compare import compare
 from nsp_cli.cli.commands.denoise import denoise
@@ -23,33 +22,32 @@ from nsp_cli.cli.commands.preview import preview
 from nsp_cli.cli.commands.train import train
 from nsp_cli.cli.commands.upscale import upscale
 from nsp_cli.cli.commands.watch import watch
+from nsp_cli.cli.commands.weights import weights_app
+from nsp_cli.cli.examples import EXAMPLES
+from nsp_cli.cli.options.panels import flag
 from nsp_cli.cli.signals import kept_interrupts
 from nsp_cli.errors import NspError
 
 INTERRUPTED = 130
 
+PANELS = {
+    "Photos": (denoise, upscale, watch, preview, compare, inspect),
+    "Your own networks": (train, distill, evaluate),
+    "This installation": (doctor, bench),
+}
+
 app = typer.Typer(
     name="nsp",
     help="Denoise and enlarge noisy photos with Next-Scale Prediction.",
+    epilog=EXAMPLES["nsp"],
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    denoise,
-    upscale,
-    watch,
-    preview,
-    compare,
-    inspect,
-    train,
-    distill,
-    evaluate,
-    doctor,
-    bench,
-):
-    app.command()(command)
-app.add_typer(weights.app, name="weights")
+for panel, commands in PANELS.items():
+    for command in commands:
+        app.command(epilog=EXAMPLES[command.__name__], rich_help_panel=panel)(command)
+app.add_typer(weights_app, name="weights", rich_help_panel="This installation")
 
 
 def _show_version(asked: bool) -> None:
@@ -60,13 +58,15 @@ def _show_version(asked: bool) -> None:
 
 @app.callback()
 def _global_options(
-    version: Annotated[  # noqa: ARG001 - its callback does all
+    version: Annotated[  # noqa: ARG001 - its callback does the work
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, metavar="", help="Show the version and exit."
+        ),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only errors and results.")] = False,
+    quiet: Annotated[bool, flag("--quiet", "-q", help="Show only errors and results.")] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show details too: what changed on purpose in a file.")
+        bool, flag("--verbose", "-v", help="Show details, such as metadata that changed on purpose.")
     ] = False,
 ) -> None:
     console.set_quiet(quiet)
@@ -74,7 +74,7 @@ def _global_options(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs nsp and returns its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Runs nsp; returns the exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     console.accept_any_name()
     _collect_less()
     try:
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NspError as error:
         console.show_error(error)
         return 1
-    except SystemExit as leaving:  # Typer ends every command so, and turns Ctrl-C into 130
+    except SystemExit as leaving:  # Typer ends every command with it, and turns Ctrl-C into 130
         if leaving.code == INTERRUPTED:
             console.say("Interrupted.")
         return leaving.code if isinstance(leaving.code, int) else 0
@@ -91,6 +91,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _collect_less() -> None:
-    """Spares each command 0.4 of a second: what importing torch makes is no garbage, yet is looked at."""
+    """Saves 0.4 seconds per command: the collector would search all that importing torch creates."""
     gc.set_threshold(100_000, *gc.get_threshold()[1:])
-    atexit.register(gc.freeze)  # nor is anything to be looked for in what the process takes with it
+    atexit.register(gc.freeze)  # at exit, nothing needs to be collected

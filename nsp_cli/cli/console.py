@@ -1,6 +1,6 @@
-"""Everything nsp shows: lines, tables, progress, errors. Results go to stdout, the rest to stderr.
+"""Everything nsp shows but progress bars. Results go to stdout, everything else to stderr.
 
-Rich leaves out colour and control characters by itself where the stream is no terminal.
+Rich leaves out colours and control characters if the stream is not a terminal.
 """
 
 from __future__ import annotations
@@ -10,55 +10,57 @@ import json
 import os
 import re
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    ProgressColumn,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from nsp_cli.cli.terminal import find_protocol, picture_sequence
-from nsp_cli.errors import NspError
-from nsp_cli.progress import OnProgress
-
-# How often a log gets a line where a terminal would have a bar.
-LINE_EVERY_SECONDS = 60.0
+from nsp_cli.errors import NspError, OutputError
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class _Console(Console):
-    """Lets no control character of a file name or of a file's metadata reach a terminal; a pipe gets all."""
+    """Replaces control characters of file names and metadata in a terminal. A pipe gets them unchanged."""
 
     def print(self, *objects: Any, **options: Any) -> None:
-        super().print(*(_harmless(part, self) for part in objects), **options)
+        try:
+            super().print(*(without_controls(part, self) for part in objects), **options)
+        except BrokenPipeError:  # the reader has seen enough: Typer ends the command
+            raise
+        except OSError as error:
+            _drop_output(self.file)
+            if not self.stderr:
+                raise OutputError(
+                    f"Standard output cannot be written: {error.strerror}.", "Redirect it to another place."
+                ) from error
 
 
-def _harmless(part: Any, console: Console) -> Any:
+def _drop_output(stream: IO[str]) -> None:
+    """Sends what the stream still holds nowhere, so that Python does not fail on it again when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def without_controls(part: Any, console: Console) -> Any:
+    """The part itself; for a terminal, a text has no control characters left."""
     if not isinstance(part, str) or not console.is_terminal:
         return part
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", part)
 
 
-# File names hold brackets and digits that rich would take for markup or colour.
+# Rich would take brackets and digits in file names for markup, or colour them.
 out = _Console(markup=False, highlight=False, soft_wrap=True)
 err = _Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
 
 
 def accept_any_name() -> None:
-    """Lets file names that are no text in the user's encoding through, as the bytes that they are."""
+    """Prints file names that are not text in the user's encoding as the bytes that they are."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")
 
@@ -67,19 +69,19 @@ _is_verbose = False
 
 
 def set_quiet(quiet: bool) -> None:
-    """Leaves only errors and asked-for results."""
+    """Hides everything but errors and results."""
     err.quiet = quiet
 
 
 def set_verbose(verbose: bool) -> None:
-    """Shows details as well."""
-    global _is_verbose  # noqa: PLW0603 - as much a property of the whole process as `err` is
+    """Shows details too."""
+    global _is_verbose  # noqa: PLW0603 - belongs to the whole process, as `err` does
     _is_verbose = verbose
 
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Says and shows nothing but errors meanwhile, results neither."""
+    """Hides everything but errors, results too, while it lasts."""
     before = err.quiet, out.quiet
     err.quiet = out.quiet = True
     try:
@@ -89,23 +91,23 @@ def silent() -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """Tells what is happening; not part of the result."""
+    """Says what is happening. Not part of the result."""
     err.print(text)
 
 
 def detail(text: str) -> None:
-    """Tells what only those want to know who asked for it."""
+    """Says a detail, if the user asked for details."""
     if _is_verbose:
         say(text)
 
 
 def warn(text: str) -> None:
-    """Tells of something the user should know but that stops nothing."""
+    """Shows a note that the user should read, although nothing stops."""
     err.print(f"Note: {text}", style="yellow")
 
 
 def show_error(error: NspError) -> None:
-    """Shows what went wrong and what to try, also when quiet."""
+    """Shows what went wrong and what to do, even if nsp is quiet."""
     was_quiet, err.quiet = err.quiet, False
     err.print(f"Error: {error.message}", style="bold red")
     if error.hint:
@@ -114,7 +116,7 @@ def show_error(error: NspError) -> None:
 
 
 def terminal() -> str:
-    """Describes what results are shown on."""
+    """Description of the stream that results go to."""
     kind = f"a terminal of {out.width} columns" if out.is_terminal else "a file or pipe"
     return f"{kind}, {out.color_system or 'no'} colours, {out.encoding}"
 
@@ -129,130 +131,32 @@ def show_picture(png: Path) -> None:
 
 
 def print_json(value: object, *, one_line: bool = False) -> None:
-    """Prints a result for programs."""
+    """Prints a result as JSON."""
     out.print(json.dumps(value, indent=None if one_line else 2, ensure_ascii=False))
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints a result for people; a column is as wide as it needs to be when piped."""
-    # Rich takes a pipe for 80 columns wide and would cut file names short.
-    wide = out if out.is_terminal else Console(width=1000, markup=False, highlight=False)
+    """Prints a result as a table. In a pipe, columns are as wide as their content."""
+    # Rich assumes that a pipe has 80 columns, and would shorten file names.
+    wide = out if out.is_terminal else _Console(width=1000, markup=False, highlight=False)
     wide.print(_grid(title, columns, rows))
 
 
 def say_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Tells something in a table; not part of the result."""
-    wide = Console(stderr=True, width=1000, markup=False, highlight=False, quiet=err.quiet)
+    """Says something in a table. Not part of the result."""
+    wide = _Console(stderr=True, width=1000, markup=False, highlight=False, quiet=err.quiet)
     (err if err.is_terminal else wide).print(_grid("", columns, rows))
 
 
 def _grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     grid = Table(*columns, title=title or None, title_justify="left")
     for row in rows:
-        grid.add_row(*(_harmless(cell, out) for cell in row))
+        grid.add_row(*(without_controls(cell, out) for cell in row))
     return grid
 
 
 def duration(seconds: float) -> str:
-    """Says how long something takes, as people do: "40 s", "12 min", "3.5 h"."""
+    """Duration in words: "40 s", "12 min" or "3.5 h"."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
-@contextmanager
-def progress(description: str, *extra: ProgressColumn) -> Iterator[OnProgress]:
-    """Shows a bar with the time left; nothing where stderr is no terminal or nsp is quiet.
-
-    Yields:
-        A function to call with the amounts done and to do.
-    """
-    with _bar(*extra) as bar:
-        # Hidden until there is something to report: most weights need no download.
-        task = bar.add_task(description, total=None, visible=False)
-        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
-
-
-class BatchProgress:
-    """One bar over several photos, so that the time left is that of the whole; several may be in work."""
-
-    def __init__(self, bar: Progress, count: int) -> None:
-        """Adds the bar.
-
-        Args:
-            bar: Shows it.
-            count: Photos in all.
-        """
-        self._bar, self._count, self._finished = bar, count, 0
-        self._shares: dict[int, float] = {}
-        self._task = bar.add_task("", total=count)
-
-    def begin(self, index: int, name: str) -> OnProgress:
-        """Names a photo whose work begins; returns what to call with its amounts done and to do."""
-        place = f"{index + 1}/{self._count} " if self._count > 1 else ""
-        self._bar.update(self._task, description=place + _harmless(name, err))
-
-        def update(done: int, total: int) -> None:
-            self._shares[index] = done / total
-            self._show()
-
-        return update
-
-    def finish(self, index: int) -> None:
-        """Counts a photo as finished, however it ended."""
-        self._shares.pop(index, None)
-        self._finished += 1
-        self._show()
-
-    def _show(self) -> None:
-        # A copy: another photo's thread may add to it.
-        self._bar.update(self._task, completed=self._finished + sum(list(self._shares.values())))
-
-
-@contextmanager
-def progress_over(count: int) -> Iterator[BatchProgress]:
-    """Shows one bar over several photos."""
-    with _bar() as bar:
-        yield BatchProgress(bar, count)
-
-
-@contextmanager
-def live_progress(description: str) -> Iterator[Callable[[float, str], None]]:
-    """Shows a bar for a long run that reports its share in [0, 1] and a changing text.
-
-    Where stderr is no terminal, a line a minute takes the bar's place, so that a log tells how far it is.
-    """
-    with _bar(TextColumn("{task.fields[text]}", markup=False)) as bar:
-        task = bar.add_task(description, total=1.0, text="")
-        last_line = time.monotonic()
-
-        def show(share: float, text: str) -> None:
-            nonlocal last_line
-            bar.update(task, completed=share, text=text)
-            if not err.is_terminal and time.monotonic() - last_line > LINE_EVERY_SECONDS:
-                last_line = time.monotonic()
-                say(f"{description} {share:.1%} · {text}")
-
-        yield show
-
-
-@contextmanager
-def download_progress(description: str) -> Iterator[OnProgress]:
-    """Shows a bar in bytes."""
-    with progress(description, DownloadColumn()) as on_progress:
-        yield on_progress
-
-
-def _bar(*extra: ProgressColumn) -> Progress:
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        *extra,
-        console=err,
-        transient=True,
-        disable=not err.is_terminal or err.quiet,
-    )

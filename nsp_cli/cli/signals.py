@@ -1,4 +1,4 @@
-"""What the system asks of a running command."""
+"""Interrupts: Ctrl-C and SIGTERM while a command runs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# Long enough for Python to have left what dropped the interrupt.
+# Long enough for Python to leave the code that dropped the interrupt.
 _AGAIN_SECONDS = 0.05
 
 
 @contextmanager
 def kept_interrupts() -> Iterator[None]:
-    """Interrupts again where Python drops it: a finaliser, or a weak reference's callback, cannot raise."""
+    """Repeats an interrupt that Python drops: finalisers and weak-reference callbacks cannot raise."""
     before, waiting = sys.unraisablehook, list[threading.Timer]()
 
     def interrupt_again(dropped: sys.UnraisableHookArgs) -> None:
@@ -39,19 +39,19 @@ def kept_interrupts() -> Iterator[None]:
 
 
 def _interrupt() -> None:
-    """Sends what interrupts the main thread: started in the background of a shell, it ignores SIGINT."""
+    """Interrupts the main thread. A process that a shell started in the background ignores SIGINT."""
     number = signal.SIGINT if callable(signal.getsignal(signal.SIGINT)) else signal.SIGTERM
     if sys.platform == "win32":
         _thread.interrupt_main(number)
     else:
-        os.kill(os.getpid(), number)  # a true signal, which wakes the thread where it waits
+        os.kill(os.getpid(), number)  # a real signal also wakes a thread that waits
 
 
 @contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """Lets SIGTERM end a run as Ctrl-C does, so that nothing half-written is left.
+    """Lets SIGTERM end a run as Ctrl-C does, so that no partial files are left.
 
-    Outside the main thread, where Python delivers no signals, nothing is changed.
+    Changes nothing outside the main thread, because Python delivers signals only there.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

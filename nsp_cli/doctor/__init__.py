@@ -1,6 +1,6 @@
-"""Whether nsp works on this machine: what a bug report needs, and what to do where something is broken."""
+"""Checks that nsp works on this machine, for users and for bug reports."""
 
-from nsp_cli.doctor.finding import Check, Finding, Status, guarded
+from nsp_cli.doctor.finding import Check, Finding, FindingStatus, guarded
 from nsp_cli.doctor.machine import examine_devices, examine_versions
 from nsp_cli.doctor.self_test import examine_denoising
 from nsp_cli.doctor.surroundings import (
@@ -12,9 +12,9 @@ from nsp_cli.doctor.surroundings import (
     examine_weights,
 )
 
-__all__ = ["CHECKS", "Check", "Finding", "Status", "guarded"]
+__all__ = ["CHECKS", "Check", "Finding", "FindingStatus", "guarded"]
 
-# By what each is about.
+# By the name that a finding shows if the check itself fails.
 CHECKS: dict[str, Check] = {
     "versions": examine_versions,
     "devices": examine_devices,

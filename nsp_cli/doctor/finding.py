@@ -1,4 +1,4 @@
-"""What a check finds."""
+"""Findings of a check."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from nsp_cli.errors import NspError
 
 
-class Status(str, Enum):
-    """How good a finding is. FAILED: something that every user needs is broken."""
+class FindingStatus(str, Enum):
+    """Severity of a finding. FAILED means that something every user needs is broken."""
 
     OK = "ok"
     WARNING = "warning"
@@ -23,14 +23,14 @@ class Finding:
     """A line of the report.
 
     Attributes:
-        about: What was looked at.
-        status: How good it is.
+        about: What was checked.
+        status: Severity.
         text: What was found.
-        next_step: What to type or check, where something is not as it could be.
+        next_step: What the user can do about it; empty if nothing is needed.
     """
 
     about: str
-    status: Status
+    status: FindingStatus
     text: str
     next_step: str = ""
 
@@ -39,16 +39,16 @@ Check = Callable[[], Iterable[Finding]]
 
 
 def guarded(about: str, check: Check) -> list[Finding]:
-    """Runs a check; whatever it raises is a finding too, and the other checks still run."""
+    """Findings of a check. An error becomes a finding too, so that the other checks still run."""
     try:
         return list(check())
     except NspError as error:
-        return [Finding(about, Status.FAILED, error.message, error.hint)]
-    except Exception as error:  # a broken library may raise anything, and this report is where to say so
+        return [Finding(about, FindingStatus.FAILED, error.message, error.hint)]
+    except Exception as error:  # a broken library may raise anything, and this report should say so
         return [
             Finding(
                 about,
-                Status.FAILED,
+                FindingStatus.FAILED,
                 f"{type(error).__name__}: {error}",
                 "Install again: pip install --force-reinstall nsp-cli",
             )
@@ -56,7 +56,7 @@ def guarded(about: str, check: Check) -> list[Finding]:
 
 
 def short(path: Path) -> str:
-    """Names a path without the user's name, for reports that others read."""
+    """Path with ~ for the home folder, so that reports do not show the user's name."""
     try:
         return str(Path("~") / path.relative_to(Path.home()))
     except (ValueError, RuntimeError):

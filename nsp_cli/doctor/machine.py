@@ -1,4 +1,4 @@
-"""Versions of what nsp is made of, and the devices that it can compute on."""
+"""Versions of nsp and its libraries, and the devices that it can compute on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nsp_cli.device import (
     native_precisions,
     present_devices,
 )
-from nsp_cli.doctor.finding import Finding, Status
+from nsp_cli.doctor.finding import Finding, FindingStatus
 
 LIBRARIES = (
     "torch",
@@ -31,25 +31,25 @@ LIBRARIES = (
     "huggingface-hub",
     "safetensors",
 )
-# What 24 megapixels take, with a margin.
+# Enough for 24 megapixels, with a margin.
 _ENOUGH_MEMORY = 1.5e9
 
 
 def examine_versions() -> Iterator[Finding]:
-    """Names nsp, Python, the system and the libraries that matter in a bug report."""
+    """Lists nsp, Python, the system and the libraries that matter in a bug report."""
     system = f"Python {platform.python_version()}, {platform.platform()}"
-    yield Finding("nsp", Status.OK, f"{__version__}, {system}")
+    yield Finding("nsp", FindingStatus.OK, f"{__version__}, {system}")
     found = {name: installed_version(name) for name in LIBRARIES}
     missing = [name for name, is_there in found.items() if is_there is None]
     if missing:
         step = "Install again: pip install --force-reinstall nsp-cli"
-        yield Finding("libraries", Status.FAILED, f"missing: {', '.join(missing)}", step)
+        yield Finding("libraries", FindingStatus.FAILED, f"missing: {', '.join(missing)}", step)
     there = ", ".join(f"{name} {found[name]}" for name in LIBRARIES if found[name])
-    yield Finding("libraries", Status.OK, there)
+    yield Finding("libraries", FindingStatus.OK, there)
 
 
 def installed_version(name: str) -> str | None:
-    """Returns the version of a library; None where it is not installed."""
+    """Version of a library; None if it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -57,15 +57,15 @@ def installed_version(name: str) -> str | None:
 
 
 def examine_devices() -> Iterator[Finding]:
-    """Lists devices with their memory and what they compute in."""
+    """Lists devices with their free memory and precisions."""
     for device in present_devices():
         yield _describe(device)
     if not torch.cuda.is_available() and shutil.which("nvidia-smi"):
         yield Finding(
             "device cuda",
-            Status.WARNING,
-            f"an NVIDIA driver is here, but torch {torch.__version__} cannot use it",
-            "Install the torch that suits the card: https://pytorch.org/get-started",
+            FindingStatus.WARNING,
+            f"there is an NVIDIA driver, but torch {torch.__version__} cannot use it",
+            "Install the torch build for your GPU: https://pytorch.org/get-started",
         )
 
 
@@ -76,5 +76,10 @@ def _describe(device: torch.device) -> Finding:
     text = f"{describe_device(device)}, {free / 1e9:.1f} GB free, {describe_precision(automatic)}"
     text += f" (also {', '.join(others)})" if others else ""
     if free < _ENOUGH_MEMORY:
-        return Finding(f"device {device}", Status.WARNING, text, "Close other programs: tiles will be small.")
-    return Finding(f"device {device}", Status.OK, text)
+        return Finding(
+            f"device {device}",
+            FindingStatus.WARNING,
+            text,
+            "Close other programs. Otherwise tiles will be small, and slow.",
+        )
+    return Finding(f"device {device}", FindingStatus.OK, text)

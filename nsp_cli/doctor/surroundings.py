@@ -1,4 +1,4 @@
-"""What nsp needs around it: weights, photo formats, caches; and what it can do without."""
+"""What nsp uses besides itself: weights, photo formats, optional libraries, caches and the hub."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nsp_cli.doctor.finding import Finding, Status, short
+from nsp_cli.doctor.finding import Finding, FindingStatus, short
 from nsp_cli.doctor.machine import installed_version
 from nsp_cli.errors import NspError, WeightsError
 from nsp_cli.photo import Photo, Pixels, read_photo, write_photo
@@ -21,7 +21,7 @@ from nsp_cli.weights.hub import cache_folder, endpoint, why_unreachable
 from nsp_cli.weights.manifest import load_manifest
 from nsp_cli.weights.resolve import resolve
 
-# Optional libraries: the extra that brings them and what they are for.
+# Optional libraries: the extra that installs them, and their purpose.
 EXTRAS = {
     "exiv2": ("metadata", "comparing a result's metadata with its photo's"),
     "scipy": ("evaluate", "MATLAB files of data sets"),
@@ -31,7 +31,7 @@ _LITTLE_SPACE = 1e9
 
 
 def examine_weights() -> Iterator[Finding]:
-    """Compares the bundled weights with their sha256."""
+    """Compares the bundled weights with their published sha256."""
     manifest = load_manifest()
     for entry in manifest.entries.values():
         if not entry.bundled:
@@ -40,9 +40,9 @@ def examine_weights() -> Iterator[Finding]:
         try:
             found = resolve(entry.name, manifest=manifest)
         except WeightsError as error:
-            yield Finding(about, Status.FAILED, error.message, error.hint)
+            yield Finding(about, FindingStatus.FAILED, error.message, error.hint)
         else:
-            yield Finding(about, Status.OK, f"bundled, as published (sha256 {found.sha256[:12]}…)")
+            yield Finding(about, FindingStatus.OK, f"bundled, as published (sha256 {found.sha256[:12]}…)")
 
 
 def examine_formats() -> Iterator[Finding]:
@@ -53,10 +53,10 @@ def examine_formats() -> Iterator[Finding]:
         wrong = [spec.name for spec in specs if not _comes_back(pixels, Path(folder), spec)]
     if wrong:
         step = "Install again: pip install --force-reinstall nsp-cli pillow tifffile imagecodecs"
-        yield Finding("photo formats", Status.FAILED, f"not read as written: {', '.join(wrong)}", step)
+        yield Finding("photo formats", FindingStatus.FAILED, f"not read as written: {', '.join(wrong)}", step)
     else:
         yield Finding(
-            "photo formats", Status.OK, f"read as written: {', '.join(spec.name for spec in specs)}"
+            "photo formats", FindingStatus.OK, f"read as written: {', '.join(spec.name for spec in specs)}"
         )
 
 
@@ -73,22 +73,22 @@ def _comes_back(pixels: Pixels, folder: Path, spec: FormatSpec) -> bool:
 
 def examine_raw() -> Iterator[Finding]:
     """Loads the RAW decoder."""
-    yield Finding("camera RAW", Status.OK, f"LibRaw {libraw_version()}")
+    yield Finding("camera RAW", FindingStatus.OK, f"LibRaw {libraw_version()}")
 
 
 def examine_extras() -> Iterator[Finding]:
-    """Says which optional libraries are there; none is needed."""
+    """Lists the optional libraries."""
     for name, (extra, purpose) in EXTRAS.items():
         found = installed_version(name)
         if found:
-            yield Finding(f"optional {name}", Status.OK, found)
+            yield Finding(f"optional {name}", FindingStatus.OK, found)
         else:
-            step = f'If wanted: pip install "nsp-cli[{extra}]"'
-            yield Finding(f"optional {name}", Status.OK, f"not installed; for {purpose}", step)
+            step = f'To install it: pip install "nsp-cli[{extra}]"'
+            yield Finding(f"optional {name}", FindingStatus.OK, f"not installed; for {purpose}", step)
 
 
 def examine_caches() -> Iterator[Finding]:
-    """Checks that there is room for what training decodes and for what the hub sends."""
+    """Checks that the caches of training and of the hub can be written and have free space."""
     yield _cache("cache of training", default_root(), "Set NSP_CACHE_DIR to a folder on another disk.")
     yield _cache("cache of the hub", cache_folder(), "Set HF_HOME to a folder on another disk.")
 
@@ -101,20 +101,22 @@ def _cache(about: str, folder: Path, step: str) -> Finding:
         with tempfile.TemporaryFile(dir=there):
             free = shutil.disk_usage(there).free
     except OSError as error:
-        return Finding(about, Status.WARNING, f"{short(folder)} cannot be written ({error.strerror})", step)
-    status, next_step = (Status.OK, "") if free > _LITTLE_SPACE else (Status.WARNING, step)
+        return Finding(
+            about, FindingStatus.WARNING, f"{short(folder)} cannot be written ({error.strerror})", step
+        )
+    status, next_step = (FindingStatus.OK, "") if free > _LITTLE_SPACE else (FindingStatus.WARNING, step)
     return Finding(about, status, f"{short(folder)}, {free / 1e9:.1f} GB free", next_step)
 
 
 def examine_hub() -> Iterator[Finding]:
-    """Asks whether the hub can be reached; the bundled weights do not need it."""
+    """Checks that the hub can be reached. The bundled weights do not need it."""
     address = endpoint()
     if not address:
-        yield Finding("hub", Status.OK, "not asked, for HF_HUB_OFFLINE is set")
+        yield Finding("hub", FindingStatus.OK, "not checked, because HF_HUB_OFFLINE is set")
         return
     reason = why_unreachable(address)
     if reason:
-        step = "Only hf:// weights need it: check the connection, or set HF_ENDPOINT to a mirror."
-        yield Finding("hub", Status.WARNING, f"{address} cannot be reached ({reason})", step)
+        step = "Only hf:// weights need it. Check the connection, or set HF_ENDPOINT to a mirror."
+        yield Finding("hub", FindingStatus.WARNING, f"{address} cannot be reached ({reason})", step)
     else:
-        yield Finding("hub", Status.OK, f"{address} answers")
+        yield Finding("hub", FindingStatus.OK, f"{address} answers")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -194,6 +195,35 @@ class TestUpscale:
         assert (result.size, result.mode) == ((60, 80), "RGBA")
 
 
+class TestWatch:
+    @pytest.fixture(autouse=True)
+    def _once(self, monkeypatch) -> None:
+        """Looks into the folder once, and ends."""
+
+        def arrived(plan):
+            yield from plan()
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("nsp_cli.batch.arriving_jobs", arrived)
+
+    def test_writes_results_as_denoise_does_with_the_same_options(self, run_nsp, picture, tiny_weights):
+        options = ("-m", tiny_weights, "--format", "tiff", "--bit-depth", 16, "--plain", "--tile", 16)
+        watched, denoised = picture.with_name("watched"), picture.with_name("denoised")
+        assert run_nsp("watch", picture.parent, "-o", watched, *options).code == 0
+        assert run_nsp("denoise", picture, "-o", denoised / "photo.tif", *options).code == 0
+        first, second = (read_photo(folder / "photo.tif") for folder in (watched, denoised))
+        assert first.bit_depth == 16
+        assert (first.pixels == second.pixels).all()
+
+    def test_replaces_results_only_when_asked(self, run_nsp, picture, tiny_weights):
+        result = picture.with_name("photo_denoised.png")
+        result.write_bytes(b"precious")
+        assert "--overwrite" in run_nsp("watch", picture.parent, "-m", tiny_weights).err
+        assert result.read_bytes() == b"precious"
+        run_nsp("watch", picture.parent, "-m", tiny_weights, "--overwrite")
+        assert opened(result).size == (30, 40)
+
+
 class TestEvaluate:
     def test_json_has_every_picture_and_the_mean(self, run_nsp, tmp_path, tiny_weights):
         for name in ("a", "b"):
@@ -244,6 +274,18 @@ class TestEvaluate:
         run = run_nsp("evaluate", tmp_path / "noisy", tmp_path / "clean", "-m", tiny_weights)
         assert run.code == 1
         assert "a.png" in run.err
+
+    def test_a_pair_that_fails_does_not_stop_the_others(self, run_nsp, tmp_path, tiny_weights):
+        for name in ("a", "b", "c"):
+            save(tmp_path / "noisy" / f"{name}.png")
+            save(tmp_path / "clean" / f"{name}.png", height=41 if name == "a" else 40)
+        (tmp_path / "clean" / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+        run = run_nsp("evaluate", tmp_path / "noisy", tmp_path / "clean", "-m", tiny_weights, "--json")
+        assert run.code == 1
+        assert [image["name"] for image in json.loads(run.out)["images"]] == ["c.png"]
+        assert "differ in size" in run.err
+        assert "b.png" in run.err
+        assert "2 of 3 pairs failed" in run.err
 
 
 def smooth(path: Path) -> Path:
@@ -402,3 +444,34 @@ class TestTerminal:
         printed = capsys.readouterr().out
         assert ("\x1b" in printed) == ("\x9b" in printed) == (not is_terminal)
         assert "caf\u00e9\n" in printed
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+class TestFullDisk:
+    @pytest.mark.parametrize("options", [[], ["--json"]])
+    def test_standard_output_that_cannot_be_written_is_an_error(self, options):
+        with Path("/dev/full").open("w") as full:
+            run = subprocess.run(
+                [sys.executable, "-m", "nsp_cli", "weights", "list", *options],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        assert run.returncode == 1
+        assert run.stderr.splitlines() == [
+            "Error: Standard output cannot be written: No space left on device.",
+            "       Redirect it to another place.",
+        ]
+
+    def test_a_log_that_cannot_be_written_is_an_error(self, run_nsp, picture, tiny_weights):
+        run = run_nsp("denoise", picture, "-m", tiny_weights, "--log", "/dev/full")
+        assert run.code == 1
+        assert "The log /dev/full cannot be written: No space left on device." in run.err
+        assert opened(picture.with_name("photo_denoised.png")).size == (30, 40)
+
+
+def test_json_of_a_skipped_photo_has_no_size(run_nsp, picture, tiny_weights):
+    command = ("denoise", picture, "-m", tiny_weights, "--json")
+    (first, again) = (json.loads(run_nsp(*command).out) for _ in range(2))
+    assert (first["status"], first["width"], first["height"]) == ("done", 30, 40)
+    assert (again["status"], again["width"], again["height"]) == ("skipped", None, None)

@@ -220,7 +220,7 @@ def test_an_output_folder_that_cannot_be_made_is_an_error(run_nsp, shots, tmp_pa
     (tmp_path / "afile").write_text("in the way")
     run = run_nsp("train", shots, "-o", tmp_path / "afile" / "x.safetensors", "--steps", 1)
     assert run.code == 1
-    assert "afile: this folder cannot be made" in run.err
+    assert "afile cannot be created" in run.err
 
 
 def test_card_states_facts_and_verdict(train):

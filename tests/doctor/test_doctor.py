@@ -15,7 +15,7 @@ import torch
 
 from nsp_cli import doctor
 from nsp_cli.cli import console
-from nsp_cli.doctor import Finding, Status, guarded, machine, self_test, surroundings
+from nsp_cli.doctor import Finding, FindingStatus, guarded, machine, self_test, surroundings
 from nsp_cli.restoration.inference import Restorer
 from nsp_cli.weights import manifest
 from nsp_cli.weights.hub import why_unreachable
@@ -51,7 +51,7 @@ def found_by(name: str) -> dict[str, Finding]:
     return {finding.about: finding for finding in guarded(name, doctor.CHECKS[name])}
 
 
-def statuses(findings: dict[str, Finding]) -> set[Status]:
+def statuses(findings: dict[str, Finding]) -> set[FindingStatus]:
     return {finding.status for finding in findings.values()}
 
 
@@ -95,8 +95,8 @@ def test_damaged_weights_fail_with_the_next_step_and_the_others_pass(run_nsp, on
 
 def test_missing_default_weights_fail_the_self_test_too(own_weights):
     (own_weights / "nsp-fast.safetensors").unlink()
-    assert found_by("weights")["weights nsp-fast"].status is Status.FAILED
-    assert found_by("denoising")["denoising"].status is Status.FAILED
+    assert found_by("weights")["weights nsp-fast"].status is FindingStatus.FAILED
+    assert found_by("denoising")["denoising"].status is FindingStatus.FAILED
 
 
 class TestDenoising:
@@ -118,7 +118,7 @@ class TestDenoising:
             return answer
 
         fault(seam)
-        assert found_by("denoising")["denoising on cpu"].status is Status.FAILED
+        assert found_by("denoising")["denoising on cpu"].status is FindingStatus.FAILED
 
     def test_a_precision_that_is_wrong_is_found(self, fault, monkeypatch):
         monkeypatch.setattr(self_test, "choose_precision", lambda *_: torch.bfloat16)
@@ -129,20 +129,20 @@ class TestDenoising:
 
         fault(noise)
         found = found_by("denoising")["denoising on cpu"]
-        assert found.status is Status.FAILED
+        assert found.status is FindingStatus.FAILED
         assert "--device cpu" in found.next_step
 
     def test_weights_that_do_not_denoise_are_found(self, fault):
         fault(lambda _, answer: torch.rand_like(answer))
-        assert found_by("denoising")["denoising"].status is Status.FAILED
+        assert found_by("denoising")["denoising"].status is FindingStatus.FAILED
 
     def test_a_device_that_breaks_does_not_hide_the_others(self, monkeypatch):
         monkeypatch.setattr(
             self_test, "present_devices", lambda: [torch.device("cuda:9"), torch.device("cpu")]
         )
         found = found_by("denoising")
-        assert found["denoising on cuda:9"].status is Status.FAILED
-        assert found["denoising on cpu"].status is Status.OK
+        assert found["denoising on cuda:9"].status is FindingStatus.FAILED
+        assert found["denoising on cpu"].status is FindingStatus.OK
 
     def test_the_photo_is_long_enough_for_tiles_to_see_less_than_all(self):
         assert self_test._TILED + 2 * self_test._load("cpu", "float32").spec.radius < self_test.WIDTH
@@ -152,20 +152,20 @@ def test_a_driver_that_torch_cannot_use_is_a_warning(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(machine.shutil, "which", lambda _: "/usr/bin/nvidia-smi")
     found = found_by("devices")["device cuda"]
-    assert (found.status, "pytorch.org" in found.next_step) == (Status.WARNING, True)
+    assert (found.status, "pytorch.org" in found.next_step) == (FindingStatus.WARNING, True)
 
 
 def test_little_memory_is_a_warning(monkeypatch):
     monkeypatch.setattr(machine, "free_memory", lambda _: 10**8)
-    assert found_by("devices")["device cpu"].status is Status.WARNING
+    assert found_by("devices")["device cpu"].status is FindingStatus.WARNING
 
 
 def test_a_missing_library_fails_but_a_missing_extra_does_not(monkeypatch):
     monkeypatch.setattr(machine, "installed_version", lambda name: None if name == "rawpy" else "1")
     monkeypatch.setattr(surroundings, "installed_version", lambda _: None)
-    assert Status.FAILED in {finding.status for finding in machine.examine_versions()}
+    assert FindingStatus.FAILED in {finding.status for finding in machine.examine_versions()}
     extras = found_by("optional libraries")
-    assert statuses(extras) == {Status.OK}
+    assert statuses(extras) == {FindingStatus.OK}
     assert 'pip install "nsp-cli[evaluate]"' in extras["optional h5py"].next_step
 
 
@@ -175,7 +175,7 @@ def test_a_decoder_that_does_not_load_is_a_finding(monkeypatch):
 
     monkeypatch.setattr(surroundings, "libraw_version", broken)
     found = found_by("camera RAW")["camera RAW"]
-    assert found.status is Status.FAILED
+    assert found.status is FindingStatus.FAILED
     assert "libraw.so" in found.text
 
 
@@ -188,10 +188,10 @@ def test_formats_that_are_not_read_as_written_are_found(monkeypatch):
 
     monkeypatch.setattr(surroundings, "read_photo", wrong)
     found = found_by("photo formats")["photo formats"]
-    assert (found.status, "png" in found.text, "tiff" in found.text) == (Status.FAILED, True, False)
+    assert (found.status, "png" in found.text, "tiff" in found.text) == (FindingStatus.FAILED, True, False)
 
 
-@pytest.mark.parametrize(("free", "status"), [(10**8, Status.WARNING), (10**10, Status.OK)])
+@pytest.mark.parametrize(("free", "status"), [(10**8, FindingStatus.WARNING), (10**10, FindingStatus.OK)])
 def test_a_cache_with_little_space_is_a_warning(monkeypatch, free, status):
     monkeypatch.setattr(surroundings.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
     assert statuses(found_by("caches")) == {status}
@@ -200,7 +200,7 @@ def test_a_cache_with_little_space_is_a_warning(monkeypatch, free, status):
 def test_a_cache_that_cannot_be_written_is_a_warning(monkeypatch):
     monkeypatch.setenv("NSP_CACHE_DIR", "/proc/nsp")
     found = found_by("caches")["cache of training"]
-    assert found.status is Status.WARNING
+    assert found.status is FindingStatus.WARNING
     assert "NSP_CACHE_DIR" in found.next_step
 
 
@@ -214,14 +214,14 @@ class TestHub:
     def test_one_that_answers(self, monkeypatch):
         with HubServer() as server:
             monkeypatch.setattr(surroundings, "endpoint", lambda: server.endpoint)
-            assert found_by("hub")["hub"].status is Status.OK
+            assert found_by("hub")["hub"].status is FindingStatus.OK
 
     def test_one_that_refuses_is_a_warning_and_no_failure(self, monkeypatch):
         with HubServer() as server:
             server.status = 503
             monkeypatch.setattr(surroundings, "endpoint", lambda: server.endpoint)
             found = found_by("hub")["hub"]
-        assert found.status is Status.WARNING
+        assert found.status is FindingStatus.WARNING
         assert "503" in found.text
 
     def test_one_that_is_not_there(self):

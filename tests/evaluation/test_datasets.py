@@ -15,7 +15,7 @@ import pytest
 import scipy.io
 
 from nsp_cli.cli import console
-from nsp_cli.cli.runs import evaluation
+from nsp_cli.cli.runs import datasets as dataset_runs
 from nsp_cli.evaluation import datasets
 from tests.mat_files import write_boxes, write_variable
 
@@ -81,14 +81,14 @@ def make_dnd(folder: Path, layout: str) -> list[np.ndarray]:
 
 def interrupt_after(monkeypatch, count: int) -> None:
     """Lets the next run stop, as by Ctrl-C, before picture number `count`."""
-    restore, left = evaluation._Run.restore, iter(range(count))
+    restore, left = dataset_runs._Run.restore, iter(range(count))
 
     def restore_some(self, noisy):
         if next(left, None) is None:
             raise KeyboardInterrupt
         return restore(self, noisy)
 
-    monkeypatch.setattr(evaluation._Run, "restore", restore_some)
+    monkeypatch.setattr(dataset_runs._Run, "restore", restore_some)
 
 
 class TestFiles:
@@ -159,7 +159,7 @@ class TestValidation:
             "evaluate", "sidd-validation", validation, "-m", tiny_weights, "--strength", 0, "--json"
         )
         assert run.code == 0, run.err
-        assert "figures do not compare" in run.err
+        assert "Scores cannot be compared" in run.err
         scores = json.loads(run.out)["images"]
         assert [score["name"] for score in scores] == list("012345")
         assert all(score["denoised"] == score["noisy"] for score in scores)

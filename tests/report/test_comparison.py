@@ -210,7 +210,7 @@ class TestCommand:
     def test_strengths_that_are_none(self, run_nsp, picture, strengths):
         run = run_nsp("compare", picture, "--strengths", strengths)
         assert run.code == 2
-        assert "not numbers from 0 to 2" in run.err
+        assert "not a list of numbers from 0 to 2" in run.err
 
     def test_a_photo_alone_is_asked_about(self, run_nsp, picture):
         run = run_nsp("compare", picture)
@@ -222,13 +222,25 @@ class TestCommand:
         for arguments in (("compare", picture, picture, "-o"), ("denoise", picture, "--report")):
             run = run_nsp(*arguments, picture)
             assert run.code == 1
-            assert "pages are written as .html" in run.err
+            assert "Use a name ending in .html" in run.err
         assert picture.read_bytes() == before
+
+    def test_a_page_replaces_an_earlier_page_and_nothing_else(self, run_nsp, picture):
+        page = picture.with_name("p.html")
+        page.write_text("<html>precious</html>")
+        for arguments in (("compare", picture, picture, "-o"), ("denoise", picture, "--report")):
+            run = run_nsp(*arguments, page)
+            assert run.code == 1
+            assert "is not a page of nsp" in run.err
+        assert page.read_text() == "<html>precious</html>"
+        page.unlink()
+        for _ in range(2):
+            assert run_nsp("compare", picture, picture, "-o", page).code == 0
 
     def test_a_folder_that_cannot_be_made(self, run_nsp, picture):
         run = run_nsp("compare", picture, picture, "-o", picture / "p.html")
         assert run.code == 1
-        assert "cannot be made" in run.err
+        assert "cannot be created" in run.err
 
 
 class TestRun:

@@ -117,7 +117,7 @@ def test_a_missing_checkpoint_is_reported_before_a_photo_is_decoded(distill):
 def test_a_student_cannot_start_from_blind_spot_weights(distill, tiny_weights):
     run, weights = distill("--steps", 1, start=tiny_weights)
     assert run.code == 2
-    assert "no student" in run.err
+    assert "not a student" in run.err
     assert not weights.exists()
 
 

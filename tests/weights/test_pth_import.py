@@ -120,7 +120,7 @@ def test_the_command_replaces_nothing_unasked(tmp_path, capsys):
     path, output = write(tmp_path, authors_state("dbsn_t2")), tmp_path / "out.safetensors"
     output.write_text("precious")
     assert main(["weights", "import", str(path), "-o", str(output)]) == 1
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert output.read_text() == "precious"
     assert main(["weights", "import", str(path), "-o", str(output), "--overwrite"]) == 0
     load_network(output)

@@ -1,1 +1,1 @@
-"""One file per command: it declares the options, calls the library and shows the result."""
+"""One file per command. It declares the options, calls the library and shows the result."""

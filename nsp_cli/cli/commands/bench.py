@@ -1,4 +1,4 @@
-"""nsp bench: what this machine can do, and how near nsp comes to it."""
+"""nsp bench: how fast this machine is, and how much of its speed nsp uses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nsp_cli.cli import console
+from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options import common as options
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ Models = Annotated[
         "--model",
         "-m",
         metavar="MODEL",
-        help="Weights to measure, or dbsn for the paper's network at full size; may be repeated.",
-        show_default="all bundled ones, and dbsn",
+        help="Weights to measure, or dbsn for the paper's network. Can be repeated.",
+        show_default="all bundled weights and dbsn",
     ),
 ]
 Megapixels = Annotated[
@@ -28,7 +28,7 @@ Megapixels = Annotated[
         "--megapixels",
         min=0.01,
         metavar="N",
-        help="Size of a made-up photo; may be repeated.",
+        help="Size of the generated photo. Can be repeated.",
         show_default="1",
     ),
 ]
@@ -41,7 +41,10 @@ def bench(
     precision: options.Precision = "auto",
     json: options.Json = False,
 ) -> None:
-    """Measure how fast nsp is here: hardware, networks, files, starting. Takes some minutes."""
+    """Measure the speed of nsp on this machine. Takes a few minutes.
+
+    Measures the hardware, the networks, reading and writing files, and starting the program.
+    """
     from dataclasses import asdict
 
     from nsp_cli.bench import PAPER_NETWORK, BenchPlan, run_bench
@@ -52,7 +55,7 @@ def bench(
     plan = BenchPlan(
         models or [*bundled, PAPER_NETWORK], megapixels or [1.0], Execution.choose(device, precision)
     )
-    with console.progress("Measuring") as on_progress:
+    with progress_bars.progress("Measuring") as on_progress:
         report = run_bench(plan, on_progress)
     if json:
         console.print_json(asdict(report))
@@ -72,7 +75,7 @@ def _show(report: BenchReport) -> None:
         [_speed_row(speed) for speed in report.speeds],
     )
     console.table(
-        "Beside the naive way: whole picture, float32, contiguous",
+        "Compared with a naive float32 pass over the whole picture",
         (
             "weights",
             "photo (MP)",
@@ -93,7 +96,7 @@ def _show(report: BenchReport) -> None:
         ],
     )
     starts = [(start.command, f"{start.seconds:.2f}") for start in report.starts]
-    console.table("From start to end", ("command", "seconds"), starts)
+    console.table("Whole commands", ("command", "seconds"), starts)
 
 
 def _peak_row(peak: Peak) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""nsp compare: a page that shows versions of a photo in step."""
+"""nsp compare: a page that shows versions of a photo side by side."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nsp_cli.cli import console
+from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options import common as options
-from nsp_cli.cli.runs.report import check_page, say_written
+from nsp_cli.cli.options.grouping import grouped
+from nsp_cli.cli.options.groups import MachineOptions
+from nsp_cli.cli.options.panels import flag
+from nsp_cli.cli.runs.pages import check_page, say_written
 
 if TYPE_CHECKING:
     from nsp_cli.report import Version
 
 
+@grouped
 def compare(
-    before: Annotated[Path, typer.Argument(metavar="BEFORE", help="The photo.", show_default=False)],
+    *,
+    before: Annotated[Path, typer.Argument(metavar="BEFORE", help="The photo.")],
     after: Annotated[
-        list[Path] | None, typer.Argument(metavar="[AFTER]...", help="Results of it.", show_default=False)
+        list[Path] | None, typer.Argument(metavar="AFTER", help="Results to compare it with.")
     ] = None,
     output: Annotated[
         Path | None,
@@ -26,16 +31,17 @@ def compare(
             "--output",
             "-o",
             metavar="PAGE.html",
-            help="The page; replaced.",
-            show_default="photo_compare.html beside it",
+            help="Page to write. Replaces an earlier page.",
+            show_default="BEFORE_compare.html next to the photo",
         ),
     ] = None,
     strengths: Annotated[
         str | None,
         typer.Option(
-            metavar="0…2,…",
+            "--strengths",
+            metavar="N,N,…",
             callback=options.check_strengths,
-            help="Denoise it with these, such as 0.5,1,1.5, and show all.",
+            help="Denoise the photo with each of these strengths, such as 0.5,1,1.5, and show all results.",
         ),
     ] = None,
     model: options.Model = "auto",
@@ -43,28 +49,29 @@ def compare(
         float | None,
         typer.Option(
             "--max-megabytes",
-            min=1.0,
-            max=400.0,
+            min=1,
+            max=400,
             metavar="N",
-            help="Size of the page; whole photos get coarser, crops stay at 100 %.",
-            show_default="18, which mail takes",
+            help="Largest size of the page. Smaller pages show whole photos more coarsely.",
+            show_default="18, which fits into an e-mail",
         ),
     ] = None,
-    tile: options.TileSide = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
     max_megapixels: options.MaxMegapixels = 250,
-    open_page: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
+    open_page: Annotated[bool, flag("--open", help="Open the page in your browser.")] = False,
+    machine: MachineOptions,
 ) -> None:
-    """Show a photo and what was made of it in one HTML file: slider, flip, zoom, crops, what was measured."""
+    """Compare a photo with its results in one HTML page.
+
+    The page has a slider, zoom, crops at 100 % and the measured noise. You can send it to others.
+    """
     from nsp_cli.report import MOST_MEGABYTES, PhotoComparison, read_versions, write_comparison
 
     if not after and strengths is None:
-        raise typer.BadParameter("name a result too, or strengths to try: --strengths 0.5,1,1.5")
+        raise typer.BadParameter("Name a result as well, or strengths to try: --strengths 0.5,1,1.5.")
     page = check_page(output or before.with_name(f"{before.stem}_compare.html"))
     versions = read_versions(before, after or [], max_megapixels=max_megapixels)
     if strengths is not None:
-        versions += _denoised(versions[0], options.amounts(strengths), (model, device, precision, tile))
+        versions += _denoised(versions[0], options.parse_strengths(strengths), model, machine)
     written = write_comparison(
         page,
         [PhotoComparison(before.name, versions)],
@@ -75,15 +82,13 @@ def compare(
     console.out.print(str(page))
     say_written(page, written)
     if open_page and typer.launch(str(page)) != 0:
-        console.warn(f"no browser could be started; open {page} yourself.")
+        console.warn(f"No browser could be started. Open {page} yourself.")
 
 
-def _denoised(
-    before: Version, strengths: list[float], engine: tuple[str, str, str, int | None]
-) -> list[Version]:
-    from nsp_cli.cli.runs.engine import load_restorer
+def _denoised(before: Version, strengths: list[float], model: str, machine: MachineOptions) -> list[Version]:
+    from nsp_cli.cli.runs.loading import load_restorer
     from nsp_cli.report import strength_versions
 
-    restorer = load_restorer(*engine)
-    with console.progress("Denoising") as on_progress:
+    restorer = load_restorer(model, machine)
+    with progress_bars.progress("Denoising") as on_progress:
         return strength_versions(restorer, before, strengths, on_progress)

@@ -7,59 +7,49 @@ from typing import Annotated, Any
 
 import typer
 
-from nsp_cli.cli.options import common as options
-from nsp_cli.cli.options import training as own
+from nsp_cli.cli.options.grouping import grouped
+from nsp_cli.cli.options.panels import flag
+from nsp_cli.cli.options.training import TrainingOptions
 from nsp_cli.cli.runs.training_start import begin_student, budget_of, check_output, stock_of
 
 
+@grouped
 def distill(
-    folders: own.Folders,
-    output: own.Output = None,
+    *,
     teacher: Annotated[
         str,
         typer.Option(
             "--teacher",
             "-t",
             metavar="MODEL",
-            help="Weights to learn from: blind-spot ones, or a student for another round.",
+            help="Weights to learn from: a blind-spot network, or a student for another round.",
             show_default="nsp-light",
         ),
     ] = "auto-blind-spot",
-    x2: Annotated[bool, typer.Option("--x2", help="A student that enlarges twofold.")] = False,
-    minutes: own.Minutes = None,
-    steps: own.Steps = None,
-    start: own.Start = "auto",
-    learning_rate: own.LearningRate = None,
-    batch: own.Batch = None,
-    group_by: own.Group = None,
-    validate: own.Validate = None,
-    seed: own.Seed = 0,
-    licence: own.Licence = "",
-    resume: own.Resume = False,
-    overwrite: own.Overwrite = False,
-    device: options.Device = "auto",
+    x2: Annotated[bool, flag("--x2", help="Train a student that doubles width and height.")] = False,
+    options: TrainingOptions,
 ) -> None:
-    """Train a fast student on noisy photos, as a teacher sees them; no clean picture is needed."""
+    """Train a fast network (student) to give a slow one's (teacher's) results. No clean photos are needed."""
     from nsp_cli.cli.runs.training import TrainRequest, run_training
     from nsp_cli.device import choose_device
     from nsp_cli.training.run.recipe import FINE_TUNE_STUDENT_RECIPE, StudentRecipe
 
-    output = check_output(output, folders, overwrite=overwrite, resume=resume)
-    begin, stock = begin_student(start, x2=x2)
+    output = check_output(options.output, options.folders, overwrite=options.overwrite, resume=options.resume)
+    begin, stock = begin_student(options.start, x2=x2)
     recipe = FINE_TUNE_STUDENT_RECIPE if begin.weights else StudentRecipe()
-    changes: dict[str, Any] = {"learning_rate": learning_rate, "batch": batch}
+    changes: dict[str, Any] = {"learning_rate": options.learning_rate, "batch": options.batch}
     request = TrainRequest(
-        folders=folders,
+        folders=options.folders,
         output=output,
-        budget=budget_of(minutes, steps),
+        budget=budget_of(options.minutes, options.steps),
         start=begin,
         stock=stock,
         recipe=replace(recipe, **{name: value for name, value in changes.items() if value is not None}),
         teacher=stock_of(teacher),
-        group_by=group_by.value if group_by else None,
-        validate=validate,
-        seed=seed,
-        licence=licence,
-        resume=resume,
+        group_by=options.group_by,
+        validate=options.validate,
+        seed=options.seed,
+        licence=options.licence,
+        resume=options.resume,
     )
-    run_training(request, choose_device(device))
+    run_training(request, choose_device(options.device))

@@ -1,4 +1,4 @@
-"""nsp doctor: whether nsp works on this machine."""
+"""nsp doctor: checks that nsp works on this machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nsp_cli.cli import console
+from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options import common as options
 
 if TYPE_CHECKING:
@@ -14,15 +14,18 @@ if TYPE_CHECKING:
 
 
 def doctor(json: options.Json = False) -> None:
-    """Check this installation and machine; what a bug report needs. Exit code 1 if something is broken."""
-    from nsp_cli.doctor import Status
+    """Check this installation and machine. Please add the output to bug reports.
+
+    The exit code is 1 if something is broken.
+    """
+    from nsp_cli.doctor import FindingStatus
 
     findings = [*_examine(), _terminal()]
     if json:
         console.print_json([_as_json(finding) for finding in findings])
     else:
         _show(findings)
-    if any(finding.status is Status.FAILED for finding in findings):
+    if any(finding.status is FindingStatus.FAILED for finding in findings):
         raise typer.Exit(1)
 
 
@@ -30,7 +33,7 @@ def _examine() -> list[Finding]:
     from nsp_cli.doctor import CHECKS, guarded
 
     findings: list[Finding] = []
-    with console.progress("Examining") as on_progress:
+    with progress_bars.progress("Checking") as on_progress:
         for done, (about, check) in enumerate(CHECKS.items()):
             on_progress(done, len(CHECKS))
             findings += guarded(about, check)
@@ -38,12 +41,14 @@ def _examine() -> list[Finding]:
 
 
 def _terminal() -> Finding:
-    from nsp_cli.doctor import Finding, Status
+    from nsp_cli.doctor import Finding, FindingStatus
 
     text = console.terminal()
     if "utf" in text.lower():
-        return Finding("output", Status.OK, text)
-    return Finding("output", Status.WARNING, text, "Signs such as × will not show: set PYTHONUTF8=1.")
+        return Finding("output", FindingStatus.OK, text)
+    return Finding(
+        "output", FindingStatus.WARNING, text, "Characters such as × will not show. Set PYTHONUTF8=1."
+    )
 
 
 def _show(findings: list[Finding]) -> None:

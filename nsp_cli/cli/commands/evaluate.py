@@ -3,101 +3,114 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nsp_cli.cli import console
+from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options import common as options
-from nsp_cli.cli.runs.engine import Engine
-from nsp_cli.cli.runs.methods import Method, chosen_model, chosen_strength, denoising, upscaling
+from nsp_cli.cli.options.grouping import grouped
+from nsp_cli.cli.options.groups import MachineOptions, NoiseOptions
+from nsp_cli.cli.options.panels import RESULT, flag
+from nsp_cli.cli.runs.operations import denoising, upscaling
 from nsp_cli.cli.runs.scores import show_scores
+from nsp_cli.errors import InputError, PhotosFailedError
 
 if TYPE_CHECKING:
-    from nsp_cli.restoration.recovery import Strength
+    from nsp_cli.cli.runs.operations import Operation
 
 DATASETS = ("sidd-validation", "sidd-benchmark", "dnd")
 
 
+@grouped
 def evaluate(
+    *,
     noisy: Annotated[
         str,
         typer.Argument(
             metavar="NOISY",
-            help=f"Folder of noisy photos, or one photo; or a data set: {', '.join(DATASETS)}.",
+            help=f"Folder of noisy photos, one noisy photo, or a data set: {', '.join(DATASETS)}.",
         ),
     ],
     clean: Annotated[
         Path,
         typer.Argument(
-            metavar="CLEAN", help="Folder of clean ones, matched by name; of a data set, its folder."
+            metavar="CLEAN",
+            help="Folder of clean photos with the same names, one clean photo, or the data set's folder.",
         ),
     ],
+    noise: NoiseOptions,
     x2: Annotated[
-        bool, typer.Option("--x2", help="Halve the noisy ones, enlarge them, compare at full size.")
+        bool, flag("--x2", help="Halve the noisy photos, enlarge them, and compare at full size.")
     ] = False,
-    mode: options.Mode = options.UpscaleMode.AUTO,
+    mode: options.UpscaleMode = "auto",
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
             metavar="FOLDER",
-            help="For a data set's results; the same command goes on there.",
+            help="Folder for the results of a data set. The same command continues an interrupted run.",
             show_default="DATASET_MODEL",
+            rich_help_panel=RESULT,
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a data set's results of another run.")
+        bool,
+        flag("--overwrite", help="Replace the results of another run on a data set.", panel=RESULT),
     ] = False,
-    strength: options.StrengthOf = None,
-    luma: options.Luma = None,
-    chroma: options.Chroma = None,
-    plain: options.Plain = False,
-    model: options.Model = "auto",
-    tile: options.TileSide = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
     json: options.Json = False,
+    machine: MachineOptions,
 ) -> None:
-    """Restore photos whose clean versions are known, and score the result; or a data set of the paper.
+    """Denoise photos whose clean versions are known, and score the results.
 
-    A data set's name comes first and its folder second. A folder of your own with such a name is ./NAME.
+    For a data set of the paper, give its name first and its folder second.
+    If a folder of your own has the name of a data set, write ./NAME.
     """
-    method = _method(chosen_strength(strength, luma, chroma, plain=plain), mode, x2=x2, plain=plain)
-    is_papers = plain or mode is not options.UpscaleMode.AUTO
-    model = chosen_model(model, is_blind_spot=is_papers, enlarges=x2)
-    engine = Engine(model, device, precision, tile, factor=2 if x2 else None)
+    operation = _operation(noise, mode, x2=x2)
     if noisy in DATASETS:
-        from nsp_cli.cli.runs.evaluation import DatasetRequest, evaluate_dataset
+        from nsp_cli.cli.runs.datasets import DatasetRequest, evaluate_dataset
 
-        evaluate_dataset(noisy, DatasetRequest(clean, method, engine, output, overwrite, json))
+        evaluate_dataset(noisy, DatasetRequest(clean, operation, machine, output, overwrite, json))
         return
     if output or overwrite:
-        raise typer.BadParameter(f"--output and --overwrite are for data sets: {', '.join(DATASETS)}")
-    _evaluate_pairs(Path(noisy), clean, method, engine, json=json)
+        raise typer.BadParameter(f"--output and --overwrite are only for data sets: {', '.join(DATASETS)}.")
+    _evaluate_pairs(Path(noisy), clean, operation, machine, json=json)
 
 
-def _method(strength: Strength, mode: options.UpscaleMode, *, x2: bool, plain: bool) -> Method:
+def _operation(noise: NoiseOptions, mode: Literal["auto", "direct", "pd"], *, x2: bool) -> Operation:
     if x2:
-        return upscaling(strength, mode.value, plain=plain)
-    if mode is not options.UpscaleMode.AUTO:
-        raise typer.BadParameter("--mode is for --x2")
-    return denoising(strength, plain=plain)
+        return upscaling(noise, mode, x2=True)
+    if mode != "auto":
+        raise typer.BadParameter("--mode is only for --x2.")
+    return denoising(noise)
 
 
-def _evaluate_pairs(noisy: Path, clean: Path, method: Method, engine: Engine, *, json: bool) -> None:
-    from nsp_cli.cli.runs.engine import load_restorers
+def _evaluate_pairs(
+    noisy: Path, clean: Path, operation: Operation, machine: MachineOptions, *, json: bool
+) -> None:
+    from nsp_cli.cli.runs.loading import load_restorers
     from nsp_cli.evaluation.folders import denoising_trial, enlarging_trial, find_pairs
     from nsp_cli.evaluation.folders import evaluate as score_pairs
 
     pairs = find_pairs(noisy, clean)
-    (restorer,) = load_restorers(engine, method, share=False)
-    with console.progress("Scoring") as on_progress:
-        scores = score_pairs(
-            pairs,
-            lambda photo: method.restore(restorer, photo, None).pixels,
-            enlarging_trial if method.enlarges else denoising_trial,
-            on_progress=on_progress,
+    (restorer,) = load_restorers(operation, machine, share=False)
+    make_trial = enlarging_trial if operation.enlarges else denoising_trial
+    scores = []
+    with progress_bars.progress("Scoring") as on_progress:
+        for done, pair in enumerate(pairs, 1):
+            try:
+                scores += score_pairs(
+                    [pair], lambda photo: operation.process(restorer, photo, None).pixels, make_trial
+                )
+            except InputError as error:
+                if len(pairs) == 1:
+                    raise
+                console.show_error(error)
+            on_progress(done, len(pairs))
+    if scores:
+        show_scores(scores, enlarges=operation.enlarges, json=json)
+    if len(scores) < len(pairs):
+        raise PhotosFailedError(
+            f"{len(pairs) - len(scores)} of {len(pairs)} pairs failed. The scores are of the others."
         )
-    show_scores(scores, enlarges=method.enlarges, json=json)

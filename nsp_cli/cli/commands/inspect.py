@@ -1,4 +1,4 @@
-"""nsp inspect: what noise a photo has, and what denoise would do about it."""
+"""nsp inspect: how noisy a photo is, and what denoise would do about it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nsp_cli.cli import console
+from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options import common as options
 from nsp_cli.errors import NspError, OutputError, PhotosFailedError
 
@@ -16,22 +16,28 @@ if TYPE_CHECKING:
 
 
 def inspect(
-    photos: options.Photos,
+    photos: Annotated[
+        list[Path], typer.Argument(metavar="PHOTO", help="Photos, folders or patterns such as '*.jpg'.")
+    ],
     plot: Annotated[
         Path | None,
-        typer.Option("--plot", metavar="FILE.png", help="Draw noise curve and autocorrelation; replaced."),
+        typer.Option(
+            "--plot",
+            metavar="FILE.png",
+            help="Draw the noise curve and its autocorrelation. Replaces an existing file.",
+        ),
     ] = None,
     json: options.Json = False,
     max_megapixels: options.MaxMegapixels = 250,
 ) -> None:
-    """Measure the noise of photos; nothing is changed."""
+    """Measure the noise of photos. Nothing is changed."""
     from nsp_cli.batch import Selection, find_photos
 
     if plot is not None:
         _check_plot(plot)
     photos = [photo.path for photo in find_photos(Selection(tuple(photos)))]
     if plot is not None and any(plot.absolute() == photo.absolute() for photo in photos):
-        raise OutputError(f"{plot} is one of the photos.", "Give another name for the plot.")
+        raise OutputError(f"{plot} is one of the photos.", "Choose another name for the plot.")
     plans, failures = _measure_all(photos, max_megapixels)
     if plans and plot is not None:
         from nsp_cli.report.plot import plot_noise
@@ -42,7 +48,7 @@ def inspect(
     elif plans:
         _show(plans)
     if failures:
-        raise PhotosFailedError(f"{failures} of {len(photos)} photos failed; the others are shown.")
+        raise PhotosFailedError(f"{failures} of {len(photos)} photos failed. The others are shown.")
 
 
 def _check_plot(plot: Path) -> None:
@@ -59,7 +65,7 @@ def _measure_all(photos: list[Path], max_megapixels: float) -> tuple[list[tuple[
     from nsp_cli.restoration.pipeline import plan_restoration
 
     plans, failures = [], 0
-    with console.progress("Measuring") as on_progress:
+    with progress_bars.progress("Measuring") as on_progress:
         for done, photo in enumerate(photos):
             try:
                 pixels = read_photo(photo, max_megapixels=max_megapixels).pixels
@@ -77,8 +83,8 @@ def _pass_of(plan: RestorationPlan) -> str:
     from nsp_cli.weights.manifest import load_manifest
 
     if plan.mode is None:
-        return "nothing, it is clean"
-    return f"{load_manifest().find('auto').name}, told this noise"
+        return "nothing: it is clean"
+    return f"denoise with {load_manifest().find('auto').name}"
 
 
 def _as_json(photo: Path, plan: RestorationPlan) -> dict[str, Any]:
@@ -114,5 +120,5 @@ def _show(plans: list[tuple[Path, RestorationPlan]]) -> None:
         )
         for photo, plan in plans
     ]
-    columns = ("photo", "luma", "chroma", "correlation (px)", "PD factor", "denoise would do")
-    console.table("Noise, levels of 255", columns, rows)
+    columns = ("photo", "luma", "chroma", "correlation (px)", "PD factor", "nsp denoise would")
+    console.table("Noise (levels of 255)", columns, rows)

@@ -1,4 +1,4 @@
-"""nsp preview: a draft of several strengths on parts of a photo."""
+"""nsp preview: several strengths tried on parts of a photo."""
 
 from __future__ import annotations
 
@@ -9,67 +9,69 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nsp_cli.cli import console
+from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options import common as options
+from nsp_cli.cli.options.grouping import grouped
+from nsp_cli.cli.options.groups import MachineOptions
 
 if TYPE_CHECKING:
     from nsp_cli.photo import Photo
     from nsp_cli.report import Preview
 
 
+@grouped
 def preview(
-    source: Annotated[Path, typer.Argument(metavar="PHOTO", help="The photo.", show_default=False)],
+    *,
+    source: Annotated[Path, typer.Argument(metavar="PHOTO", help="The photo to try strengths on.")],
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
             metavar="SHEET.png",
-            help="The sheet to write.",
-            show_default="photo_preview.png beside it",
+            help="Picture to write.",
+            show_default="PHOTO_preview.png next to the photo",
         ),
     ] = None,
-    strengths: Annotated[
-        str,
-        typer.Option(metavar="0…2,…", callback=options.check_strengths, help="Strengths to try."),
-    ] = "0.5,1,1.5",
+    strengths: options.Strengths = "0.5,1,1.5",
     model: options.Model = "auto",
     overwrite: options.Overwrite = False,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    tile: options.TileSide = None,
     max_megapixels: options.MaxMegapixels = 250,
-    open_result: options.Open = False,
+    open_result: options.OpenResult = False,
+    machine: MachineOptions,
 ) -> None:
-    """Try strengths on parts of a photo in seconds: one picture, shown in the terminal where it can be."""
-    # Read when torch is loaded. Preview is many short steps on all cores: threads that spin for the next one
-    # while another program has a core made 18 seconds of 4.
+    """Try several strengths on parts of a photo, in seconds.
+
+    Writes one picture that shows them side by side. Terminals that can show pictures show it too.
+    """
+    # Read when torch is loaded. Preview is many short steps on all cores. While another program uses a core,
+    # threads that spin until the next step turned 4 seconds into 18.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from nsp_cli.photo import Photo, check_writable, write_photo
 
     target = _check_name(output or source.with_name(f"{source.stem}_preview.png"))
     photo = _read_while_torch_loads(source, max_megapixels)
     check_writable(photo, target, overwrite=overwrite)
-    draft = _draft(photo, options.amounts(strengths), (model, device, precision, tile))
+    draft = _draft(photo, options.parse_strengths(strengths), model, machine)
     sheet = draft.sheet()
     write_photo(Photo(sheet, format="png"), target, overwrite=overwrite)
     console.say(draft.plan.describe())
     console.out.print(str(target))
     console.show_picture(target)
     if open_result and typer.launch(str(target)) != 0:
-        console.warn(f"no viewer could be started; open {target} yourself.")
+        console.warn(f"No viewer could be started. Open {target} yourself.")
 
 
 def _check_name(target: Path) -> Path:
     from nsp_cli.errors import OutputError
 
     if target.suffix.lower() != ".png":
-        raise OutputError(f"{target}: previews are written as .png", "Give a name that ends so.")
+        raise OutputError(f"{target} is not a name for a PNG file.", "Use a name ending in .png.")
     return target
 
 
 def _read_while_torch_loads(source: Path, max_megapixels: float) -> Photo:
-    """Reads the photo in the second that importing torch takes: decoders do not hold Python's lock."""
+    """The photo, read while torch is imported: decoders do not hold Python's lock."""
     from concurrent.futures import ThreadPoolExecutor
 
     from nsp_cli.photo import read_photo
@@ -80,10 +82,10 @@ def _read_while_torch_loads(source: Path, max_megapixels: float) -> Photo:
         return reading.result()
 
 
-def _draft(photo: Photo, strengths: list[float], engine: tuple[str, str, str, int | None]) -> Preview:
-    from nsp_cli.cli.runs.engine import load_restorer
+def _draft(photo: Photo, strengths: list[float], model: str, machine: MachineOptions) -> Preview:
+    from nsp_cli.cli.runs.loading import load_restorer
     from nsp_cli.report import make_preview
 
-    restorer = load_restorer(*engine)
-    with console.progress("Denoising parts") as on_progress:
+    restorer = load_restorer(model, machine)
+    with progress_bars.progress("Denoising parts") as on_progress:
         return make_preview(restorer, photo, strengths, on_progress)

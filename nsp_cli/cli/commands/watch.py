@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nsp_cli.cli import console
-from nsp_cli.cli.options import common as options
-from nsp_cli.cli.options import photos as batch
-from nsp_cli.cli.runs.display import RunDisplay, Showing
-from nsp_cli.cli.runs.engine import Engine, load_restorers, worker_of
-from nsp_cli.cli.runs.methods import chosen_strength, denoising
-from nsp_cli.cli.runs.photos import Target, order_of, select
+from nsp_cli.cli.options.grouping import grouped
+from nsp_cli.cli.options.groups import (
+    CameraRawOptions,
+    FilterOptions,
+    MachineOptions,
+    NoiseOptions,
+    ReportingOptions,
+    ResultOptions,
+    RunOptions,
+)
+from nsp_cli.cli.runs.display import RunDisplay
+from nsp_cli.cli.runs.loading import load_restorers, make_worker
+from nsp_cli.cli.runs.operations import denoising
+from nsp_cli.cli.runs.photos import make_order, select
 from nsp_cli.cli.signals import sigterm_interrupts
 from nsp_cli.errors import InputError
 
@@ -23,59 +31,47 @@ if TYPE_CHECKING:
     from nsp_cli.batch import Job, Order, Selection, Worker
 
 
+@grouped
 def watch(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where photos arrive.")],
-    output: options.Output = None,
-    recursive: batch.Recursive = False,
-    strength: options.StrengthOf = None,
-    luma: options.Luma = None,
-    chroma: options.Chroma = None,
-    model: options.Model = "auto",
-    format: options.Format = None,
-    quality: options.Quality = 95,
-    keep_times: batch.KeepTimes = False,
-    include: batch.Include = None,
-    exclude: batch.Exclude = None,
-    prefer: batch.PreferOf = batch.Prefer.BOTH,
-    json: batch.Json = False,
-    log: batch.Log = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    max_megapixels: options.MaxMegapixels = 250,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder where photos arrive.")],
+    filters: FilterOptions,
+    noise: NoiseOptions,
+    result: ResultOptions,
+    raw: CameraRawOptions,
+    reporting: ReportingOptions,
+    machine: MachineOptions,
 ) -> None:
-    """Denoise photos that arrive in a folder, when they are fully written; Ctrl-C ends it."""
+    """Denoise photos as they arrive in a folder, for example on a tethered shoot. Ctrl-C stops it."""
     from nsp_cli.batch import arriving_jobs
 
     if not folder.is_dir():
-        raise InputError(f"{folder} is no folder.", "Name the folder that the camera writes to.")
-    selection = select(
-        [folder], None, recursive=recursive, include=include, exclude=exclude, prefer=prefer.value
-    )
-    method = denoising(chosen_strength(strength, luma, chroma, plain=False), plain=False)
-    target = Target(output, "_denoised", format, None, quality, False, keep_times, max_megapixels)
-    restorers = load_restorers(Engine(model, device, precision, None), method, share=False)
-    order, worker = order_of(method, target, restorers[0]), worker_of(restorers[0], method)
-    console.say(f"Watching {folder}; Ctrl-C ends it.")
+        raise InputError(f"{folder} is not a folder.", "Name the folder that the camera writes to.")
+    operation = denoising(noise)
+    (restorer,) = load_restorers(operation, machine, share=False)
+    order, worker = make_order(operation, restorer, filters, result, raw), make_worker(restorer, operation)
+    plan = partial(_plan, select([folder], filters), result, operation.ending)
+    run = RunOptions(json=reporting.json, log=reporting.log)
+    console.say(f"Watching {folder}. Press Ctrl-C to stop.")
     with sigterm_interrupts(), suppress(KeyboardInterrupt):
-        for job in arriving_jobs(partial(_plan, selection, target)):
-            _do(job, order, worker, Showing(json, log))
+        for job in arriving_jobs(plan):
+            _process(job, order, worker, run)
 
 
-def _plan(selection: Selection, target: Target) -> list[Job]:
-    """Plans for all that is there, so that results beside their photos are not taken for new ones."""
+def _plan(selection: Selection, result: ResultOptions, ending: str) -> list[Job]:
+    """Jobs for all photos in the folder, so that results next to them are not taken for new photos."""
     from nsp_cli.batch import find_photos, plan_jobs
 
     try:
-        found = find_photos(selection, leave_out=target.output)
-        return plan_jobs(found, output=target.output, ending=target.ending, file_format=target.format_name)
-    except InputError:  # nothing there yet
+        found = find_photos(selection, leave_out=result.output)
+        return plan_jobs(found, output=result.output, ending=ending, file_format=result.format_name)
+    except InputError:  # the folder is still empty
         return []
 
 
-def _do(job: Job, order: Order, worker: Worker, showing: Showing) -> None:
+def _process(job: Job, order: Order, worker: Worker, run: RunOptions) -> None:
     from nsp_cli.batch import Pipeline
 
-    with RunDisplay(1, showing) as display:
+    with RunDisplay(1, run) as display:
         pipeline = Pipeline(order, [worker], lambda index, job: display.begin(index, job.source.name))
         for outcome in pipeline.run([job]):
             display.show(outcome)

@@ -1,4 +1,4 @@
-"""nsp weights: what there is, fetch it, check it, bring in the authors' files."""
+"""nsp weights: list, download, check and import weights."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nsp_cli.cli import console
+from nsp_cli.cli import console, progress_bars
+from nsp_cli.cli.examples import EXAMPLES
 from nsp_cli.cli.options.common import Json
+from nsp_cli.cli.options.panels import flag
 from nsp_cli.errors import OutputError, WeightsError
 
 if TYPE_CHECKING:
     from nsp_cli.weights.manifest import Manifest, ManifestEntry
 
-app = typer.Typer(
-    help="List, inspect, fetch, verify and import weights.",
+weights_app = typer.Typer(
+    help="List, inspect, download, verify and import weights.",
+    epilog=EXAMPLES["weights"],
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A name from nsp weights list.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name from nsp weights list.")]
 
 
-@app.command("list")
+@weights_app.command("list")
 def list_(as_json: Json = False) -> None:
-    """Show the weights nsp knows by name, and whether they are on this machine."""
+    """List the weights that nsp knows by name, and where they are on this machine."""
     from nsp_cli.weights.manifest import load_manifest
 
     manifest = load_manifest()
@@ -37,15 +40,15 @@ def list_(as_json: Json = False) -> None:
         console.table("", columns, [[str(row[column]) for column in columns] for row in rows])
         console.say(f"Default: {_describe_defaults(manifest) or 'none'}")
     else:
-        console.say("This nsp knows no weights by name; give a .safetensors file or hf://owner/repo/file.")
+        console.say("This nsp knows no weights by name. Use a .safetensors file or hf://owner/repo/file.")
 
 
-@app.command()
+@weights_app.command(epilog=EXAMPLES["weights info"])
 def info(
-    model: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name, or a .safetensors file.")],
+    model: Annotated[str, typer.Argument(metavar="NAME|FILE", help="Name, or a .safetensors file.")],
     as_json: Json = False,
 ) -> None:
-    """Show what a weights file says about itself."""
+    """Show the network, settings and origin that a weights file records."""
     from nsp_cli.weights.file import describe_weights
 
     path, card = _find(model)
@@ -68,60 +71,89 @@ def info(
             console.out.print(f"{key}: {value}")
 
 
-@app.command()
+@weights_app.command(epilog=EXAMPLES["weights pull"])
 def pull(
-    model: Annotated[str, typer.Argument(metavar="NAME|hf://...", help="A name, or hf://owner/repo/file.")],
-    sha256: Annotated[str | None, typer.Option(metavar="HEX", help="Refuse any other file.")] = None,
+    model: Annotated[str, typer.Argument(metavar="NAME|hf://…", help="Name, or hf://owner/repo/file.")],
+    sha256: Annotated[
+        str | None, typer.Option("--sha256", metavar="HEX", help="Refuse a file with another sha256.")
+    ] = None,
     revision: Annotated[
-        str | None, typer.Option(metavar="REV", help="Commit, tag or branch, for hf://.  [default: main]")
+        str | None,
+        typer.Option(
+            "--revision",
+            metavar="REV",
+            help="Commit, tag or branch, for hf:// addresses.",
+            show_default="main",
+        ),
     ] = None,
 ) -> None:
-    """Fetch weights, check them, and print where they lie."""
+    """Download weights, check them, and print their path."""
     from nsp_cli.weights.resolve import resolve
 
-    with console.download_progress(model) as on_progress:
+    with progress_bars.download_progress(model) as on_progress:
         resolved = resolve(model, revision=revision, sha256=sha256, on_progress=on_progress)
     console.out.print(str(resolved.path))
     console.say(f"sha256 {resolved.sha256}")
 
 
-@app.command()
+@weights_app.command(epilog=EXAMPLES["weights verify"])
 def verify(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Names.  [default: all on this machine]")
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME", help="Names from nsp weights list.", show_default="all on this machine"
+        ),
     ] = None,
 ) -> None:
-    """Compare weights on this machine with their published sha256; exit code 1 if any differs."""
+    """Compare weights on this machine with their published sha256.
+
+    The exit code is 1 if any differ.
+    """
     from nsp_cli.weights.manifest import load_manifest
 
     manifest = load_manifest()
     entries = [manifest.find(name) for name in names] if names else list(manifest.entries.values())
     if not entries:
-        console.say("This nsp knows no weights by name: there is nothing to verify.")
+        console.say("This nsp knows no weights by name. There is nothing to verify.")
     states = {entry.name: _compare(entry, manifest) for entry in entries}
     for name, state in states.items():
         console.out.print(f"{name}: {state}")
     bad = [name for name, state in states.items() if state == "differs" or (names and state == "absent")]
     if bad:
         raise WeightsError(
-            f"{', '.join(bad)}: absent or not what was published",
-            "nsp weights pull NAME fetches it; for bundled ones: pip install --force-reinstall nsp-cli",
+            f"These weights are missing or differ from those published: {', '.join(bad)}.",
+            "Run nsp weights pull NAME. For bundled weights: pip install --force-reinstall nsp-cli",
         )
 
 
-@app.command("import")
+@weights_app.command(
+    "import",
+    epilog=EXAMPLES["weights import"],
+)
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE.pth", help="The authors' file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.pth", help="File of the paper's authors.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE.safetensors", help="Weights to write.")
     ],
-    name: Annotated[str | None, typer.Option(help="What to call them.  [default: FILE's name]")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name", metavar="NAME", help="Name of the new weights.", show_default="the file's name"
+        ),
+    ] = None,
     pd_factor: Annotated[
-        int, typer.Option(min=2, max=64, help="Patch side they were trained with; .pth files do not say.")
+        int,
+        typer.Option(
+            "--pd-factor",
+            min=2,
+            max=64,
+            metavar="N",
+            help="Patch side (s) of their training, which .pth files do not record.",
+        ),
     ] = 5,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")] = False,
+    overwrite: Annotated[bool, flag("--overwrite", help="Replace an existing output file.")] = False,
 ) -> None:
-    """Convert the authors' .pth weights, without running any code that may be in them."""
+    """Convert .pth weights of the paper's authors. Code in the file is never run."""
     _check_output(output, overwrite)
     from nsp_cli.weights.file import save_weights
     from nsp_cli.weights.pth import import_pth
@@ -145,9 +177,9 @@ def import_(
     console.say(f"{imported.config}")
 
 
-@app.command()
+@weights_app.command(epilog=EXAMPLES["weights path"])
 def path(name: Name) -> None:
-    """Print where weights lie on this machine, after checking them; fetches nothing."""
+    """Check weights on this machine and print their path. Nothing is downloaded."""
     console.out.print(str(_find(name)[0]))
 
 
@@ -183,29 +215,34 @@ def _describe_defaults(manifest: Manifest) -> str:
 
 
 def _find(model: str) -> tuple[Path, Path | None]:
-    """Returns file and model card of weights on this machine, checked; the card of named ones only."""
+    """File and model card of weights on this machine, after a check; the card is None for a file."""
     from nsp_cli.weights.hub import SCHEME
     from nsp_cli.weights.manifest import AUTOMATIC, load_manifest
     from nsp_cli.weights.resolve import find_local, resolve, sha256_of
 
     if model.startswith(SCHEME):
-        raise WeightsError(f"{model}: give a name or a file", f"The file's path: nsp weights pull {model}")
+        raise WeightsError(
+            f"{model} is an address. Only a name or a file is accepted here.",
+            f"To download it and print its path: nsp weights pull {model}",
+        )
     manifest = load_manifest()
     if model not in AUTOMATIC and model not in manifest.entries and Path(model).suffix:
         return resolve(model).path, None
     entry = manifest.find(model)
     local = find_local(entry, manifest)
     if local is None:
-        raise WeightsError(f"{entry.name}: not on this machine", f"nsp weights pull {entry.name}")
+        raise WeightsError(f"{entry.name} is not on this machine.", f"Run nsp weights pull {entry.name}.")
     if sha256_of(local) != entry.sha256:
-        raise WeightsError(f"{local}: differs from what was published", f"nsp weights pull {entry.name}")
+        raise WeightsError(f"{local} differs from the published file.", f"Run nsp weights pull {entry.name}.")
     return local, manifest.folder / entry.card
 
 
 def _check_output(output: Path, overwrite: bool) -> None:
     if output.suffix != ".safetensors":
-        raise OutputError(f"{output}: weights are written as .safetensors", "Give a name that ends so.")
+        raise OutputError(f"{output} is not a name for weights.", "Use a name ending in .safetensors.")
     if output.exists() and not overwrite:
-        raise OutputError(f"{output}: exists already", "Give another name, or --overwrite.")
+        raise OutputError(f"{output} already exists.", "Choose another name, or use --overwrite.")
     if not output.parent.is_dir():
-        raise OutputError(f"{output.parent}: no such folder", f"mkdir -p {output.parent}")
+        raise OutputError(
+            f"The folder {output.parent} does not exist.", f"Create it: mkdir -p {output.parent}"
+        )

@@ -1,1 +1,1 @@
-"""The options of the commands, each declared once."""
+"""The options of the commands. Each is declared once."""

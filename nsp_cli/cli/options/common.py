@@ -2,83 +2,66 @@
 
 from __future__ import annotations
 
-from enum import Enum
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from nsp_cli.cli.options.panels import MACHINE, NOISE, PHOTOS, RESULT, flag
 from nsp_cli.photo.formats import FileFormat
 
 
-class WhiteBalance(str, Enum):
-    """Where the white balance of camera RAW comes from."""
-
-    CAMERA = "camera"
-    AUTO = "auto"
-    DAYLIGHT = "daylight"
-
-
-class UpscaleMode(str, Enum):
-    """The paper's two ways to enlarge (Sec. 4.4), and the choice by the measured noise."""
-
-    AUTO = "auto"
-    DIRECT = "direct"
-    PD = "pd"
-
-
-def _check_depth(bits: int | None) -> int | None:
-    if bits not in (None, 8, 16):
-        raise typer.BadParameter(f"{bits} is not 8 or 16")
-    return bits
-
-
 def check_strengths(text: str | None) -> str | None:
-    """Refuses, as an option's callback, what `amounts` cannot read."""
+    """The text itself, as an option's callback must return it.
+
+    Raises:
+        typer.BadParameter: `parse_strengths` cannot read it.
+    """
     if text is not None:
-        amounts(text)
+        parse_strengths(text)
     return text
 
 
-def amounts(text: str) -> list[float]:
-    """Reads numbers between commas, each once.
+def parse_strengths(text: str) -> list[float]:
+    """Numbers of a list such as "0.5,1,1.5", each once.
 
     Raises:
-        typer.BadParameter: One is none, or not from 0 to 2.
+        typer.BadParameter: An entry is not a number from 0 to 2.
     """
     try:
-        amounts = list(dict.fromkeys(map(float, text.split(","))))
+        strengths = list(dict.fromkeys(map(float, text.split(","))))
     except ValueError:
-        amounts = []
-    if not amounts or not all(0 <= amount <= 2 for amount in amounts):
-        raise typer.BadParameter(f"{text!r} is not numbers from 0 to 2, such as 0.5,1,1.5")
-    return amounts
+        strengths = []
+    if not strengths or not all(0 <= strength <= 2 for strength in strengths):
+        raise typer.BadParameter(f"{text!r} is not a list of numbers from 0 to 2, such as 0.5,1,1.5.")
+    return strengths
 
 
-Photos = Annotated[
-    list[Path],
-    typer.Argument(metavar="PHOTO", help="Photos, folders or patterns such as '*.jpg'.", show_default=False),
-]
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "--output", "-o", metavar="PATH", help="File or folder to write.", show_default="beside the photo"
-    ),
-]
 Model = Annotated[
     str,
     typer.Option(
-        "--model", "-m", metavar="MODEL", help="Weights: a name, a .safetensors file or hf://owner/repo/file."
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="Weights: a name from nsp weights list, a .safetensors file or hf://owner/repo/file.",
+        rich_help_panel=NOISE,
     ),
 ]
-Device = Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")]
-Precision = Annotated[
-    str, typer.Option("--precision", metavar="TYPE", help="auto, float32, bfloat16 or float16.")
-]
-TileSide = Annotated[
-    int | None,
+Device = Annotated[
+    str,
     typer.Option(
-        "--tile", min=1, metavar="PIXELS", help="Side of a tile's core.", show_default="from free memory"
+        "--device",
+        metavar="DEVICE",
+        help="Device to compute on: auto, cpu, cuda, cuda:N or mps.",
+        rich_help_panel=MACHINE,
+    ),
+]
+Precision = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        metavar="TYPE",
+        help="Precision of the network: auto, float32, bfloat16 or float16.",
+        rich_help_panel=MACHINE,
     ),
 ]
 Format = Annotated[
@@ -86,69 +69,38 @@ Format = Annotated[
     typer.Option(
         "--format",
         case_sensitive=False,
-        help="Format of the result.",
-        show_default="the photo's; jpeg for HEIC, tiff for RAW",
+        metavar="FORMAT",
+        help=f"Format of the result: {', '.join(known.value for known in FileFormat)}.",
+        show_default="the photo's format; jpeg for HEIC, tiff for RAW",
     ),
 ]
-BitDepth = Annotated[
-    int | None,
-    typer.Option(
-        "--bit-depth",
-        metavar="8|16",
-        callback=_check_depth,
-        help="Bits per channel of the result.",
-        show_default="the photo's",
-    ),
-]
-Quality = Annotated[int, typer.Option("--quality", min=1, max=100, help="Of JPEG, WebP and AVIF.")]
-RawExposure = Annotated[
-    float,
-    typer.Option("--raw-exposure", min=-3.0, max=3.0, metavar="-3…3", help="Brighten camera RAW, in EV."),
-]
-RawWhiteBalance = Annotated[
-    WhiteBalance, typer.Option("--raw-wb", case_sensitive=False, help="White balance of camera RAW.")
-]
-Half = Annotated[bool, typer.Option("--half", help="Camera RAW at half the width and height, in less time.")]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace existing results; never the photo itself.")
-]
+Overwrite = Annotated[bool, flag("--overwrite", help="Replace existing results. Photos are never replaced.")]
 MaxMegapixels = Annotated[
-    float, typer.Option("--max-megapixels", min=0.0, metavar="N", help="Refuse larger photos.")
-]
-Open = Annotated[bool, typer.Option("--open", help="Show the result in the system's viewer.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-
-StrengthOf = Annotated[
-    float | None,
+    float,
     typer.Option(
-        "--strength",
-        min=0.0,
-        max=2.0,
-        metavar="0…2",
-        help="0 keeps the pixels, 1 goes by the measured noise, 2 is smoothest.",
-        show_default="1",
+        "--max-megapixels",
+        min=0,
+        metavar="N",
+        help="Refuse photos with more megapixels than this.",
+        rich_help_panel=PHOTOS,
     ),
 ]
-Luma = Annotated[
-    float | None,
+OpenResult = Annotated[bool, flag("--open", help="Open the result in the system's viewer.", panel=RESULT)]
+Json = Annotated[bool, flag("--json", help="Print the result as JSON.")]
+Strengths = Annotated[
+    str,
     typer.Option(
-        "--luma", min=0.0, max=2.0, metavar="0…2", help="Strength on grain.", show_default="--strength"
+        "--strengths",
+        metavar="N,N,…",
+        callback=check_strengths,
+        help="Strengths to try, from 0 to 2 and separated by commas.",
     ),
 ]
-Chroma = Annotated[
-    float | None,
-    typer.Option(
-        "--chroma", min=0.0, max=2.0, metavar="0…2", help="Strength on colour.", show_default="--strength"
-    ),
-]
-Plain = Annotated[
-    bool, typer.Option("--plain", help="The paper's averaging alone: no measuring, no detail handed back.")
-]
-Mode = Annotated[
-    UpscaleMode,
+UpscaleMode = Annotated[
+    Literal["auto", "direct", "pd"],
     typer.Option(
         "--mode",
-        help="direct: sharper, for mild noise and photos that were scaled down; "
-        "pd: smoother, for strong noise as it comes from the camera; auto: by the measured noise.",
+        help="direct is sharper, for mild noise and photos that were reduced in size. "
+        "pd is smoother, for strong noise straight from the camera. auto measures the noise and chooses.",
     ),
 ]

@@ -1,1 +1,1 @@
-"""What several commands do between their options and the library."""
+"""What several commands do between reading their options and calling the library."""

@@ -1,4 +1,4 @@
-"""How a run over many photos tells of itself: a bar, a line per photo, a log, and the table at its end."""
+"""What a run over many photos shows: a progress bar, a line per photo, a log, and a table at the end."""
 
 from __future__ import annotations
 
@@ -6,73 +6,52 @@ import traceback
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import typer
 
-from nsp_cli.cli import console
-from nsp_cli.cli.runs.report import report_run
+from nsp_cli.cli import console, progress_bars
+from nsp_cli.cli.options.groups import RunOptions
+from nsp_cli.cli.runs.pages import report_run
 from nsp_cli.errors import OutputError, PhotosFailedError
 from nsp_cli.progress import OnProgress
 
 if TYPE_CHECKING:
     from nsp_cli.batch import Outcome
 
-# Longer tables than this push the reason of the first failure out of sight; a log has all.
+# A longer table would push the first failure out of sight. A log lists all photos.
 _MOST_ROWS = 40
 
 
-@dataclass(frozen=True)
-class Showing:
-    """How a run is shown.
-
-    Attributes:
-        json: A JSON object per photo on standard output, in place of its path.
-        log: A line per photo is added there.
-        fail_fast: Stop at the first photo that fails.
-        dry_run: Only tell what would be done.
-        open_result: Show every result in the system's viewer.
-        report: A page of the photos before and after goes there.
-    """
-
-    json: bool = False
-    log: Path | None = None
-    fail_fast: bool = False
-    dry_run: bool = False
-    open_result: bool = False
-    report: Path | None = None
-
-
 class RunDisplay:
-    """Shows a run while it goes on; a context manager that also says what was done when interrupted."""
+    """Shows a run while it goes on. A context manager: an interrupted run shows what was done."""
 
-    def __init__(self, count: int, showing: Showing) -> None:
-        """Prepares; nothing is shown yet.
+    def __init__(self, count: int, options: RunOptions) -> None:
+        """Prepares the display. It shows nothing yet.
 
         Args:
-            count: Photos in all.
-            showing: How.
+            count: Number of photos of the run.
+            options: What to show and where.
         """
-        self._count, self._showing = count, showing
+        self._count, self._options = count, options
         self._outcomes: list[Outcome] = []
         self._stack = ExitStack()
-        self._log: TextIO | None = None
+        self._log: BinaryIO | None = None
         self._begin = perf_counter()
 
     def __enter__(self) -> RunDisplay:
-        """Starts the bar.
+        """Opens the log and starts the progress bar.
 
         Raises:
             OutputError: The log cannot be written.
         """
-        if self._showing.log is not None:
-            self._log = self._stack.enter_context(_opened(self._showing.log))
-        self._bar = self._stack.enter_context(console.progress_over(self._count))
+        if self._options.log is not None:
+            self._log = self._stack.enter_context(_opened(self._options.log))
+        self._bar = self._stack.enter_context(progress_bars.progress_over(self._count))
         return self
 
     def __exit__(
@@ -80,45 +59,44 @@ class RunDisplay:
     ) -> None:
         self._stack.close()
         if kind is KeyboardInterrupt and self._count > 1:
-            console.say(f"{self._counts()}; the same command goes on where it stopped.")
+            console.say(f"{self._counts()}. Run the same command again to continue.")
 
     def begin(self, index: int, name: str) -> OnProgress:
-        """Names the photo whose work begins."""
+        """Shows the name of a photo that is being started; returns a callback for its progress."""
         return self._bar.begin(index, name)
 
     def show(self, outcome: Outcome) -> None:
-        """Tells of a photo that ended, however it did."""
+        """Shows how a photo ended."""
         self._bar.finish(len(self._outcomes))
         self._outcomes.append(outcome)
         if self._log is not None:
-            self._log.write(_log_line(outcome))
-            self._log.flush()
-        if self._showing.json:
+            _write_log(self._log, _log_line(outcome))
+        if self._options.json:
             console.print_json(outcome.as_dict(), one_line=True)
-        _show(outcome, is_alone=self._count == 1, print_path=not self._showing.json)
-        if self._showing.open_result and outcome.width and typer.launch(str(outcome.job.target)) != 0:
-            console.warn(f"no viewer could be started; open {outcome.job.target} yourself.")
+        _show(outcome, is_alone=self._count == 1, print_path=not self._options.json)
+        if self._options.open_result and outcome.width and typer.launch(str(outcome.job.target)) != 0:
+            console.warn(f"No viewer could be started. Open {outcome.job.target} yourself.")
 
-    def is_to_stop(self, outcome: Outcome) -> bool:
-        """Tells whether the photos that follow are not to be begun."""
-        return outcome.error is not None and (self._showing.fail_fast or outcome.is_end_of_disk)
+    def must_stop(self, outcome: Outcome) -> bool:
+        """True if no further photos should be started after this one."""
+        return outcome.error is not None and (self._options.fail_fast or outcome.is_end_of_disk)
 
     def report(self) -> None:
-        """Writes the page of what ended so far, if one was asked for and there is something to show.
+        """Writes the page of --report, if at least one photo succeeded.
 
         Raises:
-            OutputError: It cannot be written.
+            OutputError: The page cannot be written.
         """
-        page = self._showing.report
+        page = self._options.report
         if page is not None and any(outcome.error is None for outcome in self._outcomes):
             report_run(page, self._outcomes)
 
     def sum_up(self) -> None:
-        """Shows what needs a look.
+        """Shows a table of the photos that failed or were not processed, and the counts.
 
         Raises:
             NspError: The only photo failed.
-            PhotosFailedError: Some of several failed, or were not begun after one that failed.
+            PhotosFailedError: Some of several photos failed, or were not begun after a failure.
         """
         if self._count == 1:
             error = self._outcomes[0].error
@@ -149,28 +127,41 @@ class RunDisplay:
         if rows:
             console.say_table(("", "photo", "why"), rows[:_MOST_ROWS])
         if len(rows) > _MOST_ROWS:
-            console.say(f"and {len(rows) - _MOST_ROWS} more; --log FILE writes all of them down")
+            console.say(f"{len(rows) - _MOST_ROWS} more are not shown. --log FILE records all of them.")
 
 
-def _opened(path: Path) -> TextIO:
+def _opened(path: Path) -> BinaryIO:
     try:
-        return path.open("a", encoding="utf-8", errors="backslashreplace")
+        return path.open("ab", buffering=0)  # a buffer would fail again when the log is closed
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}.", "Check --log.") from error
+        raise _log_error(path, error) from error
+
+
+def _write_log(log: BinaryIO, line: str) -> None:
+    try:
+        log.write(line.encode("utf-8", errors="backslashreplace"))
+    except OSError as error:
+        raise _log_error(Path(log.name), error) from error
+
+
+def _log_error(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"The log {path} cannot be written: {error.strerror}.", "Choose another file for --log."
+    )
 
 
 def _show(outcome: Outcome, *, is_alone: bool, print_path: bool) -> None:
     from nsp_cli.batch import Status
 
     source = outcome.job.source
-    # Of a run that goes on, those that were done before are in the way; the table has them.
+    # When a run continues, lines about finished photos would be in the way. The table lists them.
     say = console.say if is_alone or outcome.width else console.detail
     for note in outcome.notes:
         say(f"{source}: {note}")
     for detail in outcome.details:
         console.detail(f"{source}: {detail}")
     if outcome.error is not None:
-        if not is_alone:  # whose error ends the command and is shown there
+        if not is_alone:  # the error of a single photo is shown when it ends the command
             console.show_error(outcome.error)
         return
     if print_path and outcome.status is not Status.NOT_BEGUN:
@@ -189,7 +180,7 @@ def _reason(outcome: Outcome) -> str:
 
 
 def _log_line(outcome: Outcome) -> str:
-    """Makes a line of an outcome; a fault of nsp brings its traceback along."""
+    """Line of a log; an unexpected error is followed by its traceback."""
     from nsp_cli.errors import UnexpectedError
 
     now = datetime.now().astimezone().isoformat(timespec="seconds")
@@ -211,5 +202,5 @@ def _verdict(outcomes: Sequence[Outcome], failed: int) -> str:
 
 def _advice(outcomes: Sequence[Outcome]) -> str:
     if any(outcome.is_end_of_disk for outcome in outcomes):
-        return "The disk is full: make room, and run the same command again; it goes on where it stopped."
+        return "The disk is full. Free some space, then run the same command again to continue."
     return ""

@@ -1,112 +1,72 @@
-"""What denoise, upscale and watch have in common: find the photos, load the weights, run, show."""
+"""What denoise, upscale and watch have in common: find the photos, load the network, process, show."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from nsp_cli.cli.runs.display import RunDisplay, Showing
-from nsp_cli.cli.runs.engine import Engine, load_restorers, workers_of
-from nsp_cli.cli.runs.forecast import show_forecast
-from nsp_cli.cli.runs.methods import Method
-from nsp_cli.cli.runs.report import check_page
+from nsp_cli.cli.options.groups import (
+    CameraRawOptions,
+    FilterOptions,
+    MachineOptions,
+    PhotoOptions,
+    ResultOptions,
+    RunOptions,
+)
+from nsp_cli.cli.runs.display import RunDisplay
+from nsp_cli.cli.runs.dry_run import show_forecast
+from nsp_cli.cli.runs.loading import load_restorers, make_workers
+from nsp_cli.cli.runs.operations import Operation
+from nsp_cli.cli.runs.pages import check_page
 from nsp_cli.cli.signals import sigterm_interrupts
-from nsp_cli.photo.formats import FileFormat
 
 if TYPE_CHECKING:
     from nsp_cli.batch import Job, Order, Selection, Worker
-    from nsp_cli.photo import RawOptions
     from nsp_cli.restoration.inference import Restorer
 
 
-@dataclass(frozen=True)
-class Target:
-    """Where and how results are written.
-
-    Attributes:
-        output: File or folder; None is beside the photo.
-        ending: Of results beside their photos.
-        file_format: None keeps the photo's.
-        bit_depth: 8 or 16; None keeps the photo's.
-        quality: Of JPEG and WebP.
-        overwrite: Whether existing results may be replaced.
-        keep_times: Results get their photos' times.
-        max_megapixels: Larger photos are refused.
-        raw: How camera RAW is developed; None is the default.
-    """
-
-    output: Path | None
-    ending: str
-    file_format: FileFormat | None
-    bit_depth: int | None
-    quality: int
-    overwrite: bool
-    keep_times: bool
-    max_megapixels: float
-    raw: RawOptions | None = None
-
-    @property
-    def format_name(self) -> str | None:
-        return None if self.file_format is None else self.file_format.value
-
-
-def select(
-    photos: Sequence[Path] | None,
-    files_from: Path | None,
+def process_photos(
+    photos: PhotoOptions,
+    operation: Operation,
     *,
-    recursive: bool,
-    include: Sequence[str] | None,
-    exclude: Sequence[str] | None,
-    prefer: str,
-) -> Selection:
-    """Makes a selection of the options.
-
-    Raises:
-        InputError: The list cannot be read.
-        typer.BadParameter: Nothing was named.
-    """
-    from nsp_cli.batch import Selection, read_list
-
-    named = [*(photos or []), *(read_list(files_from) if files_from else [])]
-    if not named:
-        raise typer.BadParameter("name photos or folders, or a list with --files-from")
-    return Selection(tuple(named), recursive, tuple(include or ()), tuple(exclude or ()), prefer)  # type: ignore[arg-type]
-
-
-def restore_photos(
-    selection: Selection, method: Method, *, target: Target, engine: Engine, showing: Showing
+    result: ResultOptions,
+    raw: CameraRawOptions,
+    run: RunOptions,
+    machine: MachineOptions,
 ) -> None:
-    """Restores photos; one that fails does not stop the others.
+    """Processes photos. One that fails does not stop the others.
 
     Raises:
+        typer.BadParameter: No photo was named.
         NspError: Nothing could be started, or the only photo failed.
-        PhotosFailedError: Some of several photos failed, or were not begun for want of space.
+        PhotosFailedError: Some of several photos failed, or were not begun because the disk is full.
     """
     from nsp_cli.batch import find_photos, plan_jobs
 
-    if showing.report is not None:
-        check_page(showing.report)
-    found = find_photos(selection, leave_out=target.output)
-    jobs = plan_jobs(found, output=target.output, ending=target.ending, file_format=target.format_name)
-    restorers = load_restorers(engine, method, share=len(jobs) > 1)
-    order = order_of(method, target, restorers[0])
-    workers = workers_of(restorers, method)
-    if showing.dry_run:
+    selection = _selection(photos)
+    if run.report is not None:
+        check_page(run.report)
+    found = find_photos(selection, leave_out=result.output)
+    jobs = plan_jobs(found, output=result.output, ending=operation.ending, file_format=result.format_name)
+    restorers = load_restorers(operation, machine, share=len(jobs) > 1)
+    order = make_order(operation, restorers[0], photos, result, raw)
+    workers = make_workers(restorers, operation)
+    if run.dry_run:
         show_forecast(jobs, order, workers)
         return
-    with sigterm_interrupts(), RunDisplay(len(jobs), showing) as display:
-        _run(jobs, order, workers, display)
+    with sigterm_interrupts(), RunDisplay(len(jobs), run) as display:
+        _process(jobs, order, workers, display)
         display.report()
         display.sum_up()
 
 
-def _run(jobs: Sequence[Job], order: Order, workers: Sequence[Worker], display: RunDisplay) -> None:
+def _process(jobs: Sequence[Job], order: Order, workers: Sequence[Worker], display: RunDisplay) -> None:
     from nsp_cli.batch import Pipeline
 
     pipeline = Pipeline(order, workers, lambda index, job: display.begin(index, job.source.name))
@@ -114,29 +74,58 @@ def _run(jobs: Sequence[Job], order: Order, workers: Sequence[Worker], display: 
     with closing(pipeline.run(jobs)) as outcomes:
         for outcome in outcomes:
             display.show(outcome)
-            if display.is_to_stop(outcome):
+            if display.must_stop(outcome):
                 pipeline.stop()
 
 
-def order_of(method: Method, target: Target, restorer: Restorer) -> Order:
-    """Makes a run's order of the options."""
+def _selection(photos: PhotoOptions) -> Selection:
+    from nsp_cli.batch import read_list
+
+    named = [*(photos.photos or []), *(read_list(photos.files_from) if photos.files_from else [])]
+    if not named:
+        raise typer.BadParameter("Name photos or folders, or give a list with --files-from.")
+    return select(named, photos)
+
+
+def select(named: Sequence[Path], filters: FilterOptions) -> Selection:
+    """The selection of photos among named photos, folders and patterns."""
+    from nsp_cli.batch import Selection
+
+    return Selection(
+        tuple(named),
+        filters.recursive,
+        tuple(filters.include or ()),
+        tuple(filters.exclude or ()),
+        filters.prefer,
+    )
+
+
+def make_order(
+    operation: Operation,
+    restorer: Restorer,
+    filters: FilterOptions,
+    result: ResultOptions,
+    raw: CameraRawOptions,
+) -> Order:
+    """The order of a run: what to do with each photo and how to write its result."""
     from nsp_cli.batch import Order
     from nsp_cli.photo import RawOptions
 
     weights = restorer.weights
     assert weights is not None  # load_weights names them
-    settings = {**method.settings, "bit_depth": target.bit_depth, "quality": target.quality}
-    if target.raw is not None and target.raw != RawOptions():
-        settings["raw"] = asdict(target.raw)
+    development = RawOptions(raw.raw_exposure, raw.raw_wb, raw.half)
+    settings = {**operation.settings, "bit_depth": result.bit_depth, "quality": result.quality}
+    if development != RawOptions():
+        settings["raw"] = asdict(development)
     return Order(
         weights=weights.name,
         weights_sha256=weights.sha256,
         settings=json.dumps(settings, sort_keys=True),
-        scale=restorer.spec.scale if method.enlarges else 1,
-        bit_depth=target.bit_depth,
-        quality=target.quality,
-        overwrite=target.overwrite,
-        keep_times=target.keep_times,
-        max_megapixels=target.max_megapixels,
-        raw=target.raw,
+        scale=restorer.spec.scale if operation.enlarges else 1,
+        bit_depth=result.bit_depth,
+        quality=result.quality,
+        overwrite=result.overwrite,
+        keep_times=result.keep_times,
+        max_megapixels=filters.max_megapixels,
+        raw=development,
     )

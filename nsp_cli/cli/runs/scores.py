@@ -1,4 +1,4 @@
-"""How nsp evaluate shows scores."""
+"""The table and JSON of scores that nsp evaluate prints."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def show_scores(scores: Sequence[PairScore], *, enlarges: bool, json: bool, only
     """Prints scores and their mean.
 
     Args:
-        scores: At least one.
-        enlarges: They are of enlargements, beside bicubic ones.
-        json: As JSON, always with every picture.
-        only_mean: The table has no line for every picture.
+        scores: Scores of at least one picture.
+        enlarges: True if the pictures were enlarged; they are compared with bicubic interpolation.
+        json: Print JSON, always with every picture.
+        only_mean: Print no row per picture, only the mean.
     """
     if json:
         console.print_json(_as_json(scores))

@@ -1,4 +1,4 @@
-"""What nsp train does once its options are read: load, train, publish, and tell of it."""
+"""What nsp train and nsp distill do after reading their options: load, train, publish and report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nsp_cli.api import load_weights
-from nsp_cli.cli import console
+from nsp_cli.cli import console, progress_bars
 from nsp_cli.device import describe_device
 from nsp_cli.evaluation.folders import find_pairs, read_pair
 from nsp_cli.progress import counted
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-NOTHING_HELD_OUT = "the photos are too small to hold some out; the result will not be judged"
+NOTHING_HELD_OUT = "The photos are too small to hold regions out. The result will not be judged."
 
 
 @dataclass(frozen=True, eq=False)
 class TrainRequest:
-    """What was asked for; `is_batch_free` is said of a batch that may be another where a GPU is."""
+    """What to train, on what and for how long; if `is_batch_free`, a GPU may use another batch size."""
 
     folders: Sequence[Path]
     output: Path
@@ -60,7 +60,7 @@ class TrainRequest:
 
     @property
     def checkpoint(self) -> Path:
-        """Lies beside the weights."""
+        """Path of the checkpoint, next to the weights."""
         return checkpoint_of(self.output)
 
 
@@ -68,12 +68,12 @@ def run_training(request: TrainRequest, device: torch.device) -> None:
     """Trains, alone or as one of the processes that torchrun started.
 
     Raises:
-        NspError: As its parts do.
-        KeyboardInterrupt: The user stopped the run; it is saved.
+        NspError: As its steps do.
+        KeyboardInterrupt: The user stopped the run. Its checkpoint is saved.
     """
     with joined_process_group(device) as processes, nullcontext() if processes.is_main else console.silent():
         device = processes.device(device)
-        # Before any photo is decoded: these may find that there is nothing to start.
+        # Before any photo is decoded, because these may find that the run cannot start.
         recipe = _settle_recipe(request, processes, device)
         pairs = _read_pairs(request.validate) if request.validate and processes.is_main else []
         with processes.first_on_machine():
@@ -97,7 +97,7 @@ def run_training(request: TrainRequest, device: torch.device) -> None:
 def _settle_recipe(
     request: TrainRequest, processes: ProcessGroup, device: torch.device
 ) -> BlindSpotRecipe | StudentRecipe:
-    """Chooses crop and batch for all processes, those of the checkpoint where there is one to resume."""
+    """Crop and batch for all processes; those of the checkpoint if the run is resumed."""
     asked = request.recipe
     found = processes.broadcast(
         load_identity(request.checkpoint) if processes.is_main and request.resume else None
@@ -110,12 +110,12 @@ def _settle_recipe(
         asked = replace(asked, batch=begun.get("batch", usual))
     if request.resume:
         crop = begun.get("crop", asked.crop)
-        # Any other was asked for, and is refused when it comes to resuming.
+        # Another crop was asked for, and will be refused when the checkpoint is loaded.
         return replace(asked, crop=crop) if is_fitted(crop, asked.crop) else asked
     (largest,) = processes.largest(-fit_crop(asked, request.start.config, device).crop)
     recipe = replace(asked, crop=-int(largest))
     if recipe.crop != asked.crop:
-        console.warn(f"crops of {recipe.crop} pixels, for larger ones do not fit free memory")
+        console.warn(f"Crops have {recipe.crop} pixels, because larger ones do not fit into free memory.")
     return recipe
 
 
@@ -124,10 +124,10 @@ def _read_pairs(folders: tuple[Path, Path]) -> list[tuple[Tensor, Tensor]]:
 
 
 def _load(folders: Sequence[Path], cache: PhotoCache, recipe: BaseRecipe, seed: int) -> PhotoPool:
-    with console.progress("Reading photos") as on_progress:
+    with progress_bars.progress("Reading photos") as on_progress:
         pool = load_pool(folders, cache, crop=recipe.crop, seed=seed, on_progress=on_progress)
     for _, reason in pool.skipped:
-        console.warn(f"skipped: {reason}")
+        console.warn(f"Skipped: {reason}")
     console.say(f"{len(pool.photos)} of {counted(pool.found, 'photo')}, {pool.megapixels:.1f} MP")
     return pool
 
@@ -137,7 +137,7 @@ def _show_material(material: Material) -> None:
         photos = counted(found.photos, "photo")
         console.say(f"  {found.name}: {photos}, {found.megapixels:.1f} MP, noise {found.noise:.1f} of 255")
     regions = counted(len(material.held_out), "region")
-    console.say(f"held out to judge the result on: {regions}" if material.held_out else NOTHING_HELD_OUT)
+    console.say(f"Held out to judge the result: {regions}" if material.held_out else NOTHING_HELD_OUT)
 
 
 def _make_task(
@@ -154,7 +154,7 @@ def _make_task(
     assert request.teacher is not None
     check_sizes(pool, recipe, spec.scale)
     restorer = load_weights(str(request.teacher.path), device=str(device))
-    with console.progress(f"Photos as {request.teacher.name} sees them") as on_progress:
+    with progress_bars.progress(f"Denoising with {request.teacher.name}") as on_progress:
         dataset = prepare_teacher_dataset(
             pool,
             cache,
@@ -189,7 +189,7 @@ def _train(trainer: Trainer, request: TrainRequest, cache: PhotoCache) -> None:
         f"Training from {request.start.origin} on {describe_device(trainer.device)}{many}; "
         f"checkpoints go to {request.checkpoint}"
     )
-    with _telling_how_to_go_on(request.checkpoint), console.live_progress("Training") as show:
+    with _saying_how_to_continue(request.checkpoint), progress_bars.live_progress("Training") as show:
         run(
             trainer,
             request.budget,
@@ -200,12 +200,12 @@ def _train(trainer: Trainer, request: TrainRequest, cache: PhotoCache) -> None:
 
 
 @contextmanager
-def _telling_how_to_go_on(checkpoint: Path) -> Iterator[None]:
+def _saying_how_to_continue(checkpoint: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
         if checkpoint.exists():
-            console.say(f"To go on from {checkpoint}, give the same command with --resume.")
+            console.say(f"To continue from {checkpoint}, run the same command with --resume.")
         raise
 
 
@@ -220,8 +220,8 @@ def _publish(trainer: Trainer, request: TrainRequest, material: Material) -> Non
         f"{trainer.waited_share:.1%} of them waiting for photos"
     )
     with (
-        _telling_how_to_go_on(request.checkpoint),
-        console.progress(f"Comparing with {request.stock.name}") as on_progress,
+        _saying_how_to_continue(request.checkpoint),
+        progress_bars.progress(f"Comparing with {request.stock.name}") as on_progress,
     ):
         published = publish(trainer, request.output, request.stock, material, on_progress)
     for measure in published.judgement.measures if published.judgement else ():

@@ -1,4 +1,4 @@
-"""How nsp train and nsp distill begin: what is checked before anything takes time."""
+"""Start of nsp train and nsp distill: what is checked before anything takes time."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ NOTHING = "nothing"
 
 
 def check_output(output: Path | None, folders: Sequence[Path], *, overwrite: bool, resume: bool) -> Path:
-    """Returns the file to write, named after the first folder where none was given; makes its folder.
+    """The weights file to write, by default named after the first folder; creates its folder.
 
     Raises:
-        OutputError: It has another suffix, exists, or its folder cannot be made.
+        OutputError: The file has another suffix or exists, or its folder cannot be created.
     """
     from nsp_cli.training.publish import check_free
 
     output = output or Path(f"{folders[0].resolve().name}.safetensors")
     if output.suffix != ".safetensors":
-        raise OutputError(f"{output}: weights are written as .safetensors", "Give a name that ends so.")
+        raise OutputError(f"{output} is not a name for weights.", "Use a name ending in .safetensors.")
     if not overwrite:
         check_free(output, resume=resume)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"{output.parent}: this folder cannot be made ({error.strerror})", "Choose another place."
+            f"The folder {output.parent} cannot be created: {error.strerror}.", "Choose another folder."
         ) from error
     return output
 
 
 def budget_of(minutes: float | None, steps: int | None) -> Budget:
-    """Returns the budget that was given, else an hour."""
+    """The time or steps of a run: as given, otherwise an hour."""
     from nsp_cli.training.run.recipe import Budget
 
     return Budget(steps, DEFAULT_MINUTES if minutes is None and steps is None else minutes)
 
 
 def stock_of(model: str) -> NamedWeights:
-    """Finds weights that a run starts from, learns from or is compared with.
+    """Weights that a run starts from, learns from or is compared with.
 
     Raises:
         WeightsError: As for `resolve`.
@@ -62,11 +62,11 @@ def stock_of(model: str) -> NamedWeights:
 
 
 def begin_student(start: str, *, x2: bool) -> tuple[StartingPoint, NamedWeights]:
-    """Returns where a student starts, and the weights that it is compared with.
+    """Where a student starts, and the weights to compare it with.
 
     Raises:
         WeightsError: The weights cannot be found.
-        typer.BadParameter: They are no student's, or enlarge where none was asked for.
+        typer.BadParameter: The weights are not a student's, or enlarge although --x2 was not given.
     """
     from nsp_cli.training.run.starting_point import start_enlarging, start_from_file, start_from_random
 
@@ -76,7 +76,9 @@ def begin_student(start: str, *, x2: bool) -> tuple[StartingPoint, NamedWeights]
     begin = start_from_file(stock.path, stock.name)
     spec = begin.config.spec()
     if not spec.is_noise_conditioned:
-        raise typer.BadParameter(f"{stock.name} is no student; start from one, or --from nothing")
+        raise typer.BadParameter(
+            f"{stock.name} is not a student. Start from a student, or use --from nothing."
+        )
     if spec.scale == 2 and not x2:
-        raise typer.BadParameter(f"{stock.name} enlarges; give --x2")
+        raise typer.BadParameter(f"{stock.name} enlarges. Add --x2.")
     return (start_enlarging(begin) if x2 and spec.scale == 1 else begin), stock

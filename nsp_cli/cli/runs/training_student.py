@@ -1,4 +1,4 @@
-"""nsp train --student: a teacher for the photos at hand, then a student of it."""
+"""nsp train --student: trains a teacher on the photos, then a student of it."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 
 def teacher_beside(output: Path) -> Path:
-    """Names the teacher's weights."""
+    """Path of the teacher's weights, next to the student's."""
     return output.with_name(f"{output.stem}-teacher.safetensors")
 
 
 def train_student(request: TrainRequest, device: torch.device, *, overwrite: bool) -> None:
-    """Trains a teacher for half the budget, and for the other half a student.
+    """Trains a teacher for half of the budget and a student for the other half.
 
-    The teacher is the stock one where the new one was not found better. A run that was interrupted goes
-    on where it was: a teacher that is there is not trained again.
+    If the new teacher is not found better, the student learns from the stock teacher. A resumed run does
+    not train an existing teacher again.
 
     Args:
-        request: Of the teacher's training, with the student's output and the whole budget.
-        device: Where both run.
-        overwrite: Replace a teacher that is there.
+        request: Training of the teacher, with the student's output and the whole budget.
+        device: Where both are trained.
+        overwrite: Replace an existing teacher.
 
     Raises:
-        NspError: As training does; the teacher's weights exist already.
-        KeyboardInterrupt: The user stopped the run; it is saved.
+        NspError: As in training; or the teacher's weights exist already.
+        KeyboardInterrupt: The user stopped the run. Its checkpoint is saved.
     """
     path, resume = teacher_beside(request.output), request.resume
     half = _halved(request.budget)

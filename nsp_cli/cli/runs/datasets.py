@@ -1,4 +1,4 @@
-"""nsp evaluate on the data sets of the paper: scores, or what their servers score."""
+"""nsp evaluate on the data sets of the paper: scores, or files for their servers to score."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from nsp_cli import __version__
-from nsp_cli.cli import console
-from nsp_cli.cli.runs.engine import Engine, load_restorers
-from nsp_cli.cli.runs.methods import Method
+from nsp_cli.cli import console, progress_bars
+from nsp_cli.cli.options.groups import MachineOptions
+from nsp_cli.cli.runs.loading import load_restorers
+from nsp_cli.cli.runs.operations import Operation
 from nsp_cli.cli.runs.scores import show_scores
 from nsp_cli.device import describe_precision
 from nsp_cli.evaluation import datasets
@@ -30,34 +31,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DatasetRequest:
-    """What was asked for.
+    """What to do with a data set.
 
     Attributes:
         data: Folder of the data set.
-        method: What is done to its pictures.
-        engine: With which network, where.
-        output: Folder for results; None names one after data set and model.
-        overwrite: Replace another run's results there.
+        operation: What to do to its pictures, and with which weights.
+        machine: Where to compute.
+        output: Folder for results; None names one after the data set and the weights.
+        overwrite: Replace another run's results in that folder.
         json: Print JSON.
     """
 
     data: Path
-    method: Method
-    engine: Engine
+    operation: Operation
+    machine: MachineOptions
     output: Path | None
     overwrite: bool
     json: bool
 
 
 def evaluate_dataset(name: str, request: DatasetRequest) -> None:
-    """Scores SIDD's validation blocks, or writes what the server of SIDD's benchmark or of DND scores.
+    """Scores SIDD's validation blocks, or writes a submission for the server of SIDD's benchmark or DND.
 
     Raises:
-        typer.BadParameter: An enlargement was asked for where the truth is not at hand.
-        NspError: Files are missing, or not what they should be; as in `results_in`.
+        typer.BadParameter: An enlargement of a data set whose clean pictures are not public.
+        NspError: Files are missing or damaged, or as for `results_in`.
     """
-    if request.method.enlarges and name != "sidd-validation":
-        raise typer.BadParameter(f"--x2 needs the truth, which {name} keeps on its server")
+    if request.operation.enlarges and name != "sidd-validation":
+        raise typer.BadParameter(f"--x2 needs clean pictures, and those of {name} are not public.")
     {"sidd-validation": _validate, "sidd-benchmark": _submit_sidd, "dnd": _submit_dnd}[name](request)
 
 
@@ -72,12 +73,12 @@ def _validate(request: DatasetRequest) -> None:
             noisy,
             clean,
             run.restore,
-            enlarging_trial if request.method.enlarges else denoising_trial,
+            enlarging_trial if request.operation.enlarges else denoising_trial,
             datasets.Rows(run.folder / "scores.csv", SCORE_COLUMNS),
             on_progress=on_progress,
         )
-    console.say(f"Every block's scores: {run.folder / 'scores.csv'}")
-    show_scores(scores, enlarges=request.method.enlarges, json=request.json, only_mean=True)
+    console.say(f"Scores of every block: {run.folder / 'scores.csv'}")
+    show_scores(scores, enlarges=request.operation.enlarges, json=request.json, only_mean=True)
 
 
 def _submit_sidd(request: DatasetRequest) -> None:
@@ -97,7 +98,7 @@ def _submit_sidd(request: DatasetRequest) -> None:
 def _submit_dnd(request: DatasetRequest) -> None:
     images = datasets.read_dnd(request.data)
     _note_size("dnd", images.is_official)
-    # Hashing fifty large images would take minutes; their sizes tell another version well enough.
+    # Hashing fifty large images would take minutes. Their sizes identify the version well enough.
     paths = [images.path(number) for number in range(len(images.boxes))]
     sizes: dict[str, object] = {path.name: path.stat().st_size for path in paths}
     data = sizes | {"info.mat": file_sha256(request.data / "info.mat")}
@@ -108,23 +109,25 @@ def _submit_dnd(request: DatasetRequest) -> None:
 
 def _note_size(name: str, is_official: bool) -> None:
     if not is_official:
-        console.warn(f"not as many pictures, or not as large, as {name} has: figures do not compare")
+        console.warn(
+            f"The pictures are fewer or smaller than those of {name}. Scores cannot be compared with others."
+        )
 
 
 @dataclass(frozen=True)
 class _Run:
     folder: Path
     restorer: Restorer
-    method: Method
+    operation: Operation
 
     def restore(self, noisy: Tensor) -> Tensor:
-        return self.method.restore(self.restorer, noisy, None).pixels
+        return self.operation.process(self.restorer, noisy, None).pixels
 
 
 @contextmanager
 def _running(request: DatasetRequest, name: str, data: Mapping[str, object]) -> Iterator[_Run]:
-    """Loads the network and settles where results go, which is this process's alone until it ends."""
-    (restorer,) = load_restorers(request.engine, request.method, share=False)
+    """Loads the network and locks the folder for results for this process until it ends."""
+    (restorer,) = load_restorers(request.operation, request.machine, share=False)
     weights = restorer.weights
     assert weights is not None
     folder = request.output or Path(f"{name}_{weights.name}")
@@ -133,18 +136,18 @@ def _running(request: DatasetRequest, name: str, data: Mapping[str, object]) -> 
         "data": dict(data),
         "model": weights.name,
         "weights": weights.sha256,
-        "settings": dict(request.method.settings),
+        "settings": dict(request.operation.settings),
         "precision": describe_precision(restorer.execution.precision),
         "nsp": __version__,
     }
     with datasets.results_in(folder, identity, overwrite=request.overwrite):
-        yield _Run(folder, restorer, request.method)
+        yield _Run(folder, restorer, request.operation)
 
 
 @contextmanager
 def _progress(description: str, things: str) -> Iterator[OnProgress]:
-    """Shows a bar with the time left, or a line a minute in a log."""
-    with console.live_progress(description) as show:
+    """Shows a progress bar with the time left; in a log, one line per minute."""
+    with progress_bars.live_progress(description) as show:
         yield lambda done, total: show(done / total, f"{done} of {total} {things}")
 
 

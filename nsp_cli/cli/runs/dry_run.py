@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nsp_cli.cli import console
+from nsp_cli.cli import console, progress_bars
 
 if TYPE_CHECKING:
     from nsp_cli.batch import Job, Order, Worker
 
 
 def show_forecast(jobs: Sequence[Job], order: Order, workers: Sequence[Worker]) -> None:
-    """Shows what a run would write, how large, and about how long it would take; writes nothing."""
+    """Shows what a run would write, in what size, and about how long it would take. Writes nothing."""
     from nsp_cli.batch import Status, foresee, seconds_per_megapixel
 
     forecasts = []
-    with console.progress("Looking") as on_progress:
+    with progress_bars.progress("Checking photos") as on_progress:
         for done, job in enumerate(jobs, 1):
             forecasts.append(foresee(job, order))
             on_progress(done, len(jobs))
@@ -30,7 +30,7 @@ def show_forecast(jobs: Sequence[Job], order: Order, workers: Sequence[Worker]) 
         )
         for forecast in forecasts
     ]
-    console.table("Nothing is written", ("photo", "result", "size", "about"), rows)
+    console.table("Dry run: nothing is written", ("photo", "result", "size", "about"), rows)
     total = sum(forecast.megapixels for forecast in forecasts)
     count = sum(forecast.status is Status.DONE for forecast in forecasts)
     console.say(f"{count} of {len(jobs)} photos, {total:.1f} MP: about {console.duration(total * speed)}")

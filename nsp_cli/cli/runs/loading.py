@@ -1,0 +1,102 @@
+"""Loads the network that a command runs, onto the devices that its options name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from nsp_cli.cli import console, progress_bars
+from nsp_cli.cli.options.groups import MachineOptions
+from nsp_cli.cli.runs.operations import Operation
+from nsp_cli.errors import WeightsError
+
+if TYPE_CHECKING:
+    from nsp_cli.batch import Worker
+    from nsp_cli.restoration.inference import Restorer
+
+_WORKERS_PER_GPU = 2
+
+
+def load_restorers(operation: Operation, machine: MachineOptions, *, share: bool) -> list[Restorer]:
+    """The network of an operation, once for each device.
+
+    Args:
+        operation: What to do, and with which weights.
+        machine: Device, precision and tiles.
+        share: Load onto every GPU, for several photos.
+
+    Raises:
+        WeightsError: The weights cannot be loaded, or do not suit the operation.
+        DeviceError: A device is not available.
+    """
+    from nsp_cli.device import all_devices
+
+    names = all_devices(machine.device) if share else [machine.device]
+    restorers = [_load_onto(name, operation.model, machine, announce=name == names[0]) for name in names]
+    _check(restorers[0], operation)
+    return restorers
+
+
+def load_restorer(model: str, machine: MachineOptions) -> Restorer:
+    """The network of some weights, as `nsp_cli.load_weights` loads it; shows a download's progress."""
+    return _load_onto(machine.device, model, machine, announce=True)
+
+
+def _load_onto(device: str, model: str, machine: MachineOptions, *, announce: bool) -> Restorer:
+    from nsp_cli.api import load_weights
+    from nsp_cli.weights.manifest import AUTOMATIC, load_manifest
+
+    if model in AUTOMATIC and announce:
+        chosen = load_manifest().find(model)
+        console.say(f"Model {chosen.name}: {chosen.summary}")
+    with progress_bars.download_progress(f"Fetching {model}") as on_download:
+        return load_weights(
+            model, device=device, precision=machine.precision, tile=machine.tile, on_download=on_download
+        )
+
+
+def _check(restorer: Restorer, operation: Operation) -> None:
+    model, scale = operation.model, restorer.spec.scale
+    if restorer.metadata.get("recommended") == "no":
+        console.warn(f"{model}: nsp train did not find these weights better than the stock ones.")
+    if operation.enlarges and scale == 1:
+        raise WeightsError(
+            f"{model}: this network does not enlarge.",
+            "Leave out --model, or choose other weights from nsp weights list.",
+        )
+    if operation.scale not in (None, scale):
+        raise WeightsError(
+            f"{model}: these weights enlarge {scale}-fold, not {operation.scale}-fold.", "Leave out --x2."
+        )
+    if operation.is_blind_spot and not restorer.spec.is_blind_spot:
+        raise WeightsError(
+            f"{model}: this network is a student. The paper's method needs a blind-spot network.",
+            "Leave out --model, or use --model nsp-light.",
+        )
+
+
+def make_workers(restorers: Sequence[Restorer], operation: Operation) -> list[Worker]:
+    """Workers for networks on their devices, two for each GPU.
+
+    Much of a photo's time goes to noise estimation and detail recovery on the CPU. While one photo is there,
+    the other has the GPU. For small photos that is worth more than batches of several.
+    """
+    return [
+        make_worker(restorer, operation)
+        for restorer in restorers
+        for _ in range(_WORKERS_PER_GPU if restorer.execution.device.type == "cuda" else 1)
+    ]
+
+
+def make_worker(restorer: Restorer, operation: Operation) -> Worker:
+    """A worker for a network on its device."""
+    from nsp_cli.batch import Worker
+    from nsp_cli.device import describe_device, describe_precision
+
+    execution = restorer.execution
+    return Worker(
+        partial(operation.process, restorer),
+        describe_device(execution.device),
+        describe_precision(execution.precision),
+    )

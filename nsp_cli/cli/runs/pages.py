@@ -1,0 +1,68 @@
+"""HTML pages that compare photos: where commands may write them, and what they say about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nsp_cli.cli import console
+from nsp_cli.errors import OutputError
+from nsp_cli.progress import counted
+
+if TYPE_CHECKING:
+    from nsp_cli.batch import Outcome
+    from nsp_cli.report import PageSummary
+
+_GENERATOR = b'<meta name="generator" content="nsp">'
+_HEAD_BYTES = 1000
+
+
+def check_page(page: Path) -> Path:
+    """The name itself, checked before any work; creates the page's folder.
+
+    Raises:
+        OutputError: The name does not end in .html, a file of that name is not a page of nsp, or the folder
+            cannot be created.
+    """
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise OutputError(f"{page} is not a name for an HTML page.", "Use a name ending in .html.")
+    if page.exists() and not _is_page_of_nsp(page):
+        raise OutputError(
+            f"{page} already exists and is not a page of nsp.", "Choose another name, or delete the file."
+        )
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"The folder {page.parent} cannot be created: {error.strerror}.", "Choose another folder."
+        ) from error
+    return page
+
+
+def _is_page_of_nsp(page: Path) -> bool:
+    try:
+        with page.open("rb") as file:
+            return _GENERATOR in file.read(_HEAD_BYTES)
+    except OSError:
+        return False
+
+
+def report_run(page: Path, outcomes: Sequence[Outcome]) -> None:
+    """Writes a page of a run's photos and says what it contains.
+
+    Raises:
+        OutputError: The page cannot be written.
+    """
+    from nsp_cli.report import write_run
+
+    say_written(page, write_run(page, outcomes, title=f"nsp · {counted(len(outcomes), 'photo')}"))
+
+
+def say_written(page: Path, written: PageSummary) -> None:
+    """Says how large a page is and what it contains."""
+    same = len(set(written.summaries)) == 1
+    contents = written.summaries[0] if same else counted(len(written.summaries), "photo")
+    console.say(f"{page}: {written.size / 1e6:.1f} MB; {contents}")
+    if written.not_shown:
+        console.say(f"Not shown: {counted(len(written.not_shown), 'photo')}. The page says why.")
