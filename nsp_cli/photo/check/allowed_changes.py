@@ -1,4 +1,4 @@
-"""What a written file may say otherwise than its source, and why: everything else is a loss."""
+"""Differences from its source that a written file may have, and why. All others are losses."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _XMP_SIZES = (
 
 @dataclass(frozen=True)
 class Target:
-    """What a file says and its format; and what its pixels went through since the source.
+    """The metadata of a written file, its format, and how its pixels were turned.
 
     Attributes:
-        facts: Of the file.
+        facts: Its metadata.
         file_format: A name in the registry of formats.
-        is_upright: Whether they were turned as the source's orientation says.
+        is_upright: Whether the pixels were turned as the source's orientation says.
         is_transposed: Whether that swapped the axes.
     """
 
@@ -72,7 +72,7 @@ def _share_a_resolution(before: object, after: object, is_transposed: bool) -> b
 
 
 def purpose(key: Key, value: object, target: Target) -> str | None:
-    """Says why a fact differs or is gone, in words; None where nothing but a loss explains it."""
+    """Reason in words why a fact differs or is missing; None if it is lost."""
     if key.kind == EXIF:
         return _exif_purpose(key, target)
     if key.kind == XMP:

@@ -1,4 +1,4 @@
-"""Everything that a file says beside its pixels, as one list of facts that can be compared."""
+"""All metadata of a file as one list of facts that can be compared."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SPACE = re.compile(rb"\s+")
 
 
 class Key(NamedTuple):
-    """Which fact: its kind, its name for people, and for EXIF its tag in the first directory, else 0."""
+    """The name of a fact: its kind, a name for people, and its tag in EXIF's first directory, else 0."""
 
     kind: str
     name: str

@@ -1,4 +1,4 @@
-"""HEIC and HEIF files read: the facts from their boxes, the pixels by libheif. None are written."""
+"""HEIC and HEIF files: metadata from their boxes, pixels from libheif. nsp does not write them."""
 
 from __future__ import annotations
 

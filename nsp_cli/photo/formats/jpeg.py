@@ -97,7 +97,7 @@ def _decoded(image: JpegImagePlugin.JpegImageFile) -> Photo:
 
 
 def _left_behind(image: JpegImagePlugin.JpegImageFile, is_whole: bool) -> list[str]:
-    """Names what a JPEG can carry that is not kept, so that nothing vanishes silently."""
+    """Names what the file carries and nsp does not keep, so that nothing vanishes silently."""
     notes = []
     if "mp" in image.info:
         notes.append("further pictures in the file (gain map, stereo or preview) not kept")
@@ -132,10 +132,10 @@ def write_jpeg(photo: Photo, file: BinaryIO, quality: int) -> None:
 
 
 def jpeg_bytes(pixels: Pixels, quality: int) -> bytes:
-    """Returns 8-bit (H, W, 3) pixels as a JPEG file's content, in full colour and without facts.
+    """Returns 8-bit (H, W, 3) pixels as a JPEG file's content, without metadata.
 
     Args:
-        pixels: What is compressed.
+        pixels: The picture.
         quality: 1 to 100.
     """
     file = io.BytesIO()

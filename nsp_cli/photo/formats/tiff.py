@@ -1,4 +1,4 @@
-"""TIFF files read: pixels through tifffile, floating point as 16 bits, the metadata's directories by hand."""
+"""TIFF files: pixels through tifffile, floating point as 16 bits, metadata through `tiff_directories`."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _kind(page: Any) -> str:
 
 
 def _check_kind(path: Path, page: Any) -> None:
-    """Refuses pixels that would have to be guessed at."""
+    """Refuses kinds of pixels that nsp would have to guess."""
     names = {1: "unsigned", 2: "signed", _FLOAT: "floating-point"}
     sample, kind = names.get(page.sampleformat, "unknown"), _kind(page)
     # YCbCr comes out as RGB with JPEG compression alone.

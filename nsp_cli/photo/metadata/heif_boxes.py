@@ -1,4 +1,4 @@
-"""What the boxes of a HEIF or AVIF file say about its main picture: size, depth, colour, turn, metadata."""
+"""The boxes of HEIF and related files: size, depth, colour, turn and metadata of the main picture."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def stored_depth(path: Path) -> int:
 
 
 def upright(exif: bytes | None, xmp: bytes | None) -> tuple[bytes | None, bytes | None]:
-    """Lets EXIF and XMP say that nothing is to be turned, because in these files the boxes alone decide."""
+    """Sets the orientation in EXIF and XMP to "upright", because in these files the boxes alone decide."""
     cleaned, is_readable = clean_exif(exif)
     # Damaged EXIF is handed on, for read_photo to say so.
     return set_orientation(cleaned, xmp) if is_readable else (exif, xmp)
@@ -95,7 +95,7 @@ def _main_item(box: bytes) -> int:
 
 
 def _properties(iprp: bytes, item: int) -> list[tuple[bytes, bytes]]:
-    """Returns kind and body of what is said about an item."""
+    """Returns kind and body of each property of an item."""
     every = list(boxes(first_box(iprp, b"ipco")))
     table = io.BytesIO(first_box(iprp, b"ipma"))
     version, wide = _number(table, 1), _number(table, 3) & 1

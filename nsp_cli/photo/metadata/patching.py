@@ -1,4 +1,4 @@
-"""The few values in EXIF and XMP that would lie about the new pixels, patched where they stand.
+"""Changes in place to the few values in EXIF and XMP that would be wrong for the new pixels.
 
 Nothing is decoded and rebuilt, because makers' notes hold offsets into the EXIF block and
 rebuilding breaks them. Everything else in the block stays as the camera wrote it.
@@ -76,7 +76,7 @@ def orientation_of(exif: bytes | None) -> int:
 
 
 def set_orientation(exif: bytes | None, xmp: bytes | None) -> tuple[bytes | None, bytes | None]:
-    """Says "upright" in both blocks, in EXIF wherever the tag stands."""
+    """Sets the orientation to "upright" in both blocks, where they state one."""
     if exif is not None:
         layout, start = read_layout(exif)
         place = row_places(exif, layout, start)[0].get(ORIENTATION)

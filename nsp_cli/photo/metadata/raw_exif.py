@@ -1,4 +1,4 @@
-"""What a RAW file says about the shot, as an EXIF block: lens, exposure, place, date."""
+"""EXIF of a RAW file: lens, exposure, place, date."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def first_directory(path: Path) -> _Found | None:
 
 
 def shot_exif(path: Path, raw: Any) -> bytes | None:
-    """Returns EXIF from the file's own directories, else from its preview, else from what LibRaw knows.
+    """Returns EXIF from the file's own directories, otherwise from its preview, otherwise from LibRaw.
 
     The maker's note is left out: its offsets point into a file that the result no longer is. The lens,
     which some makers name nowhere else, is added from what LibRaw found in it.

@@ -1,4 +1,4 @@
-"""The metadata of a TIFF: its directories, read and written by hand, because tifffile writes no children."""
+"""The metadata in the directories of a TIFF, without tifffile, which cannot write child directories."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _PIXEL_TAGS = frozenset(
     {*range(254, 267), 273, *range(277, 282), 284, *range(288, 294), 297, 301, *range(317, 326), 330}
     | {*range(332, 348), 351, 400, *range(512, 522), 529, 530, 532, 531, 32995, 32996, 32997, 37724}
 )
-# What a TIFF's IFD0 says of itself, and must not take over from another file's EXIF; pointers among it,
-# which stand among the entries only where they are damaged.
+# Tags that a TIFF states for itself and must not take over from another file's EXIF. Pointers are among them:
+# they stand among the entries only if they are damaged.
 OWN_TAGS = _PIXEL_TAGS | _BLOCK_TAGS | RESOLUTION_TAGS | {ifd.EXIF_IFD, ifd.GPS_IFD, ifd.INTEROP_IFD}
 _BYTE, _LONG, _UNDEFINED = 1, 4, 7
 _LARGEST_BEGINNING = 2**16 - 2**12  # in all less than a JPEG takes of EXIF
@@ -57,7 +57,7 @@ def read_facts(file: BinaryIO, offset: int) -> Facts:
 
 
 def about_the_shot(directory: Directory) -> list[Entry]:
-    """Returns what an IFD0 says that is neither about stored pixels nor a block that `Photo` has apart."""
+    """Entries of an IFD0 that are neither about stored pixels nor a block that `Photo` holds separately."""
     return [entry for entry in directory.entries if entry.tag not in OWN_TAGS]
 
 
