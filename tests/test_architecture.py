@@ -52,7 +52,7 @@ ROWS = [
 OWNERS = {
     "typer": {"cli"},
     "rich": {"cli.console"},
-    "PIL": {"photo"},
+    "PIL": {"photo", "report.sheet"},  # files, and labels drawn on a picture
     "imageio": {"photo"},
     "tifffile": {"photo"},
     "imagecodecs": {"photo"},
