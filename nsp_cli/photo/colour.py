@@ -9,7 +9,8 @@ from importlib.resources import files
 import numpy as np
 from PIL import Image, ImageCms
 
-from nsp_cli.photo.photo import Photo, Pixels, as_rgb, grey_channel, to_bit_depth
+from nsp_cli.ops.pixel_array import Pixels
+from nsp_cli.photo.photo import Photo, as_rgb, grey_channel, to_bit_depth
 
 _PROFILES = files("nsp_cli.photo") / "profiles"
 _ERRORS = (ImageCms.PyCMSError, OSError)  # what damaged profiles raise: when used, and when opened

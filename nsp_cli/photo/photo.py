@@ -6,12 +6,10 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from types import EllipsisType
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Pixels = NDArray[Any]
+from nsp_cli.ops.pixel_array import Pixels
 
 
 @dataclass(frozen=True, eq=False)

@@ -75,7 +75,7 @@ def _xmp_facts(packet: bytes) -> Iterator[tuple[Key, Any]]:
 def _resource_facts(block: bytes) -> Iterator[tuple[Key, Any]]:
     try:
         resources = iptc.read_resources(block)
-    except iptc.ERRORS:
+    except iptc.IPTC_ERRORS:
         return
     for resource in resources:
         if resource.number == iptc.IPTC:
@@ -90,5 +90,5 @@ def _iptc_facts(record: bytes) -> Iterator[tuple[Key, Any]]:
     try:
         for (group, number), values in iptc.iptc_fields(record).items():
             yield Key(IPTC, f"Iptc.{group}.{number}"), values
-    except iptc.ERRORS:
+    except iptc.IPTC_ERRORS:
         yield Key(IPTC, "Iptc"), record

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from nsp_cli.errors import OutputError
 from nsp_cli.photo.check import second_opinion
-from nsp_cli.photo.check.allowed_changes import Target, is_kept, purpose
+from nsp_cli.photo.check.allowed_changes import WrittenFile, is_kept, purpose
 from nsp_cli.photo.check.blocks import blocks_of_file, blocks_of_photo
 from nsp_cli.photo.check.inventory import Key, inventory
 from nsp_cli.photo.formats.registry import SPECS, recognised
@@ -20,7 +20,7 @@ from nsp_cli.photo.metadata.patching import EXIF_DAMAGED
 from nsp_cli.photo.photo import Photo
 
 _EXCUSED = {EXIF_DAMAGED: (EXIF, GPS, MAKER_NOTE, DPI), RESOURCES_DAMAGED: (IPTC, RESOURCES)}
-_ERRORS = (*ifd.ERRORS, LookupError)
+_ERRORS = (*ifd.IFD_ERRORS, LookupError)
 _MOST_NAMED = 8
 _NOTE_MOVED = "the maker's note is kept, but had to move: what it refers to by offsets may be unreadable"
 
@@ -53,7 +53,7 @@ class Comparison:
     damaged: tuple[str, ...] = ()
 
 
-def compare(blocks: Blocks, target: Target, notes: tuple[str, ...] = ()) -> Comparison:
+def compare_metadata(blocks: Blocks, target: WrittenFile, notes: tuple[str, ...] = ()) -> Comparison:
     """Sorts the facts of a source by what became of them.
 
     Args:
@@ -93,11 +93,11 @@ def verify_written(photo: Photo, path: Path, file: BinaryIO, file_format: str) -
     """
     written = _read_again(photo, path, file, file_format)
     facts, own, source = inventory(written), blocks_of_photo(photo), source_blocks(photo)
-    result = carried = compare(own, Target(facts, file_format))
+    result = carried = compare_metadata(own, WrittenFile(facts, file_format))
     if source is not None:
-        result = compare(
+        result = compare_metadata(
             source,
-            Target(facts, file_format, is_upright=True, is_transposed=source.is_transposed),
+            WrittenFile(facts, file_format, is_upright=True, is_transposed=source.is_transposed),
             photo.notes,
         )
     if lost := [*result.lost, *carried.lost]:

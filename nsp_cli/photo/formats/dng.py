@@ -11,12 +11,13 @@ import numpy as np
 from PIL import Image
 
 from nsp_cli.errors import OutputError
+from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.colour import srgb_light
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec
 from nsp_cli.photo.formats.tiff_blocks import first_directory_blocks
 from nsp_cli.photo.formats.tiff_writing import MOST_IN_CLASSIC, byte_order
 from nsp_cli.photo.metadata.tiff_directories import append_facts
-from nsp_cli.photo.photo import Photo, Pixels, to_bit_depth
+from nsp_cli.photo.photo import Photo, to_bit_depth
 
 _LINEAR_RAW = 34892
 _BYTE, _ASCII, _SHORT, _LONG, _RATIONAL, _SRATIONAL, _FLOAT = 1, 2, 3, 4, 5, 10, 11

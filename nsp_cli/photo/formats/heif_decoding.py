@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nsp_cli.photo.photo import Pixels
+from nsp_cli.ops.pixel_array import Pixels
 
 
 class Decoded(NamedTuple):

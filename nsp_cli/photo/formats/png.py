@@ -13,11 +13,12 @@ from typing import BinaryIO
 import numpy as np
 
 from nsp_cli.errors import InputError
+from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.formats.png_chunks import XMP_KEYWORD, pack_chunk, parse_chunks
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, starts_with
 from nsp_cli.photo.metadata.blocks import Blocks, exif_blocks
 from nsp_cli.photo.metadata.patching import exif_with_dpi
-from nsp_cli.photo.photo import Photo, Pixels, as_rgb, channels
+from nsp_cli.photo.photo import Photo, as_rgb, channels
 from nsp_cli.photo.sniffing import check_size, damaged
 
 _HEADER = 16  # where IHDR's content begins, which always comes first

@@ -9,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 
 from nsp_cli.errors import InputError
+from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.colour import srgb_curve, srgb_profile
 from nsp_cli.photo.formats.spec import FormatSpec
 from nsp_cli.photo.metadata.raw_exif import first_directory, shot_exif
-from nsp_cli.photo.photo import Photo, Pixels, as_rgb
+from nsp_cli.photo.photo import Photo, as_rgb
 from nsp_cli.photo.sniffing import check_size, damaged
 
 _SUFFIXES = (

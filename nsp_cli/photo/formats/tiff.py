@@ -11,14 +11,15 @@ import numpy as np
 from PIL import Image
 
 from nsp_cli.errors import InputError
+from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.colour import cmyk_to_srgb
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, Tags, starts_with
 from nsp_cli.photo.formats.tiff_blocks import full_size_blocks
-from nsp_cli.photo.formats.tiff_pages import COLOURS, FLOAT, check_page, kind_of, only_page
+from nsp_cli.photo.formats.tiff_pages import COLOURS, FLOAT, check_pixels, kind_of, only_page
 from nsp_cli.photo.formats.tiff_writing import write_tiff
 from nsp_cli.photo.metadata.blocks import KINDS
-from nsp_cli.photo.metadata.tiff_directories import OWN_TAGS, Facts, read_facts
-from nsp_cli.photo.photo import Photo, Pixels, as_rgb, from_float, unmultiplied, widened
+from nsp_cli.photo.metadata.tiff_directories import OWN_TAGS, Facts, read_tiff_facts
+from nsp_cli.photo.photo import Photo, as_rgb, from_float, unmultiplied, widened
 from nsp_cli.photo.sniffing import damaged
 
 _PHOTOSHOP_LAYERS = 37724
@@ -54,8 +55,8 @@ def read_tiff(path: Path, max_megapixels: float) -> Photo:
     try:
         with path.open("rb") as file, tifffile.TiffFile(file) as tiff:
             page = only_page(path, tiff)
-            check_page(path, page, max_megapixels)
-            facts = read_facts(file, page.offset)
+            check_pixels(path, page, max_megapixels)
+            facts = read_tiff_facts(file, page.offset)
             stored = _channels_last(page)
             if page.sampleformat != FLOAT:
                 return _photo(page, stored, facts)

@@ -45,7 +45,7 @@ def kind_of(page: Any) -> str:
     return getattr(page.photometric, "name", str(page.photometric)).lower()
 
 
-def check_page(path: Path, page: Any, max_megapixels: float) -> None:
+def check_pixels(path: Path, page: Any, max_megapixels: float) -> None:
     """Refuses a page whose pixels nsp cannot use, or whose decoding would take too much memory.
 
     Raises:

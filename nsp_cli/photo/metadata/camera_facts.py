@@ -60,7 +60,7 @@ def camera_facts(photo: Photo) -> CameraFacts:
         return CameraFacts()
     try:
         directory, layout = ifd.read_block(photo.exif)
-    except ifd.ERRORS:
+    except ifd.IFD_ERRORS:
         return CameraFacts()
     first = {entry.tag: entry for entry in directory.entries}
     inner = directory.children.get(ifd.EXIF_IFD, ifd.Directory([])).entries

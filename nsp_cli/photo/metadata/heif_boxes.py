@@ -10,7 +10,7 @@ from pathlib import Path
 from nsp_cli.photo.metadata.bmff import boxes, file_box, first_box
 from nsp_cli.photo.metadata.patching import clean_exif, set_orientation
 
-ERRORS = (ValueError, LookupError, struct.error)
+BOX_ERRORS = (ValueError, LookupError, struct.error)
 """What damaged boxes raise here."""
 
 _LONGEST = 2**26
@@ -34,7 +34,7 @@ class PictureFacts:
     is_cropped: bool
 
 
-def read_facts(path: Path) -> PictureFacts:
+def read_picture_facts(path: Path) -> PictureFacts:
     """Reads the boxes of a file.
 
     Raises:
@@ -70,15 +70,15 @@ def picture_size(path: Path) -> tuple[int, int]:
     Raises:
         ValueError, LookupError, struct.error: The boxes are damaged.
     """
-    facts = read_facts(path)
+    facts = read_picture_facts(path)
     return facts.width, facts.height
 
 
 def stored_depth(path: Path) -> int:
     """Returns the bits per channel of a file's main picture; 0 where they are not stated, or unreadable."""
     try:
-        return read_facts(path).bit_depth
-    except (*ERRORS, OSError):
+        return read_picture_facts(path).bit_depth
+    except (*BOX_ERRORS, OSError):
         return 0
 
 

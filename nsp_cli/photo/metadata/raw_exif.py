@@ -12,7 +12,7 @@ from nsp_cli.photo.metadata.bmff import boxes, file_box
 from nsp_cli.photo.metadata.ifd import Directory, Entry
 from nsp_cli.photo.sniffing import read_head
 
-_ERRORS = (*ifd.ERRORS, OSError)
+_ERRORS = (*ifd.IFD_ERRORS, OSError)
 # IFD0's share of EXIF: description, maker, model, orientation, software, date, artist, host, rating,
 # copyright, Windows' titles. Much else in a RAW file's IFD0 describes its pixels.
 _CAMERA_TAGS = frozenset({270, 271, 272, 274, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096)})

@@ -8,7 +8,7 @@ from typing import BinaryIO, NamedTuple
 
 from nsp_cli.photo.metadata import ifd
 from nsp_cli.photo.metadata.ifd import Directory, Entry, Layout
-from nsp_cli.photo.metadata.iptc import ERRORS, iptc_record, with_iptc
+from nsp_cli.photo.metadata.iptc import IPTC_ERRORS, iptc_record, with_iptc
 from nsp_cli.photo.metadata.resolution import RESOLUTION_TAGS, dpi_of
 from nsp_cli.photo.photo import Photo
 
@@ -39,7 +39,7 @@ class Facts(NamedTuple):
     damaged: list[int]
 
 
-def read_facts(file: BinaryIO, offset: int) -> Facts:
+def read_tiff_facts(file: BinaryIO, offset: int) -> Facts:
     """Reads the metadata of the page whose directory stands at `offset`."""
     file.seek(0)
     layout, _ = ifd.read_layout(file.read(16))
@@ -185,7 +185,7 @@ def _record(resources: bytes | None) -> bytes | None:
     """Returns the IPTC record, which many programs look for in a tag of its own."""
     try:
         return None if resources is None else iptc_record(resources)
-    except ERRORS:
+    except IPTC_ERRORS:
         return None
 
 
