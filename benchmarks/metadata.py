@@ -16,11 +16,11 @@ from pathlib import Path
 
 from nsp_cli.errors import NspError
 from nsp_cli.photo import FORMAT_SUFFIXES, PHOTO_SUFFIXES, RAW_SUFFIXES, Photo, read_photo, write_photo
-from nsp_cli.photo.check.allowed_changes import Target
+from nsp_cli.photo.check.allowed_changes import WrittenFile
 from nsp_cli.photo.check.blocks import blocks_of_file
 from nsp_cli.photo.check.inventory import inventory
 from nsp_cli.photo.check.second_opinion import is_inside_note, listing, losses
-from nsp_cli.photo.check.verify import compare, source_blocks
+from nsp_cli.photo.check.verify import compare_metadata, source_blocks
 from nsp_cli.photo.metadata.blocks import KINDS
 
 FORMATS = ("jpeg", "tiff", "png", "webp")
@@ -34,8 +34,10 @@ def by_nsp(photo: Photo, written: Path, file_format: str) -> Iterator[tuple[str,
     assert source is not None
     with written.open("rb") as file:
         facts = inventory(blocks_of_file(file, file_format))
-    result = compare(
-        source, Target(facts, file_format, is_upright=True, is_transposed=source.is_transposed), photo.notes
+    result = compare_metadata(
+        source,
+        WrittenFile(facts, file_format, is_upright=True, is_transposed=source.is_transposed),
+        photo.notes,
     )
     fates = zip(FATES, (result.kept, result.changed, result.left_out, result.lost), strict=True)
     yield from ((key.kind, fate) for fate, keys in fates for key in keys)

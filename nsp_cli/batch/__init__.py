@@ -1,4 +1,4 @@
-"""Many photos: which they are, where results go, what is finished, and the way through the three stages."""
+"""Runs over many photos: finding them, naming their results, skipping finished ones, and the three stages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what a user names (photos, folders, patterns, lists) to photos."""
+"""Finds the photos that the user names: as files, folders, patterns or lists."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ STDIN = Path("-")
 
 @dataclass(frozen=True)
 class Selection:
-    """Which photos are meant.
+    """The photos that the user means.
 
     Attributes:
         named: Photos, folders and patterns such as `*.jpg`, which some shells leave to the program.
         recursive: Whether folders below the named ones count.
         include: Patterns of file names or of paths below the named folder; empty for all.
-        exclude: The same, to leave out; goes before `include`.
-        prefer: Of a RAW file and a JPEG of the same name in one folder, which to take.
+        exclude: Patterns to leave out. They take precedence over `include`.
+        prefer: For a RAW file and a JPEG of the same name in one folder, which of them to process.
     """
 
     named: tuple[Path, ...]
@@ -39,12 +39,12 @@ class Selection:
 
 @dataclass(frozen=True)
 class Found:
-    """A photo, and where it was found.
+    """A photo and the place where it was found.
 
     Attributes:
-        path: Of the photo.
-        below: Its folder relative to the one that was named; "." for photos named themselves.
-        is_named: Whether it was named itself, not found in a folder.
+        path: File of the photo.
+        below: Its folder, relative to the one that was named; "." for photos that were named themselves.
+        is_named: Whether it was named itself and not found in a folder.
     """
 
     path: Path
@@ -67,10 +67,10 @@ def read_list(path: Path) -> list[Path]:
 
 
 def find_photos(selection: Selection, *, leave_out: Path | None = None) -> list[Found]:
-    """Lists the photos meant, each once, in a stable order: as named, folders by name.
+    """Lists the selected photos, each once, in a stable order: as named, and by name within folders.
 
     Args:
-        selection: What is meant.
+        selection: The photos that the user means.
         leave_out: A folder below which nothing is taken, such as the one for results.
 
     Raises:
@@ -145,7 +145,7 @@ def _is_wanted(photo: Found, selection: Selection) -> bool:
 
 
 def _preferred(photos: list[Found], prefer: Prefer) -> list[Found]:
-    """Leaves out the RAW file or the JPEG of those pairs that cameras write."""
+    """Leaves out one photo of each RAW+JPEG pair."""
     if prefer == "both":
         return photos
     jpegs = {suffix for suffix, name in WRITABLE_SUFFIXES.items() if name == "jpeg"}

@@ -1,4 +1,4 @@
-"""Whether a result is there already, read off the files alone: there is no list that could be lost or lie."""
+"""Finds out whether a result exists already, from the files alone: a list could be lost or wrong."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def fingerprint(path: Path) -> tuple[os.stat_result, str]:
 
 
 def is_copy(job: Job, source_sha256: str) -> bool:
-    """Tells whether a result is its photo over again, as of photos without noise."""
+    """Tells whether a result is a copy of its photo, as results of photos without noise are."""
     target = job.target
     try:
         return target.stat().st_size == job.source.stat().st_size and file_sha256(target) == source_sha256
@@ -36,10 +36,10 @@ def is_copy(job: Job, source_sha256: str) -> bool:
 
 
 def is_finished(job: Job, provenance: Provenance, order: Order) -> bool:
-    """Tells whether the result is there already; with `overwrite` only one of this very version of nsp is.
+    """Tells whether the result exists already. With `overwrite`, only a result of this version of nsp counts.
 
     Raises:
-        OutputError: Another one is, which must not be replaced.
+        OutputError: Another result exists, which must not be replaced.
     """
     if not os.path.lexists(job.target):
         return False
@@ -48,8 +48,8 @@ def is_finished(job: Job, provenance: Provenance, order: Order) -> bool:
         return True
     if made is not None and not order.overwrite:
         raise OutputError(
-            f"{job.target} exists already, made of {_difference(made, provenance)}.",
-            "Redo it with --overwrite, or give another folder with -o.",
+            f"{job.target} exists already. It was made from {_difference(made, provenance)}.",
+            "Replace it with --overwrite, or choose another folder with -o.",
         )
     return False
 
@@ -61,11 +61,11 @@ def _difference(made: Provenance, wanted: Provenance) -> str:
 
 
 def check_unchanged(source: Path, before: os.stat_result) -> None:
-    """Passes if nobody wrote a photo since its fingerprint was taken.
+    """Checks that a photo has not changed since its fingerprint was taken.
 
     Raises:
-        InputError: Somebody did.
+        InputError: It has changed.
     """
     now = source.stat()
     if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-        raise InputError(f"{source} changed while it was read.", "Run nsp again when it is whole.")
+        raise InputError(f"{source} changed while it was read.", "Run nsp again when it is complete.")

@@ -13,22 +13,22 @@ from nsp_cli.batch.restored import Restore
 from nsp_cli.errors import InputError, NspError
 from nsp_cli.photo import check_readable, photo_size
 
-# Of the picture that a run's speed is measured on.
+# Side in pixels of the picture on which a run's speed is measured.
 _SIDE = 512
-# Seconds per megapixel to decode and encode; the slowest of the formats takes twice that.
+# Seconds per megapixel to decode and encode. The slowest format takes twice as long.
 _FILES = 0.1
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What would become of one photo.
+    """The outcome that one photo would have.
 
     Attributes:
         job: Source and target.
-        status: DONE for what would be made, SKIPPED for what is there, FAILED.
-        width, height: Of the result; 0 where nothing would be made.
-        megapixels: Of the photo.
-        reason: Why it would be skipped or fail.
+        status: DONE for results that would be made, SKIPPED for results that exist, or FAILED.
+        width, height: Size of the result; 0 if none would be made.
+        megapixels: Size of the photo.
+        reason: Why it would be skipped or would fail.
     """
 
     job: Job
@@ -40,7 +40,7 @@ class Forecast:
 
 
 def foresee(job: Job, order: Order) -> Forecast:
-    """Tells what a run would do with a photo; reads its header and checksum, not its pixels."""
+    """Returns what a run would do with a photo. It reads the header and the checksum, not the pixels."""
     try:
         check_readable(job.source)
         provenance = order.provenance(fingerprint(job.source)[1])

@@ -1,4 +1,4 @@
-"""Where every result goes, decided before any work is done; no two results share a name."""
+"""Names of results, decided before any work is done. No two results share a name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LONGEST_NAME = 255
 
 @dataclass(frozen=True)
 class Job:
-    """One photo and where its result goes."""
+    """One photo and the file of its result."""
 
     source: Path
     target: Path
@@ -31,32 +31,38 @@ def plan_jobs(
 ) -> list[Job]:
     """Decides where every photo's result goes.
 
-    Beside the photo as `name<ending>.ext`; in another folder under the photo's own name and the folders
-    it was found in; or in the very file that `output` names. `result_suffix` chooses the suffix. Where two
-    would get the same name, also for file systems that do not tell A from a, the photo's suffix is added to
-    both: `a-jpg.png`, `a-png.png`.
+    Beside the photo, a result is called `name<ending>.ext`. In another folder it keeps the photo's name and
+    the folders that the photo was found in. If `output` names a file, the result is that file.
+    `result_suffix` chooses the suffix. If two results would get the same name, also on file systems that
+    do not tell A from a, both get the photo's suffix: `a-jpg.png`, `a-png.png`.
 
     Args:
         photos: The inputs.
-        output: A folder, or for a single photo a file name with a known suffix; None is beside.
+        output: A folder, or for a single photo a file name with a known suffix. None means beside the photo.
         ending: Added to the name, such as "_denoised".
-        file_format: A key of `FORMAT_SUFFIXES`; None keeps the photo's suffix.
+        file_format: A name in the registry of formats; None keeps the photo's suffix.
 
     Raises:
-        OutputError: Many photos go to a single file, `output` is neither a folder nor a name that can be
-            written, or a photo that was named is also a result.
-        InputError: All that was found are results of former runs.
+        OutputError: Several photos would go to a single file, `output` is neither a folder nor the name of
+            a format that nsp writes, or a photo that was named is also a result.
+        InputError: All photos found are results of earlier runs.
     """
     if output is not None and _names_a_file(output):
         if len(photos) > 1:
-            raise OutputError(f"{output} is one file for {len(photos)} photos.", "Give a folder with -o.")
+            raise OutputError(
+                f"{output} is a single file, but there are {len(photos)} photos.", "Name a folder with -o."
+            )
         if file_format not in (None, format_of(output)):
-            raise OutputError(f"{output} is no {file_format} file.", "Give --format or a suffix, not both.")
+            raise OutputError(
+                f"The suffix of {output} contradicts --format {file_format}.", "Leave --format out."
+            )
         return [Job(photos[0].path, output)]
     namer = _Namer(output, ending, file_format)
     photos = _without_results(photos, namer)
     if not photos:
-        raise InputError("These are results of nsp already.", "Name the photos that they were made from.")
+        raise InputError(
+            "All of these photos are results of nsp.", "Name the photos that they were made from."
+        )
     return _with_own_names(photos, namer)
 
 
@@ -65,7 +71,7 @@ def _names_a_file(output: Path) -> bool:
         return False
     if output.suffix.lower() not in WRITABLE_SUFFIXES:
         raise OutputError(
-            f"{output} is no folder yet, and {output.suffix} is no format that can be written.",
+            f"{output} is not a folder, and {output.suffix} is not a format that nsp writes.",
             f"Create the folder first, or use one of {', '.join(sorted(WRITABLE_SUFFIXES))}.",
         )
     return True
@@ -86,7 +92,7 @@ class _Namer:
 
 
 def _fitting(stem: str, rest: str) -> str:
-    """Joins a name; one too long for a file system is cut, and made its own again by a checksum."""
+    """Joins a name. If it is too long for a file system, it is cut, and a checksum keeps it unique."""
     if len(os.fsencode(stem + rest)) <= _LONGEST_NAME:
         return stem + rest
     checksum = "-" + hashlib.sha256(os.fsencode(stem)).hexdigest()[:8]
@@ -95,10 +101,10 @@ def _fitting(stem: str, rest: str) -> str:
 
 
 def _without_results(photos: Sequence[Found], namer: _Namer) -> list[Found]:
-    """Leaves out what an earlier run made of others of these photos.
+    """Leaves out results that an earlier run made from others of these photos.
 
     Raises:
-        OutputError: Such a photo was named itself: to take it for a photo would be as wrong as not to.
+        OutputError: Such a photo was named itself, so that it is unclear what the user means.
     """
     makers = {_key(namer.target(photo)): photo for photo in photos}
 
@@ -109,8 +115,8 @@ def _without_results(photos: Sequence[Found], namer: _Namer) -> list[Found]:
         if photo.is_named:
             maker = makers[_key(photo.path)].path
             raise OutputError(
-                f"{photo.path} is one of the photos, and the result of {maker} would go there.",
-                "Leave one of the two out, or give another folder with -o.",
+                f"{photo.path} is one of the photos, but the result of {maker} would go there.",
+                "Leave one of the two out, or choose another folder with -o.",
             )
     return [photo for photo in photos if not is_result(photo)]
 

@@ -1,4 +1,4 @@
-"""What is wanted of a run, and a photo on its way through it."""
+"""The settings of a run, and a photo on its way through it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from nsp_cli.photo import Photo, Provenance, RawOptions
 
 @dataclass(frozen=True)
 class Order:
-    """What is wanted of every photo of a run.
+    """The settings that all photos of a run share.
 
     Attributes:
         weights: Name of the weights.
-        weights_sha256: Of their file.
-        settings: What else decides about the result, as text; compared, never read.
-        scale: How much larger per axis results are.
-        bit_depth: 8 or 16; None keeps the photo's where the format can.
-        quality: Of JPEG, WebP and AVIF, 1 to 100.
+        weights_sha256: sha256 of their file.
+        settings: Everything else that affects the result, as text. It is compared, never parsed.
+        scale: How many times larger per axis results are.
+        bit_depth: 8 or 16; None keeps the photo's if the format can hold it.
+        quality: 1 to 100, for lossy formats.
         overwrite: Whether an existing file may be replaced; a photo itself never is.
-        keep_times: Results get their photos' times.
+        keep_times: Whether results get the file times of their photos.
         max_megapixels: Larger photos are refused.
-        raw: How camera RAW is developed; None is the default.
+        raw: How camera RAW is developed; None for the defaults.
     """
 
     weights: str
@@ -48,12 +48,12 @@ class Ready:
 
     Attributes:
         job: Source and target.
-        claim: To its result.
-        photo: As the file has it.
-        depth: Of the result.
-        provenance: For the result.
-        is_copied: Its result is there already, if that is to be a copy.
-        seconds: That reading took.
+        claim: The claim on its result.
+        photo: The photo as the file has it.
+        depth: Bits per channel of the result.
+        provenance: What the result will record about its origin.
+        is_copied: Whether the result exists already as a copy of the photo.
+        seconds: Time that reading took.
     """
 
     job: Job
@@ -70,12 +70,12 @@ class Worked:
     """A photo that was worked on.
 
     Attributes:
-        ready: As it was read.
-        photo: The result, at the depth to write.
-        is_changed: Whether its pixels are others now.
-        notes, noise: As of `Restored`.
+        ready: The photo as it was read.
+        photo: The result, at the bit depth to write.
+        is_changed: Whether its pixels differ now.
+        notes, noise: As in `Restored`.
         device, precision: Where and how the network ran.
-        seconds: That the work took.
+        seconds: Time that the work took.
     """
 
     ready: Ready

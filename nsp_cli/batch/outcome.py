@@ -1,4 +1,4 @@
-"""What became of a photo."""
+"""The outcome of a photo."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nsp_cli.errors import NspError
 
 
 class Status(str, Enum):
-    """How a photo ended; all but FAILED and NOT_BEGUN leave a finished result."""
+    """How the work on a photo ended. All but FAILED and NOT_BEGUN leave a finished result."""
 
     DONE = "done"
     PASSED_THROUGH = "passed through"
@@ -23,20 +23,20 @@ class Status(str, Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one photo.
+    """The outcome of one photo.
 
     Attributes:
-        job: Source and target.
-        status: How it ended.
-        width: Of the result, in pixels; 0 where nothing was made.
-        height: The same.
-        megapixels: Of the source.
-        seconds: Reading, network and writing, without waiting for each other.
+        job: The photo and the file of its result.
+        status: How the work ended.
+        width: Width of the result in pixels; 0 if none was made.
+        height: Height of the result.
+        megapixels: Size of the photo.
+        seconds: Time for reading, network and writing, without waiting times.
         noise: Measured luma and chroma level, in steps of 8 bits; None where nothing was measured.
         device: Where the network ran.
-        precision: Of its arithmetic.
-        notes: What was measured and done, changed or left out, or why it was skipped, in words.
-        details: What changed on purpose, for those who ask.
+        precision: Precision of its arithmetic.
+        notes: What was measured, done, changed or left out, or why the photo was skipped, in words.
+        details: What changed on purpose, shown with --verbose.
         error: Why it failed.
     """
 
@@ -55,7 +55,7 @@ class Outcome:
 
     @property
     def is_end_of_disk(self) -> bool:
-        """Tells whether the next photo would fail as well, for want of space."""
+        """Tells whether the disk is full, so that the next photo would fail as well."""
         cause = None if self.error is None else self.error.__cause__
         return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
 

@@ -30,8 +30,8 @@ class Worker:
     """A network on one device.
 
     Attributes:
-        restore: What is done to pixels.
-        device, precision: Where and how, for the record.
+        restore: The work on the pixels.
+        device, precision: Their names, for the record.
     """
 
     restore: Restore
@@ -40,18 +40,19 @@ class Worker:
 
 
 class Interrupted(Exception):  # noqa: N818 - no error
-    """Ends the work on a photo whose run was stopped."""
+    """Ends the work on a photo because its run was stopped."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pipeline:
-    """A run over any number of photos, of which only a few are in memory at a time: one more than
-    there are devices and one being written.
+    """A run over any number of photos.
+
+    Only a few are in memory at a time: one per device, one more that waits, and one that is written.
 
     Attributes:
-        order: What is wanted.
-        workers: One for each device.
-        begin: Called with a photo's index when its work begins; returns what is told of its progress.
+        order: Settings of the run.
+        workers: One per device.
+        begin: Called with a photo's index when its work begins. Returns the function that gets its progress.
     """
 
     order: Order
@@ -61,10 +62,10 @@ class Pipeline:
     _free: SimpleQueue[Worker] = field(default_factory=SimpleQueue)
 
     def run(self, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
-        """Yields what became of each photo, in their order, as soon as it is known.
+        """Yields the outcome of each photo as soon as it is known, in the order of the photos.
 
-        A photo that fails does not stop the others. Whoever stops iterating, or interrupts, waits for
-        the tile and the file that are being worked on; nothing half-done is left.
+        A photo that fails does not stop the others. If you stop iterating, or interrupt, the call waits for
+        the tile and the file that are being worked on. Nothing half-done is left.
         """
         for worker in self.workers:
             self._free.put(worker)
@@ -80,18 +81,18 @@ class Pipeline:
                 yield _wait(flight.popleft())
 
     def stop(self) -> None:
-        """Lets photos that are not finished go; their outcomes say that they were not begun."""
+        """Drops the photos that are not finished; their outcomes say "not begun"."""
         self._stop.set()
 
     def _start(self, pools: Sequence[ThreadPoolExecutor], index: int, job: Job) -> Future[Outcome]:
-        """Sends a photo on its way; every stage takes them in order, so it may wait for the one before."""
+        """Submits a photo to all stages. Each takes photos in order, so it may wait for the one before."""
         reading, working, writing = pools
         read = reading.submit(self._guarded, job, self._read, job)
         worked = working.submit(lambda: self._guarded(job, self._work, index, read.result()))
         return writing.submit(lambda: self._guarded(job, self._write, worked.result()))
 
     def _guarded(self, job: Job, stage: Callable[..., T], *arguments: object) -> T | Outcome:
-        """Runs a stage; whatever goes wrong is the photo's outcome."""
+        """Runs a stage, and makes any error the photo's outcome."""
         try:
             return stage(*arguments)
         except Interrupted:

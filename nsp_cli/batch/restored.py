@@ -1,4 +1,4 @@
-"""A photo's pixels restored, everything else carried along."""
+"""Work on a photo's pixels, with everything else carried along."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Restored:
-    """What became of a photo's pixels.
+    """The pixels of a photo after the work.
 
     Attributes:
-        pixels: (3, s·H, s·W), of the photo's type; the very pixels that came in where nothing was done.
+        pixels: (3, s·H, s·W), of the photo's type. If nothing was done, the same object that came in.
         notes: What was measured and done, in words.
         noise: Measured luma and chroma level, in steps of 8 bits.
     """
@@ -37,10 +37,10 @@ Restore = Callable[["Tensor", OnProgress | None], Restored]
 def restore_photo(
     photo: Photo, restore: Restore, *, on_progress: OnProgress | None = None
 ) -> tuple[Photo, Restored, bool]:
-    """Restores a photo's pixels and carries everything else along; transparency is resized to fit.
+    """Works on a photo's pixels and carries everything else along. Transparency is resized to fit.
 
     Returns:
-        The photo, what was measured and done, and whether the pixels are others now.
+        The photo, what was measured and done, and whether the pixels differ now.
     """
     from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
 

@@ -30,11 +30,11 @@ from nsp_cli.progress import OnProgress
 
 
 def read_job(job: Job, order: Order) -> Ready | Outcome:
-    """Claims a result and reads its photo, unless it is finished or another process is at it.
+    """Claims a result and reads its photo, unless it is finished or another process works on it.
 
     Raises:
         InputError: The photo cannot be read.
-        OutputError: The result could not be written; found out before the work where possible.
+        OutputError: The result could not be written. This is checked before the work as far as possible.
     """
     begin = time.perf_counter()
     check_readable(job.source)
@@ -64,28 +64,28 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"The folder {folder} cannot be made: {error.strerror}.", "Choose another with -o."
+            f"The folder {folder} cannot be created: {error.strerror}.", "Choose another with -o."
         ) from error
 
 
 def _depth(photo: Photo, target: Path, asked: int | None) -> int:
-    """Returns the depth to write: as asked, else the photo's, as far as the format can."""
+    """Bit depth to write: the one asked for, otherwise the photo's as far as the format can hold it."""
     return asked or (8 if format_of(target) in EIGHT_BIT_FORMATS else photo.bit_depth)
 
 
 def work_job(
     ready: Ready, restore: Restore, *, device: str = "", precision: str = "", on_progress: OnProgress | None
 ) -> Worked:
-    """Restores a photo's pixels.
+    """Works on a photo's pixels.
 
     Args:
         ready: The photo.
-        restore: What is done to the pixels.
-        device, precision: Where and how, for the record.
-        on_progress: Called with the photo's pixels done and to do.
+        restore: The work on the pixels.
+        device, precision: Their names, for the record.
+        on_progress: Called with the number of pixels done and the number in all.
 
     Raises:
-        DeviceError: The network cannot be run.
+        DeviceError: The network cannot run.
     """
     begin = time.perf_counter()
     # Deepened before the network, so that the result really has the finer levels.
@@ -97,7 +97,7 @@ def work_job(
 
 
 def write_job(worked: Worked, order: Order) -> Outcome:
-    """Writes a result, whole or not at all, and gives its claim back.
+    """Writes a result, whole or not at all.
 
     Raises:
         OutputError: It cannot be written.
@@ -108,7 +108,7 @@ def write_job(worked: Worked, order: Order) -> Outcome:
     if is_copy and ready.is_copied:
         return _outcome(worked, Status.SKIPPED, 0.0, notes=("passed through before",))
     if is_copy:
-        # Not encoded again: JPEG would lose a little, and every byte of metadata stays.
+        # A copy keeps every byte of metadata, and encoding JPEG again would lose a little.
         copy_photo(job.source, job.target, overwrite=order.overwrite)
         written = Written()
     else:
@@ -134,7 +134,7 @@ def _keep_times(job: Job) -> None:
         os.utime(job.target, ns=(times.st_atime_ns, times.st_mtime_ns))
     except OSError as error:
         raise OutputError(
-            f"{job.target} is written, but its times cannot be set: {error.strerror}.",
+            f"{job.target} is written, but its file times cannot be set: {error.strerror}.",
             "Leave out --keep-times.",
         ) from error
 

@@ -1,4 +1,4 @@
-"""Photos as they arrive in a folder."""
+"""Photos as they arrive in a watched folder."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pathlib import Path
 
 from nsp_cli.batch.naming import Job
 
-# A camera or card reader writes a photo in pieces; one that has not grown for so long is whole.
+# Seconds. Cameras and card readers write a photo in pieces; one that has not grown for this long is complete.
 SETTLED_SECONDS = 2.0
 _POLL_SECONDS = 1.0
 
 
 def arriving_jobs(plan: Callable[[], Sequence[Job]], *, poll_seconds: float = _POLL_SECONDS) -> Iterator[Job]:
-    """Yields jobs when their photos are fully written, those that are there already first; never ends.
+    """Yields jobs when their photos are fully written, existing ones first. Never ends.
 
-    One that only seemed to be, for its copy paused, is given again once it changed, if it has no result.
-    It looks again and again rather than asking the system to be told, because network drives tell nothing.
+    If the copy of a photo only paused, its job comes again after the photo has changed, unless it has a
+    result. The folder is listed again and again, because network drives do not notify programs of changes.
 
     Args:
-        plan: Looks, and returns the jobs of all photos that are there, whole or not.
-        poll_seconds: How often to look.
+        plan: Lists the folder, and returns the jobs of all photos in it, complete or not.
+        poll_seconds: Time between two listings.
     """
     growing: dict[Path, tuple[tuple[int, int], float]] = {}
     given: dict[Path, tuple[int, int]] = {}
@@ -36,7 +36,7 @@ def arriving_jobs(plan: Callable[[], Sequence[Job]], *, poll_seconds: float = _P
 
 
 def _is_settled(path: Path, growing: dict[Path, tuple[tuple[int, int], float]]) -> bool:
-    """Notes a file's size and time, and tells whether they have been the same for a while."""
+    """Records a file's size and time, and tells whether they have been the same for a while."""
     try:
         state = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Colour as four numbers (CICP, ITU-T H.273), which HEIC and AVIF carry where they have no ICC profile."""
+"""Colour as four numbers (CICP, ITU-T H.273), found in HEIF and related files without a profile."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from nsp_cli.photo.colour import display_p3_profile
 _HDR = {16: "PQ", 18: "HLG"}
 _BT709, _UNSPECIFIED, _DISPLAY_P3 = 1, 2, 12
 _BT601 = (5, 6, 7)
-# BT.709's curve and its kin are for cameras; programs show pictures of these by sRGB's.
+# BT.709's curve and similar ones are for cameras. Programs show such pictures with sRGB's curve.
 _SHOWN_AS_SRGB = (1, 2, 6, 13, 14, 15)
 
 
 def described_profile(
     path: Path, icc_profile: bytes | None, primaries: int, transfer: int
 ) -> tuple[bytes | None, tuple[str, ...]]:
-    """Returns the file's ICC profile, else one that says what the numbers say or none for sRGB; and notes.
+    """Returns a file's ICC profile, or a profile for its numbers (None for sRGB), and notes.
 
     Raises:
-        InputError: High dynamic range, or a colour space that would have to be guessed at.
+        InputError: The numbers name a colour space that nsp does not support.
     """
     if icc_profile is not None:
         return icc_profile, ()
@@ -35,7 +35,7 @@ def described_profile(
 
 
 def check_transfer(path: Path, transfer: int) -> None:
-    """Refuses high dynamic range, whose values are no light of a photo's kind.
+    """Refuses high dynamic range, which nsp does not support.
 
     Raises:
         InputError: The transfer is PQ's or HLG's.

@@ -1,4 +1,4 @@
-"""Colour spaces, where a file's own one cannot be kept: CMYK, grey in a colour-only format, web pages."""
+"""Colour conversion where a colour space cannot be kept: CMYK, grey in formats without it, web pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from importlib.resources import files
 import numpy as np
 from PIL import Image, ImageCms
 
-from nsp_cli.photo.photo import Photo, Pixels, as_rgb, grey_channel, to_bit_depth
+from nsp_cli.ops.pixel_array import Pixels
+from nsp_cli.photo.photo import Photo, as_rgb, grey_channel, to_bit_depth
 
 _PROFILES = files("nsp_cli.photo") / "profiles"
 _ERRORS = (ImageCms.PyCMSError, OSError)  # what damaged profiles raise: when used, and when opened
@@ -42,15 +43,15 @@ def srgb_light() -> Pixels:
 
 
 def profile_space(profile: bytes | None) -> str:
-    """Returns what an ICC profile describes: "RGB", "GRAY", "CMYK", …; empty without a profile."""
+    """Colour space that an ICC profile describes: "RGB", "GRAY", "CMYK", …; empty without a profile."""
     return "" if profile is None else profile[16:20].decode("ascii", "replace").strip()
 
 
 def cmyk_to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Pixels, bytes | None, str]:
-    """Converts a CMYK picture, exactly where its profile says how, else by the plain formula.
+    """Converts a CMYK picture to RGB: by its profile if that is usable, otherwise by the plain formula.
 
     Returns:
-        (H, W, 3) uint8, the profile that now holds (none after the plain formula), and a note.
+        (H, W, 3) uint8, their profile (None after the plain formula), and a note.
     """
     if profile_space(profile) == "CMYK":
         try:
@@ -86,10 +87,10 @@ def three_channels(photo: Photo) -> tuple[Pixels, bytes | None]:
 
 
 def srgb_pixels(photo: Photo) -> tuple[Pixels, str]:
-    """Returns a photo's colours as a page or a screen without colour management wants them.
+    """Returns a photo's colours for pages and screens without colour management.
 
     Returns:
-        (H, W, 3) uint8 sRGB, without transparency, and in words how it came about.
+        (H, W, 3) uint8 sRGB, without transparency, and how they were made, in words.
     """
     pixels, profile = to_bit_depth(photo, 8).pixels, photo.icc_profile
     if profile is None:

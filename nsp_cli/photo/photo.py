@@ -6,17 +6,15 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from types import EllipsisType
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Pixels = NDArray[Any]
+from nsp_cli.ops.pixel_array import Pixels
 
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """One photo, upright, with the facts its file carried.
+    """One photo, upright, with the metadata of its file.
 
     `exif` is a TIFF block without the "Exif" prefix and without a thumbnail; its orientation is 1,
     because the pixels are already turned. `xmp` is one packet, to which a JPEG's
@@ -45,21 +43,21 @@ class Photo:
 
     @property
     def bit_depth(self) -> int:
-        """Is 8 or 16, per channel."""
+        """Bits per channel: 8 or 16."""
         return 8 * self.pixels.dtype.itemsize
 
     @property
     def height(self) -> int:
-        """Counts rows."""
+        """Number of rows."""
         return int(self.pixels.shape[0])
 
     @property
     def width(self) -> int:
-        """Counts columns."""
+        """Number of columns."""
         return int(self.pixels.shape[1])
 
     def with_pixels(self, pixels: Pixels, alpha: Pixels | EllipsisType | None = ...) -> Photo:
-        """Returns the same photo with other pixels, of any size.
+        """Returns the same photo with other pixels of any size.
 
         Args:
             pixels: (H, W, 3) uint8 or uint16.
@@ -77,10 +75,10 @@ class Photo:
 
 
 def to_bit_depth(photo: Photo, bits: int) -> Photo:
-    """Returns the photo with 8 or 16 bits per channel, black and white staying exact.
+    """Returns the photo with 8 or 16 bits per channel, and keeps black and white exact.
 
     8 → 16 multiplies by 257, so that 255 becomes 65535; 16 → 8 divides by 257 and rounds.
-    Nothing is copied where the depth is right already.
+    Nothing is copied if the depth is right already.
     """
     if bits not in (8, 16):
         raise ValueError(f"bits must be 8 or 16, not {bits}")
@@ -112,7 +110,7 @@ def channels(photo: Photo) -> Pixels:
 
 
 def widened(stored: Pixels, bits: int) -> Pixels:
-    """Scales 1 to 7 bits to 8, and 9 to 15 bits to 16, white staying white; native byte order."""
+    """Scales 1 to 7 bits to 8, and 9 to 15 bits to 16, in native byte order. White stays white."""
     target, dtype = (8, np.uint8) if bits <= 8 else (16, np.uint16)
     if bits == target:
         return stored.astype(dtype, copy=False)
@@ -123,7 +121,7 @@ def widened(stored: Pixels, bits: int) -> Pixels:
 
 
 def from_float(values: Pixels) -> Pixels:
-    """Returns 16-bit values of floating-point ones in [0, 1]; others are clipped, and no number becomes 0."""
+    """Converts floating point in [0, 1] to 16 bits. Other values are clipped, and NaN becomes 0."""
     scaled = np.nan_to_num(values, nan=0.0, posinf=1.0, neginf=0.0).astype(np.float32, copy=False)
     sixteen: Pixels = np.rint(65535 * np.clip(scaled, 0, 1)).astype(np.uint16)
     return sixteen
@@ -142,7 +140,7 @@ def _to_16(values: Pixels) -> Pixels:
 
 
 def _to_8(values: Pixels) -> Pixels:
-    # 65536 answers, looked up: several times faster than dividing, and without a wide temporary.
+    # A table of all 65,536 values: several times faster than dividing, and without a wide temporary array.
     table = ((np.arange(65536, dtype=np.uint32) + 128) // 257).astype(np.uint8)
     return table[values]
 

@@ -1,7 +1,7 @@
-"""Where a result comes from, in its XMP: so that a later run, or a person years later, can tell.
+"""The origin of a result, recorded in its XMP for later runs, and for people years later.
 
-Stored as attributes of one rdf:Description of nsp's own, beside whatever the photo's packet says. It is
-found again as Adobe meant XMP to be found, by scanning the file for it, whatever the file's format is.
+It is stored as attributes of one rdf:Description of nsp's own, beside what the photo's packet says. nsp
+finds it by scanning the file, whatever the format is: XMP packets are made to be found that way.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ _EMPTY_PACKET = (
 ).encode()
 _OWN = re.compile(rb"<rdf:Description[^<>]*" + re.escape(NAMESPACE.encode()) + rb"[^<>]*/>")
 _RDF_END = b"</rdf:RDF>"
-# Of one description; a file that only claims to hold one must not cost time.
+# Bytes of one description. A file that only claims to hold one must not cost time.
 _LONGEST = 16_384
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What made a result of which photo.
+    """The photo, the weights and the settings that a result was made from.
 
     Attributes:
         source: sha256 of the photo's file.
         weights: The weights' name.
-        weights_sha256: Of the weights file.
-        settings: Everything else that decides about the pixels and the file, as text.
-        version: nsp's.
+        weights_sha256: sha256 of the weights file.
+        settings: Everything else that affects the pixels and the file, as text.
+        version: Version of nsp.
     """
 
     source: str
@@ -69,7 +69,7 @@ def with_provenance(photo: Photo, provenance: Provenance) -> Photo:
     packet = _OWN.sub(b"", photo.xmp or _EMPTY_PACKET)
     before, end, after = packet.rpartition(_RDF_END)
     if not end:
-        return photo.with_notes("its XMP could not be added to; weights and settings are not recorded there")
+        return photo.with_notes("weights and settings are not recorded: they could not be added to its XMP")
     return dataclasses.replace(photo, xmp=before + _description(provenance) + end + after)
 
 
@@ -81,7 +81,7 @@ def _description(provenance: Provenance) -> bytes:
 
 
 def read_provenance(path: Path) -> Provenance | None:
-    """Finds what made a file; None where nsp did not, or where it does not say.
+    """Reads the provenance of a file; None if nsp did not make it, or if it holds none.
 
     Nothing is decoded: a file of 100 MB takes a few hundredths of a second.
     """
@@ -89,7 +89,7 @@ def read_provenance(path: Path) -> Provenance | None:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             place = content.find(NAMESPACE.encode())
             found = content[max(0, place - 200) : place + _LONGEST] if place >= 0 else b""
-    except (OSError, ValueError):  # gone, not to be read, or empty
+    except (OSError, ValueError):  # missing, unreadable or empty
         return None
     own = _OWN.search(found)
     return None if own is None else _parse(own[0].decode("utf-8", "replace"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.check.verify import Written
 from nsp_cli.photo.colour import srgb_pixels
 from nsp_cli.photo.formats.jpeg import jpeg_bytes
@@ -17,10 +18,9 @@ from nsp_cli.photo.formats.registry import (
     result_suffix,
 )
 from nsp_cli.photo.metadata.camera_facts import CameraFacts, camera_facts
-from nsp_cli.photo.photo import Photo, Pixels, to_bit_depth
+from nsp_cli.photo.photo import Photo, to_bit_depth
 from nsp_cli.photo.provenance import Provenance, read_provenance, with_provenance
 from nsp_cli.photo.reading import photo_size, read_photo
-from nsp_cli.photo.sheet import labelled_sheet
 from nsp_cli.photo.sniffing import check_readable
 from nsp_cli.photo.writing import check_writable, copy_photo, write_photo
 
@@ -42,7 +42,6 @@ __all__ = [
     "copy_photo",
     "format_of",
     "jpeg_bytes",
-    "labelled_sheet",
     "photo_size",
     "png_bytes",
     "read_photo",

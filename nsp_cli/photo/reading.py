@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from nsp_cli.errors import InputError
+from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.formats.raw import RawOptions, read_raw
 from nsp_cli.photo.formats.registry import recognised, unsupported
 from nsp_cli.photo.metadata.iptc import RESOURCES_DAMAGED, clean_resources
@@ -18,7 +19,7 @@ from nsp_cli.photo.metadata.patching import (
     orientation_of,
     set_orientation,
 )
-from nsp_cli.photo.photo import Photo, Pixels
+from nsp_cli.photo.photo import Photo
 from nsp_cli.photo.sniffing import check_readable, damaged
 
 

@@ -142,7 +142,7 @@ class TestPlanJobs:
             plan_jobs(photos, output=None, ending="_denoised")
 
     def test_one_file_cannot_hold_many_photos(self):
-        with pytest.raises(OutputError, match="one file for 2 photos"):
+        with pytest.raises(OutputError, match="is a single file, but there are 2 photos"):
             planned("a.jpg", "b.jpg", output="out.jpg")
 
     def test_time_grows_with_the_number_of_photos_not_with_its_square(self):

@@ -176,7 +176,7 @@ class TestBmp:
 
         with pytest.raises(OutputError, match="BMP cannot hold 16 bits"):
             write_photo(make_photo(16), tmp_path / "a.bmp")
-        with pytest.raises(OutputError, match="a BMP ends at 4 GB"):
+        with pytest.raises(OutputError, match="a BMP cannot be larger than 4 GB"):
             check_writable(make_photo(8), tmp_path / "a.bmp", scale=10_000)
 
 

@@ -19,7 +19,7 @@ from nsp_cli.errors import InputError, OutputError
 from nsp_cli.photo import Photo, check_writable, photo_size, read_photo, result_suffix, write_photo
 from nsp_cli.photo.cicp import display_p3_profile
 from nsp_cli.photo.colour import srgb_profile
-from nsp_cli.photo.metadata.heif_boxes import read_facts, stored_depth
+from nsp_cli.photo.metadata.heif_boxes import read_picture_facts, stored_depth
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -242,7 +242,7 @@ def test_the_boxes_say_what_libheif_says() -> None:
     import pi_heif
 
     for path in DATA.glob("*.heic"):
-        facts, info = read_facts(path), pi_heif.open_heif(path).info
+        facts, info = read_picture_facts(path), pi_heif.open_heif(path).info
         stated = (info["exif"] or b"").removeprefix(b"Exif\0\0") or None
         assert (facts.bit_depth, facts.exif, facts.xmp) == (info["bit_depth"], stated, info.get("xmp"))
 

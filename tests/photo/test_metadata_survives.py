@@ -426,7 +426,9 @@ def test_exiv2_compares_where_it_is_installed(tmp_path: Path, monkeypatch: pytes
     write_photo(rich_photo(), tmp_path / "a.jpg")
     photo = read_photo(tmp_path / "a.jpg")
     assert write_photo(photo, tmp_path / "b.tif").by_exiv2
-    monkeypatch.setattr("nsp_cli.photo.check.verify.compare", lambda *_: Comparison())  # ours is blind
+    monkeypatch.setattr(
+        "nsp_cli.photo.check.verify.compare_metadata", lambda *_: Comparison()
+    )  # ours is blind
     poor = replace(photo, exif=without_iso(photo.exif))
     with pytest.raises(OutputError, match=r"Exif\.Photo\.ISOSpeedRatings"):
         write_photo(poor, tmp_path / "c.tif")

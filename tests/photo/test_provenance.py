@@ -72,7 +72,7 @@ def test_a_second_run_replaces_the_first() -> None:
 def test_a_strange_packet_stays_and_a_note_says_so(xmp: bytes) -> None:
     result = with_provenance(photo(xmp), MADE)
     assert result.xmp == xmp
-    assert "could not be added to" in result.notes[0]
+    assert "could not be added to its XMP" in result.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""Whether a written file keeps everything that its source says beside its pixels."""
+"""The check that a written file keeps all metadata of its source."""

@@ -1,4 +1,4 @@
-"""What a written file may say otherwise than its source, and why: everything else is a loss."""
+"""Differences from its source that a written file may have, and why. All others are losses."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _XMP_SIZES = (
 
 
 @dataclass(frozen=True)
-class Target:
-    """What a file says and its format; and what its pixels went through since the source.
+class WrittenFile:
+    """The metadata of a written file, its format, and how its pixels were turned.
 
     Attributes:
-        facts: Of the file.
+        facts: Its metadata.
         file_format: A name in the registry of formats.
-        is_upright: Whether they were turned as the source's orientation says.
+        is_upright: Whether the pixels were turned as the source's orientation says.
         is_transposed: Whether that swapped the axes.
     """
 
@@ -47,7 +47,7 @@ class Target:
         return SPECS[self.file_format]
 
 
-def is_kept(key: Key, value: object, target: Target) -> bool:
+def is_kept(key: Key, value: object, target: WrittenFile) -> bool:
     """Tells whether a fact is in the file as it was."""
     if key not in target.facts:
         return False
@@ -71,8 +71,8 @@ def _share_a_resolution(before: object, after: object, is_transposed: bool) -> b
     return any(are_alike(old, new) for old in turned for new in after)
 
 
-def purpose(key: Key, value: object, target: Target) -> str | None:
-    """Says why a fact differs or is gone, in words; None where nothing but a loss explains it."""
+def purpose(key: Key, value: object, target: WrittenFile) -> str | None:
+    """Reason in words why a fact differs or is missing; None if it is lost."""
     if key.kind == EXIF:
         return _exif_purpose(key, target)
     if key.kind == XMP:
@@ -84,7 +84,7 @@ def purpose(key: Key, value: object, target: Target) -> str | None:
     return None
 
 
-def _exif_purpose(key: Key, target: Target) -> str | None:
+def _exif_purpose(key: Key, target: WrittenFile) -> str | None:
     if key.name == "Thumbnail":
         return "removed, since it shows the photo before"
     own = target.spec.metadata.own
@@ -93,7 +93,7 @@ def _exif_purpose(key: Key, target: Target) -> str | None:
     return _other_value(key, target) if key in target.facts else None
 
 
-def _other_value(key: Key, target: Target) -> str | None:
+def _other_value(key: Key, target: WrittenFile) -> str | None:
     if key.first_tag == ifd.ORIENTATION:
         return "the pixels were turned upright" if _is_one(target.facts[key]) else None
     merged = target.spec.metadata.merged
@@ -108,7 +108,7 @@ def _is_one(entry: tuple[int, int, bytes]) -> bool:
     return entry[2].strip(b"\0") == b"\1"  # in either byte order
 
 
-def _xmp_purpose(key: Key, target: Target) -> str | None:
+def _xmp_purpose(key: Key, target: WrittenFile) -> str | None:
     if key.name in _XMP_SIZES and key in target.facts:
         return "now the size of the result"
     if key.name == _XMP_ORIENTATION and target.facts.get(key) == "1":
@@ -118,7 +118,7 @@ def _xmp_purpose(key: Key, target: Target) -> str | None:
     return None
 
 
-def _icc_purpose(profile: bytes, target: Target) -> str | None:
+def _icc_purpose(profile: bytes, target: WrittenFile) -> str | None:
     space = profile_space(profile)
     if space == "CMYK" or (space == "GRAY" and not target.spec.has_grey):
         return "colours converted to sRGB"

@@ -1,4 +1,4 @@
-"""Everything that a file says beside its pixels, as one list of facts that can be compared."""
+"""All metadata of a file as one list of facts that can be compared."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SPACE = re.compile(rb"\s+")
 
 
 class Key(NamedTuple):
-    """Which fact: its kind, its name for people, and for EXIF its tag in the first directory, else 0."""
+    """The name of a fact: its kind, a name for people, and its tag in EXIF's first directory, else 0."""
 
     kind: str
     name: str
@@ -75,7 +75,7 @@ def _xmp_facts(packet: bytes) -> Iterator[tuple[Key, Any]]:
 def _resource_facts(block: bytes) -> Iterator[tuple[Key, Any]]:
     try:
         resources = iptc.read_resources(block)
-    except iptc.ERRORS:
+    except iptc.IPTC_ERRORS:
         return
     for resource in resources:
         if resource.number == iptc.IPTC:
@@ -90,5 +90,5 @@ def _iptc_facts(record: bytes) -> Iterator[tuple[Key, Any]]:
     try:
         for (group, number), values in iptc.iptc_fields(record).items():
             yield Key(IPTC, f"Iptc.{group}.{number}"), values
-    except iptc.ERRORS:
+    except iptc.IPTC_ERRORS:
         yield Key(IPTC, "Iptc"), record

@@ -1,4 +1,4 @@
-"""What exiv2, which knows the insides of makers' notes, finds lost; only where it is installed.
+"""A second comparison by exiv2, which reads the insides of makers' notes. Only if it is installed.
 
 exiv2 is under the GPL: an extra of the package (`nsp-cli[metadata]`), which nothing here needs.
 """
@@ -41,13 +41,13 @@ Listing = dict[str, list[str]]
 
 
 def losses(source: Path, written: Path, source_format: str, file_format: str) -> list[str] | None:
-    """Returns exiv2's names for what the written file lacks or says otherwise, but for changes on purpose.
+    """Returns exiv2's names for what is missing or different in the written file, without changes on purpose.
 
     Args:
         source: The file that was read.
         written: The file made of it, under whatever name.
-        source_format: Of the file that was read: "jpeg", "png", "tiff" or "webp".
-        file_format: Of the file made.
+        source_format: Format of the file that was read, by its name in the registry.
+        file_format: Format of the file made.
 
     Returns:
         None where exiv2 is not installed or cannot read one of the files.
@@ -66,7 +66,7 @@ def losses(source: Path, written: Path, source_format: str, file_format: str) ->
 
 
 def _is_misread(before: Listing, after: Listing, file_format: str) -> bool:
-    """Tells of WebP files in which exiv2 takes the bytes "II*" within a big-endian block for its header."""
+    """Tells whether exiv2 fails to find the EXIF of an intact file."""
     has_exif = [any(key.startswith("Exif.Photo.") for key in keys) for keys in (before, after)]
     return SPECS[file_format].metadata.is_misread_by_exiv2 and has_exif == [True, False]
 
@@ -89,7 +89,7 @@ def _is_meant(key: str, source_format: str, file_format: str) -> bool:
 
 
 def _points_nowhere(key: str, before: Listing) -> bool:
-    """Tells of a preview behind the pixels of its file, to which some makers' notes point.
+    """Tells whether a key is a preview behind the pixels of its file, to which some makers' notes point.
 
     exiv2 reads nothing there in a JPEG, but takes a TIFF's pixels for it.
     """

@@ -1,4 +1,4 @@
-"""Whether a written file says all that the photo and its source file say beside their pixels."""
+"""The check that a written file holds all metadata of the photo and of its source file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from nsp_cli.errors import OutputError
 from nsp_cli.photo.check import second_opinion
-from nsp_cli.photo.check.allowed_changes import Target, is_kept, purpose
+from nsp_cli.photo.check.allowed_changes import WrittenFile, is_kept, purpose
 from nsp_cli.photo.check.blocks import blocks_of_file, blocks_of_photo
 from nsp_cli.photo.check.inventory import Key, inventory
 from nsp_cli.photo.formats.registry import SPECS, recognised
@@ -20,7 +20,7 @@ from nsp_cli.photo.metadata.patching import EXIF_DAMAGED
 from nsp_cli.photo.photo import Photo
 
 _EXCUSED = {EXIF_DAMAGED: (EXIF, GPS, MAKER_NOTE, DPI), RESOURCES_DAMAGED: (IPTC, RESOURCES)}
-_ERRORS = (*ifd.ERRORS, LookupError)
+_ERRORS = (*ifd.IFD_ERRORS, LookupError)
 _MOST_NAMED = 8
 _NOTE_MOVED = "the maker's note is kept, but had to move: what it refers to by offsets may be unreadable"
 
@@ -31,9 +31,9 @@ class Written:
 
     Attributes:
         kept: How many facts (tags, properties, fields, profiles) are in the file as they were.
-        changed: What is other or gone on purpose, or was damaged, in words.
-        left_out: What the file's format has no place for, in words; people should see it.
-        by_exiv2: Whether exiv2 compared as well, the insides of makers' notes among the rest.
+        changed: What differs or is missing on purpose, or was damaged, in words.
+        left_out: What the file's format has no place for, in words. The user must see it.
+        by_exiv2: Whether exiv2 compared as well, including the insides of makers' notes.
     """
 
     kept: int = 0
@@ -44,7 +44,7 @@ class Written:
 
 @dataclass
 class Comparison:
-    """What became of each fact of a source."""
+    """The facts of a source, sorted by what became of them."""
 
     kept: list[Key] = field(default_factory=list)
     changed: dict[Key, str] = field(default_factory=dict)  # and why
@@ -53,13 +53,13 @@ class Comparison:
     damaged: tuple[str, ...] = ()
 
 
-def compare(blocks: Blocks, target: Target, notes: tuple[str, ...] = ()) -> Comparison:
+def compare_metadata(blocks: Blocks, target: WrittenFile, notes: tuple[str, ...] = ()) -> Comparison:
     """Sorts the facts of a source by what became of them.
 
     Args:
         blocks: Of the source.
         target: The file made of it.
-        notes: What reading the source said; what it found damaged is not looked for.
+        notes: Notes from reading the source. What they call damaged is not expected in the target.
     """
     result = Comparison(damaged=blocks.damaged)
     excused = {kind for note in notes for kind in _EXCUSED.get(note, ())}
@@ -80,7 +80,7 @@ def compare(blocks: Blocks, target: Target, notes: tuple[str, ...] = ()) -> Comp
 def verify_written(photo: Photo, path: Path, file: BinaryIO, file_format: str) -> Written:
     """Compares a file just written with its photo, and with the file that the photo was read from.
 
-    With RAW files there is no comparison: what they say is developed, not copied.
+    RAW files are not compared: their metadata is made anew, not copied.
 
     Args:
         photo: What was written.
@@ -93,11 +93,11 @@ def verify_written(photo: Photo, path: Path, file: BinaryIO, file_format: str) -
     """
     written = _read_again(photo, path, file, file_format)
     facts, own, source = inventory(written), blocks_of_photo(photo), source_blocks(photo)
-    result = carried = compare(own, Target(facts, file_format))
+    result = carried = compare_metadata(own, WrittenFile(facts, file_format))
     if source is not None:
-        result = compare(
+        result = compare_metadata(
             source,
-            Target(facts, file_format, is_upright=True, is_transposed=source.is_transposed),
+            WrittenFile(facts, file_format, is_upright=True, is_transposed=source.is_transposed),
             photo.notes,
         )
     if lost := [*result.lost, *carried.lost]:
@@ -163,8 +163,8 @@ def _without_place(result: Comparison, file_format: str) -> tuple[str, ...]:
 
 def _loss(path: Path, photo: Photo, names: Iterable[str]) -> OutputError:
     return OutputError(
-        f"{path} was not written: it would lack what {photo.source or 'the photo'} says: {_named(names)}.",
-        "Try another --format, and please report it: nsp means to keep all of this.",
+        f"{path} was not written: it would lose metadata of {photo.source or 'the photo'}: {_named(names)}.",
+        "Try another --format, and please report this fault.",
     )
 
 

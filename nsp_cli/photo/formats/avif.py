@@ -10,23 +10,24 @@ import numpy as np
 from PIL import Image
 
 from nsp_cli.errors import InputError
+from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.cicp import check_transfer, described_profile
 from nsp_cli.photo.colour import three_channels
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, Tags
 from nsp_cli.photo.metadata.blocks import Blocks, exif_blocks
 from nsp_cli.photo.metadata.bmff import brands
 from nsp_cli.photo.metadata.heif_boxes import (
-    ERRORS,
+    BOX_ERRORS,
     PictureFacts,
     picture_size,
-    read_facts,
+    read_picture_facts,
     stored_depth,
     upright,
 )
 from nsp_cli.photo.metadata.ifd import ORIENTATION
 from nsp_cli.photo.metadata.ifd_rows import without_tag
 from nsp_cli.photo.metadata.patching import exif_with_dpi
-from nsp_cli.photo.photo import Photo, Pixels, as_rgb, widened
+from nsp_cli.photo.photo import Photo, as_rgb, widened
 from nsp_cli.photo.sniffing import check_size, damaged, read_head
 
 _STILL, _SEQUENCE = b"avif", b"avis"
@@ -45,13 +46,13 @@ def read_avif(path: Path, max_megapixels: float) -> Photo:
             f"{path} is an animation; only its first picture would survive.", "Extract one picture first."
         )
     try:
-        facts = read_facts(path)
+        facts = read_picture_facts(path)
         check_size(path, facts.height, facts.width, max_megapixels)
         check_transfer(path, facts.transfer)
         # Not Pillow: it has 8 bits only.
         pixels = imagecodecs.avif_decode(path.read_bytes(), index=0)
         stored = widened(pixels, facts.bit_depth if pixels.dtype == np.uint16 else 8)
-    except (*ERRORS, imagecodecs.AvifError) as error:
+    except (*BOX_ERRORS, imagecodecs.AvifError) as error:
         raise damaged(path, "AVIF", error) from error
     return _photo(path, _turned(stored, facts), facts)
 
@@ -114,7 +115,7 @@ def _result_suffix(path: Path) -> str:
 
 def _read_blocks(file: BinaryIO) -> Blocks:
     file.flush()
-    facts = read_facts(Path(file.name))
+    facts = read_picture_facts(Path(file.name))
     return dataclasses.replace(exif_blocks(facts.exif), xmp=facts.xmp, icc_profile=facts.icc_profile)
 
 

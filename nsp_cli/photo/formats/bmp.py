@@ -78,7 +78,7 @@ def write_bmp(photo: Photo, file: BinaryIO) -> None:
 
 def _check(photo: Photo, path: Path, scale: int) -> None:
     if photo.pixels.nbytes * scale**2 > _LARGEST:
-        raise OutputError(f"{path}: a BMP ends at 4 GB.", "Use --format tiff.")
+        raise OutputError(f"{path}: a BMP cannot be larger than 4 GB.", "Use --format tiff.")
 
 
 def _read_blocks(file: BinaryIO) -> Blocks:

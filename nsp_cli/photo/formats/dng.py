@@ -1,4 +1,4 @@
-"""Linear DNG: a developed and denoised RAW photo as light, for RAW programs to go on with."""
+"""Linear DNG: a developed and denoised RAW photo as linear light, for further work in RAW programs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import numpy as np
 from PIL import Image
 
 from nsp_cli.errors import OutputError
+from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.colour import srgb_light
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec
 from nsp_cli.photo.formats.tiff_blocks import first_directory_blocks
 from nsp_cli.photo.formats.tiff_writing import MOST_IN_CLASSIC, byte_order
 from nsp_cli.photo.metadata.tiff_directories import append_facts
-from nsp_cli.photo.photo import Photo, Pixels, to_bit_depth
+from nsp_cli.photo.photo import Photo, to_bit_depth
 
 _LINEAR_RAW = 34892
 _BYTE, _ASCII, _SHORT, _LONG, _RATIONAL, _SRATIONAL, _FLOAT = 1, 2, 3, 4, 5, 10, 11
@@ -29,29 +30,31 @@ _XYZ_TO_SRGB = (
 _TILE = 256  # LibRaw and the DNG specification want a multiple of 16
 _PREVIEW = 1024  # longest side in pixels
 _MODEL = "nsp linear sRGB"
-"""Not the camera's name: programs would put its colour profile on what is in sRGB's primaries already."""
+"""Not the camera's name: programs would apply its colour profile, but the primaries are sRGB's already."""
 
 
 def _check(photo: Photo, path: Path, scale: int) -> None:
-    """Refuses what no DNG is written of.
+    """Refuses photos that nsp does not write as DNG.
 
     Args:
-        photo: What would be written.
-        path: Where, for the message.
-        scale: How many times larger per axis it will be.
+        photo: The photo, before or after the work.
+        path: File of the result, for the message.
+        scale: How many times larger per axis the result will be.
 
     Raises:
-        OutputError: The photo is no camera RAW, has 8 bits, or is too large for a classic TIFF.
+        OutputError: The photo is not camera RAW, has 8 bits, or is too large for a classic TIFF.
     """
     if photo.format != "raw":
         raise OutputError(
-            f"{path}: a DNG is written of camera RAW only; this photo is {photo.format.upper()}.",
+            f"{path}: nsp writes DNG from camera RAW only; this photo is {photo.format.upper()}.",
             "Use --format tiff, which keeps 16 bits and any colour profile.",
         )
     if photo.bit_depth != 16:
-        raise OutputError(f"{path}: a DNG has 16 bits.", "Leave out --bit-depth, or use --format tiff.")
+        raise OutputError(
+            f"{path}: a DNG always has 16 bits.", "Leave out --bit-depth, or use --format tiff."
+        )
     if photo.pixels.nbytes * scale**2 > MOST_IN_CLASSIC:
-        raise OutputError(f"{path}: a DNG ends at 4 GB.", "Use --format tiff.")
+        raise OutputError(f"{path}: a DNG cannot be larger than 4 GB.", "Use --format tiff.")
 
 
 def write_dng(photo: Photo, file: BinaryIO) -> None:
@@ -60,7 +63,7 @@ def write_dng(photo: Photo, file: BinaryIO) -> None:
     The "camera" that the DNG describes sees sRGB's primaries, and the light of the shot is already balanced.
 
     Args:
-        photo: 16 bits, sRGB, without alpha; `check_writable` sees to it.
+        photo: 16 bits, sRGB, without alpha; `check_writable` makes sure of that.
         file: Opened for reading and writing.
     """
     import tifffile
@@ -96,7 +99,7 @@ def write_dng(photo: Photo, file: BinaryIO) -> None:
 
 
 def _tiles(light: Pixels) -> Iterator[bytes]:
-    """Yields lossless JPEGs, by hand because tifffile makes none of 16 bits in a big-endian file."""
+    """Yields tiles as lossless JPEGs, because tifffile makes none with 16 bits in a big-endian file."""
     import imagecodecs
 
     below, right = (-size % _TILE for size in light.shape[:2])
@@ -114,7 +117,7 @@ def _preview(photo: Photo) -> Pixels:
 
 
 def _camera_tags() -> list[tuple[int, int, int, Any, bool]]:
-    """Describes the camera, and asks for a picture as it was developed: no curve, no black taken off."""
+    """Describes the camera, and asks programs to show the picture as it is: no curve, no black subtracted."""
     matrix = [part for value in _XYZ_TO_SRGB for part in (round(value * 10**7), 10**7)]
     return [
         (50706, _BYTE, 4, bytes((1, 4, 0, 0)), True),  # DNGVersion
@@ -135,7 +138,7 @@ SPEC = FormatSpec(
     label="DNG",
     suffixes=(".dng",),
     readable="as camera RAW",
-    writable="16 bits, lossless, linear; of camera RAW only",
+    writable="16 bits, lossless, linear; from camera RAW only",
     not_kept="makers' notes",
     write=write_dng,
     depths=(16,),

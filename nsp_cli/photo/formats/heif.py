@@ -1,4 +1,4 @@
-"""HEIC and HEIF files read: the facts from their boxes, the pixels by libheif. None are written."""
+"""HEIC and HEIF files: metadata from their boxes, pixels from libheif. nsp does not write them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from pathlib import Path
 import numpy as np
 
 from nsp_cli.errors import InputError
+from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.cicp import check_transfer, described_profile
 from nsp_cli.photo.formats.heif_decoding import Decoded, decode_heif
 from nsp_cli.photo.formats.spec import FormatSpec
 from nsp_cli.photo.metadata.bmff import brands
 from nsp_cli.photo.metadata.heif_boxes import (
-    ERRORS,
+    BOX_ERRORS,
     PictureFacts,
     picture_size,
-    read_facts,
+    read_picture_facts,
     stored_depth,
     upright,
 )
-from nsp_cli.photo.photo import Photo, Pixels, as_rgb, unmultiplied, widened
+from nsp_cli.photo.photo import Photo, as_rgb, unmultiplied, widened
 from nsp_cli.photo.sniffing import check_size, damaged
 
 
@@ -34,11 +35,11 @@ def read_heif(path: Path, max_megapixels: float) -> Photo:
     if find_spec("pi_heif") is None:
         raise InputError(f"{path} is a HEIC, which needs pi-heif.", "Install it: pip install pi-heif")
     try:
-        facts = read_facts(path)
+        facts = read_picture_facts(path)
         check_size(path, facts.height, facts.width, max_megapixels)
         check_transfer(path, facts.transfer)
         return _photo(path, decode_heif(path), facts)
-    except (*ERRORS, OSError) as error:
+    except (*BOX_ERRORS, OSError) as error:
         raise damaged(path, "HEIC", error) from error
 
 

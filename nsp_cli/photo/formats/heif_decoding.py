@@ -1,4 +1,4 @@
-"""Decoding a HEIC's main picture in a process of its own, which some damaged files make libheif crash."""
+"""Decodes a HEIC's main picture in a process of its own, because some damaged files make libheif crash."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nsp_cli.photo.photo import Pixels
+from nsp_cli.ops.pixel_array import Pixels
 
 
 class Decoded(NamedTuple):
@@ -24,7 +24,7 @@ class Decoded(NamedTuple):
 
 
 def decode_heif(path: Path) -> Decoded:
-    """Decodes; pi-heif must be there.
+    """Decodes the main picture; pi-heif must be installed.
 
     Raises:
         ValueError: The file is damaged.
@@ -32,7 +32,7 @@ def decode_heif(path: Path) -> Decoded:
     with tempfile.TemporaryDirectory(prefix="nsp-") as folder:
         result = Path(folder, "picture.npz")
         command = [sys.executable, "-m", __spec__.name, str(path.absolute()), str(result)]
-        # What is imported here is what is imported there, wherever it was found.
+        # The other process must import the same packages, wherever they were found.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         done = subprocess.run(
             command,
@@ -52,7 +52,7 @@ def decode_heif(path: Path) -> Decoded:
 
 
 def _decode(path: str, result: str) -> None:
-    """Is what the other process does."""
+    """Decodes and saves the picture; runs in the other process."""
     import pi_heif
 
     file = pi_heif.open_heif(path, convert_hdr_to_8bit=False, hdr_to_16bit=False)

@@ -11,13 +11,14 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
+from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.colour import cmyk_to_srgb
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, starts_with
 from nsp_cli.photo.metadata import jpeg_segments, xmp
 from nsp_cli.photo.metadata.blocks import KINDS, Blocks, Dpi, exif_blocks
 from nsp_cli.photo.metadata.iptc import clean_resources
 from nsp_cli.photo.metadata.patching import exif_with_dpi
-from nsp_cli.photo.photo import Photo, Pixels, as_rgb, channels
+from nsp_cli.photo.photo import Photo, as_rgb, channels
 from nsp_cli.photo.sniffing import check_size, damaged
 
 EXTENDED_XMP_DAMAGED = "extended XMP is damaged and not kept"
@@ -97,7 +98,7 @@ def _decoded(image: JpegImagePlugin.JpegImageFile) -> Photo:
 
 
 def _left_behind(image: JpegImagePlugin.JpegImageFile, is_whole: bool) -> list[str]:
-    """Names what a JPEG can carry that is not kept, so that nothing vanishes silently."""
+    """Names what the file carries and nsp does not keep, so that nothing vanishes silently."""
     notes = []
     if "mp" in image.info:
         notes.append("further pictures in the file (gain map, stereo or preview) not kept")
@@ -132,10 +133,10 @@ def write_jpeg(photo: Photo, file: BinaryIO, quality: int) -> None:
 
 
 def jpeg_bytes(pixels: Pixels, quality: int) -> bytes:
-    """Returns 8-bit (H, W, 3) pixels as a JPEG file's content, in full colour and without facts.
+    """Returns 8-bit (H, W, 3) pixels as a JPEG file's content, without metadata.
 
     Args:
-        pixels: What is compressed.
+        pixels: The picture.
         quality: 1 to 100.
     """
     file = io.BytesIO()

@@ -1,4 +1,4 @@
-"""PNG files, 8 and 16 bits: chunks by hand, because Pillow turns 16-bit colour into 8-bit silently."""
+"""PNG files of 8 and 16 bits, without Pillow, which silently reduces 16-bit colour to 8 bits."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from typing import BinaryIO
 import numpy as np
 
 from nsp_cli.errors import InputError
+from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.formats.png_chunks import XMP_KEYWORD, pack_chunk, parse_chunks
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, starts_with
 from nsp_cli.photo.metadata.blocks import Blocks, exif_blocks
 from nsp_cli.photo.metadata.patching import exif_with_dpi
-from nsp_cli.photo.photo import Photo, Pixels, as_rgb, channels
+from nsp_cli.photo.photo import Photo, as_rgb, channels
 from nsp_cli.photo.sniffing import check_size, damaged
 
 _HEADER = 16  # where IHDR's content begins, which always comes first
@@ -43,14 +44,14 @@ class _Header:
     interlacing: int
 
     def check(self) -> None:
-        """Finds what libpng would print warnings about.
+        """Refuses headers that libpng would print warnings about.
 
         Raises:
-            ValueError: No PNG has such a header.
+            ValueError: The header is invalid.
         """
         is_known = self.depth in _DEPTHS.get(self.colour, ())
         if not is_known or self.compression or self.filtering or self.interlacing > 1:
-            raise ValueError("its header is none that a PNG has")
+            raise ValueError("its header is not valid")
 
 
 def read_png(path: Path, max_megapixels: float) -> Photo:
@@ -126,7 +127,7 @@ def write_png(photo: Photo, file: BinaryIO) -> None:
 
 
 def png_bytes(pixels: Pixels) -> bytes:
-    """Returns (H, W, 3) 8- or 16-bit pixels as a PNG file's content, without facts."""
+    """Returns (H, W, 3) 8- or 16-bit pixels as a PNG file's content, without metadata."""
     file = io.BytesIO()
     write_png(Photo(pixels), file)
     return file.getvalue()

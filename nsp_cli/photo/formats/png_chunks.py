@@ -1,4 +1,4 @@
-"""The chunks of a PNG: the picture for libpng, and the facts around it."""
+"""The chunks of a PNG: the picture for libpng, and the metadata around it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class PngParts:
 
 
 def parse_chunks(data: bytes) -> PngParts:
-    """Separates what libpng is to see from the facts around it.
+    """Separates the picture from the metadata around it.
 
-    libpng gets the pixels alone, because it prints a line to standard output for every odd chunk.
+    libpng gets the picture alone, because it prints a line to standard output for every unusual chunk.
 
     Raises:
         ValueError: The file ends before its end mark, or has no pixels.
@@ -79,7 +79,7 @@ def _inflate(data: bytes) -> bytes:
     unpacking = zlib.decompressobj()
     content = unpacking.decompress(data, _LARGEST_PROFILE)
     if unpacking.unconsumed_tail:
-        raise ValueError("it is a bomb: megabytes packed into nothing")
+        raise ValueError("it unpacks to more than 64 MB")
     return content
 
 

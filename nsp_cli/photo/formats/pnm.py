@@ -11,9 +11,10 @@ from typing import BinaryIO
 import numpy as np
 
 from nsp_cli.errors import InputError, OutputError
+from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, starts_with
 from nsp_cli.photo.metadata.blocks import Blocks
-from nsp_cli.photo.photo import Photo, Pixels, as_rgb, channels
+from nsp_cli.photo.photo import Photo, as_rgb, channels
 from nsp_cli.photo.sniffing import check_size, damaged
 
 _MAGICS = (b"P2", b"P3", b"P5", b"P6")

@@ -1,4 +1,4 @@
-"""Camera RAW: developed to 16-bit sRGB as the camera would have."""
+"""Camera RAW, developed to 16-bit sRGB by LibRaw."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 
 from nsp_cli.errors import InputError
+from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.colour import srgb_curve, srgb_profile
 from nsp_cli.photo.formats.spec import FormatSpec
 from nsp_cli.photo.metadata.raw_exif import first_directory, shot_exif
-from nsp_cli.photo.photo import Photo, Pixels, as_rgb
+from nsp_cli.photo.photo import Photo, as_rgb
 from nsp_cli.photo.sniffing import check_size, damaged
 
 _SUFFIXES = (
@@ -27,7 +28,7 @@ _TIFF = (b"II*\0", b"MM\0*")
 _DNG_VERSION = 50706
 _LEAST_MATRIX = 0.125  # LibRaw leaves a matrix unused whose first value is not above this
 _MOST_EXPOSURE = 3.0
-_KNEE = 0.5  # of the light of white: brightening bends what would come above
+_KNEE = 0.5  # share of white's light, above which brightening compresses
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ class RawOptions:
     """How a RAW file is developed.
 
     Attributes:
-        exposure: In EV, -3 to 3: each step doubles the light, up to the middle of the linear range; above,
-            brightening bends the highlights so that nothing clips which did not before.
-        white_balance: "camera" as shot; "auto" from the mean of the picture; "daylight" of the sensor.
+        exposure: In EV, -3 to 3. Each step doubles the light, up to the middle of the linear range. Above,
+            brightening compresses the highlights, so that nothing is clipped that was not clipped before.
+        white_balance: "camera" as shot, "auto" from the mean of the picture, or "daylight" of the sensor.
         half: Half as wide and high, without demosaicing: each 2×2 of the sensor becomes one pixel.
 
     Raises:
@@ -111,7 +112,7 @@ def read_raw(path: Path, max_megapixels: float, options: RawOptions) -> Photo:
 
 
 def _colour_notes(path: Path, raw: Any, options: RawOptions) -> tuple[str, ...]:
-    """Says where LibRaw has to guess at colours, and refuses where it would not convert them at all."""
+    """Notes where LibRaw guesses the colours, and refuses photos whose colours it cannot convert."""
     notes = []
     is_known = raw.color_matrix[0][0] > _LEAST_MATRIX or raw.rgb_xyz_matrix.any()
     if raw.num_colors == 4 and not is_known:
@@ -159,7 +160,7 @@ def _halved(linear: Pixels) -> Pixels:
 
 
 def _tones(exposure: float) -> Pixels:
-    """Returns 65,536 sRGB values by linear ones: the gain of `exposure`, bent above the knee."""
+    """sRGB values of all 65,536 linear ones: with the gain of `exposure`, compressed above the knee."""
     light = np.arange(65536) / 65535 * 2**exposure
     if exposure > 0:
         # From the knee a hyperbola that begins with the gain's slope and ends in white.
@@ -177,7 +178,7 @@ def libraw_version() -> str:
 
 
 def _text(error: Exception) -> str:
-    """Returns LibRaw's words; rawpy hands them over as bytes."""
+    """Text of an error of LibRaw, which rawpy passes on as bytes."""
     words = error.args[0] if error.args else ""
     return words.decode("utf-8", "replace") if isinstance(words, bytes) else str(error)
 

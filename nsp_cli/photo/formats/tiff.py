@@ -1,4 +1,4 @@
-"""TIFF files read: pixels through tifffile, floating point as 16 bits, the metadata's directories by hand."""
+"""TIFF files: pixels through tifffile, floating point as 16 bits, metadata through `tiff_directories`."""
 
 from __future__ import annotations
 
@@ -11,27 +11,20 @@ import numpy as np
 from PIL import Image
 
 from nsp_cli.errors import InputError
+from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.colour import cmyk_to_srgb
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, Tags, starts_with
 from nsp_cli.photo.formats.tiff_blocks import full_size_blocks
+from nsp_cli.photo.formats.tiff_pages import COLOURS, FLOAT, check_pixels, kind_of, only_page
 from nsp_cli.photo.formats.tiff_writing import write_tiff
 from nsp_cli.photo.metadata.blocks import KINDS
-from nsp_cli.photo.metadata.tiff_directories import OWN_TAGS, Facts, read_facts
-from nsp_cli.photo.photo import Photo, Pixels, as_rgb, from_float, unmultiplied, widened
-from nsp_cli.photo.sniffing import check_size, damaged
+from nsp_cli.photo.metadata.tiff_directories import OWN_TAGS, Facts, read_tiff_facts
+from nsp_cli.photo.photo import Photo, as_rgb, from_float, unmultiplied, widened
+from nsp_cli.photo.sniffing import damaged
 
 _PHOTOSHOP_LAYERS = 37724
 _UNASSOCIATED, _ASSOCIATED = 2, 1
-_COUNT = {"rgb": 3, "ycbcr": 3, "separated": 4, "palette": 1, "minisblack": 1, "miniswhite": 1}
-_JPEG = (6, 7)
-_FLOAT = 3  # sample format
-# What photo programs write: none, fax, LZW, JPEG, deflate, PackBits, LZMA, Zstandard. tifffile knows thirty
-# more, each another decoder that a crafted file could reach.
-_COMPRESSIONS = (1, 2, 3, 4, 5, *_JPEG, 8, 32946, 32773, 34925, 50000)
-_LARGEST_TILE = 2**26  # values; a damaged one must not allocate gigabytes
-_MOST_CHANNELS = 64
 _MOST_NAMED = 8
-_USUAL_CHANNELS = 5  # four inks and transparency
 # tifffile reports odd tags through logging, which would reach the terminal as stray lines.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
@@ -61,93 +54,16 @@ def read_tiff(path: Path, max_megapixels: float) -> Photo:
     )
     try:
         with path.open("rb") as file, tifffile.TiffFile(file) as tiff:
-            page = _only_page(path, tiff)
-            check_size(path, page.imagelength, page.imagewidth, max_megapixels)
-            _check_kind(path, page)
-            _check_channels(path, page, max_megapixels)
-            _check_complete(page, path.stat().st_size)
-            facts = read_facts(file, page.offset)
+            page = only_page(path, tiff)
+            check_pixels(path, page, max_megapixels)
+            facts = read_tiff_facts(file, page.offset)
             stored = _channels_last(page)
-            if page.sampleformat != _FLOAT:
+            if page.sampleformat != FLOAT:
                 return _photo(page, stored, facts)
             sixteen, notes = _sixteen_bit(path, stored)
             return _photo(page, sixteen, facts).with_notes(*notes)
     except errors as error:
         raise damaged(path, "TIFF", error) from error
-
-
-def _only_page(path: Path, tiff: Any) -> Any:
-    """Returns the full-size page; thumbnails and masks beside it are left behind.
-
-    Raises:
-        InputError: Several pictures, or none of full size.
-        ValueError: No directory at all, as in a truncated file.
-    """
-    if not tiff.pages:
-        raise ValueError("its directory is missing")
-    pages = [page for page in tiff.pages if not (page.is_reduced or page.is_mask)]
-    if len(pages) == 1:
-        return pages[0]
-    if not pages:
-        hint = "If it is a RAW file, give it its own suffix again."
-        raise InputError(f"{path} holds only a reduced picture, no full-size one.", hint)
-    message = f"{path} holds {len(pages)} pictures; only the first would survive."
-    raise InputError(message, "Split it into single pictures first.")
-
-
-def _kind(page: Any) -> str:
-    return getattr(page.photometric, "name", str(page.photometric)).lower()
-
-
-def _check_kind(path: Path, page: Any) -> None:
-    """Refuses pixels that would have to be guessed at."""
-    names = {1: "unsigned", 2: "signed", _FLOAT: "floating-point"}
-    sample, kind = names.get(page.sampleformat, "unknown"), _kind(page)
-    # YCbCr comes out as RGB with JPEG compression alone.
-    is_known = kind in _COUNT and (kind != "ycbcr" or page.compression in _JPEG)
-    # Floating point in RGB and grey only: inks and palettes have none.
-    has_depth = 1 <= page.bitspersample <= 16 if sample == "unsigned" else kind in ("rgb", "minisblack")
-    if (
-        sample not in ("unsigned", "floating-point")
-        or not is_known
-        or not has_depth
-        or max(page.imagedepth, page.samplesperpixel / _MOST_CHANNELS) > 1
-    ):
-        what = f"{page.bitspersample}-bit {sample} {kind} pixels"
-        raise InputError(
-            f"{path} has {what}, which are not supported.", "Convert it to 8- or 16-bit RGB first."
-        )
-    if page.compression not in _COMPRESSIONS:
-        name = getattr(page.compression, "name", page.compression)
-        raise InputError(
-            f"{path} has the compression {name}, which is not supported.", "Save it with LZW or ZIP first."
-        )
-
-
-def _check_channels(path: Path, page: Any, max_megapixels: float) -> None:
-    """Refuses what would take many times the memory of a photo of its size."""
-    values = page.imagelength * page.imagewidth * page.samplesperpixel
-    if values > max_megapixels * 1e6 * _USUAL_CHANNELS:
-        raise InputError(
-            f"{path} has {page.samplesperpixel} channels of {page.imagewidth} x {page.imagelength} pixels.",
-            "Save it without the extra channels first.",
-        )
-
-
-def _check_complete(page: Any, size: int) -> None:
-    """Finds a truncated file by its table; tifffile fills missing parts with black.
-
-    Raises:
-        ValueError: A part is missing or lies beyond the end.
-    """
-    offsets, counts = page.dataoffsets, page.databytecounts
-    if not offsets or len(offsets) != len(counts) or 0 in offsets or 0 in counts:
-        raise ValueError("a part of the picture is missing")
-    if page.is_tiled and page.tilewidth * page.tilelength * page.samplesperpixel > _LARGEST_TILE:
-        raise ValueError(f"tiles of {page.tilewidth} x {page.tilelength} pixels are not plausible")
-    end = max(offset + count for offset, count in zip(offsets, counts, strict=True))
-    if end > size:
-        raise ValueError(f"it ends after {size} of {end} bytes")
 
 
 def _channels_last(page: Any) -> Pixels:
@@ -182,7 +98,7 @@ def _sixteen_bit(path: Path, stored: Pixels) -> tuple[Pixels, list[str]]:
 def _photo(page: Any, stored: Pixels, facts: Facts) -> Photo:
     notes: list[str] = []
     colour, alpha = _split(page, stored, notes)
-    profile, kind = facts.icc_profile, _kind(page)
+    profile, kind = facts.icc_profile, kind_of(page)
     if kind == "separated":
         colour, profile, note = cmyk_to_srgb(_cmyk_image(colour), profile)
         notes.append(note if page.bitspersample == 8 else f"{note}, at 8 bits")
@@ -224,9 +140,9 @@ def _eight_bit(values: Pixels) -> Pixels:
 
 def _split(page: Any, stored: Pixels, notes: list[str]) -> tuple[Pixels, Pixels | None]:
     """Separates colour (H, W, 1 or 3, or 4 inks) from alpha (H, W), both in 8 or 16 bits."""
-    full = stored if _kind(page) == "palette" else widened(stored, min(page.bitspersample, 16))
-    colour, extra = np.split(full, [_COUNT[_kind(page)]], axis=2)
-    if _kind(page) == "miniswhite":
+    full = stored if kind_of(page) == "palette" else widened(stored, min(page.bitspersample, 16))
+    colour, extra = np.split(full, [COLOURS[kind_of(page)]], axis=2)
+    if kind_of(page) == "miniswhite":
         colour = ~colour  # unsigned: white minus the value
     kinds = [int(kind) for kind in page.extrasamples[: extra.shape[2]]]
     meaning = next((kind for kind in kinds if kind in (_ASSOCIATED, _UNASSOCIATED)), None)

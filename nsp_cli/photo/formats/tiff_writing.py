@@ -1,4 +1,4 @@
-"""TIFF files written: 8 and 16 bits through tifffile, the metadata's directories by hand."""
+"""Writing TIFF files: 8 and 16 bits through tifffile, metadata through `tiff_directories`."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ def write_tiff(photo: Photo, file: BinaryIO) -> None:
 
 
 def byte_order(photo: Photo) -> str:
-    """Returns that of the EXIF block: makers' notes without an order of their own keep their meaning."""
+    """Byte order of the EXIF block: some makers' notes state none of their own and depend on it."""
     return "<" if photo.exif is None else ifd.read_layout(photo.exif)[0].order

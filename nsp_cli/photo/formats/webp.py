@@ -11,12 +11,13 @@ import numpy as np
 from PIL import Image
 
 from nsp_cli.errors import InputError
+from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.colour import three_channels
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, Tags
 from nsp_cli.photo.metadata.blocks import Blocks, exif_blocks
 from nsp_cli.photo.metadata.patching import exif_with_dpi
 from nsp_cli.photo.metadata.resolution import RESOLUTION_TAGS
-from nsp_cli.photo.photo import Photo, Pixels
+from nsp_cli.photo.photo import Photo
 from nsp_cli.photo.sniffing import check_size, damaged
 
 LOSSLESS_QUALITY = 100

@@ -62,7 +62,7 @@ def exif_blocks(block: bytes | None) -> Blocks:
         directory, layout = ifd.read_block(block)
         start = ifd.read_layout(block)[1]
         thumbnail = thumbnail_range(block)
-    except ifd.ERRORS:
+    except ifd.IFD_ERRORS:
         return Blocks(damaged=("EXIF",))
     mark_overlapping(directory, layout, start, thumbnail or (0, 0))
     dpi = dpi_of(directory, layout.order)

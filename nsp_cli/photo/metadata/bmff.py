@@ -1,4 +1,4 @@
-"""ISO base media files (AVIF, HEIF, Canon's CR3) as boxes: a length, a four-letter kind, a body."""
+"""ISO base media files (HEIF and others, Canon's CR3) as boxes: a length, a four-letter kind, a body."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _WIDTHS = {3: 2, 4: 4}  # bytes by type: SHORT, LONG
 
 @dataclass(frozen=True)
 class CameraFacts:
-    """What EXIF tells about a shot; empty and None where it does not.
+    """Facts from EXIF; empty or None where EXIF does not state them.
 
     Attributes:
         camera: Make and model.
@@ -37,7 +37,7 @@ class CameraFacts:
     taken: str = ""
 
     def describe(self) -> str:
-        """Says it in a line, as photographers do: "Canon EOS 350D · 1/60 s · f/2.8 · 50 mm · ISO 800"."""
+        """One line, as photographers write it: "Canon EOS 350D · 1/60 s · f/2.8 · 50 mm · ISO 800"."""
         parts = (
             self.camera,
             self.lens,
@@ -55,12 +55,12 @@ def _seconds(exposure: float) -> str:
 
 
 def camera_facts(photo: Photo) -> CameraFacts:
-    """Reads how a photo was taken; damaged EXIF tells nothing."""
+    """Reads how a photo was taken; damaged EXIF gives no facts."""
     if photo.exif is None:
         return CameraFacts()
     try:
         directory, layout = ifd.read_block(photo.exif)
-    except ifd.ERRORS:
+    except ifd.IFD_ERRORS:
         return CameraFacts()
     first = {entry.tag: entry for entry in directory.entries}
     inner = directory.children.get(ifd.EXIF_IFD, ifd.Directory([])).entries

@@ -1,4 +1,4 @@
-"""What the boxes of a HEIF or AVIF file say about its main picture: size, depth, colour, turn, metadata."""
+"""The boxes of HEIF and related files: size, depth, colour, turn and metadata of the main picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from nsp_cli.photo.metadata.bmff import boxes, file_box, first_box
 from nsp_cli.photo.metadata.patching import clean_exif, set_orientation
 
-ERRORS = (ValueError, LookupError, struct.error)
+BOX_ERRORS = (ValueError, LookupError, struct.error)
 """What damaged boxes raise here."""
 
 _LONGEST = 2**26
@@ -34,7 +34,7 @@ class PictureFacts:
     is_cropped: bool
 
 
-def read_facts(path: Path) -> PictureFacts:
+def read_picture_facts(path: Path) -> PictureFacts:
     """Reads the boxes of a file.
 
     Raises:
@@ -70,20 +70,20 @@ def picture_size(path: Path) -> tuple[int, int]:
     Raises:
         ValueError, LookupError, struct.error: The boxes are damaged.
     """
-    facts = read_facts(path)
+    facts = read_picture_facts(path)
     return facts.width, facts.height
 
 
 def stored_depth(path: Path) -> int:
     """Returns the bits per channel of a file's main picture; 0 where they are not stated, or unreadable."""
     try:
-        return read_facts(path).bit_depth
-    except (*ERRORS, OSError):
+        return read_picture_facts(path).bit_depth
+    except (*BOX_ERRORS, OSError):
         return 0
 
 
 def upright(exif: bytes | None, xmp: bytes | None) -> tuple[bytes | None, bytes | None]:
-    """Lets EXIF and XMP say that nothing is to be turned, because in these files the boxes alone decide."""
+    """Sets the orientation in EXIF and XMP to "upright", because in these files the boxes alone decide."""
     cleaned, is_readable = clean_exif(exif)
     # Damaged EXIF is handed on, for read_photo to say so.
     return set_orientation(cleaned, xmp) if is_readable else (exif, xmp)
@@ -95,7 +95,7 @@ def _main_item(box: bytes) -> int:
 
 
 def _properties(iprp: bytes, item: int) -> list[tuple[bytes, bytes]]:
-    """Returns kind and body of what is said about an item."""
+    """Returns kind and body of each property of an item."""
     every = list(boxes(first_box(iprp, b"ipco")))
     table = io.BytesIO(first_box(iprp, b"ipma"))
     version, wide = _number(table, 1), _number(table, 3) & 1

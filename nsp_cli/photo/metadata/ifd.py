@@ -20,7 +20,7 @@ _LONGEST_VALUE = 2**26  # far above any maker's note; a damaged count must not a
 _LAST_PLACE = 2**63 - 1  # where seeking ends; BigTIFF's offsets have a bit more
 _CHILDREN = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
 
-ERRORS = (ValueError, struct.error)
+IFD_ERRORS = (ValueError, struct.error)
 """What damaged directories raise here."""
 
 
@@ -162,7 +162,7 @@ def _read_directory(stream: _Frugal, layout: Layout, offset: int, depth: int) ->
         row = table[start : start + size]
         try:
             _add_entry(stream, layout, directory, row, depth)
-        except ERRORS:
+        except IFD_ERRORS:
             directory.damaged.append(struct.unpack_from(layout.order + "H", row)[0])
     return directory
 

@@ -12,7 +12,7 @@ _SIGNATURES = (b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR")
 _DATASET_MARK = 0x1C
 _EXTENDED = 0x8000  # the length's own length follows instead
 
-ERRORS = (ValueError, struct.error)
+IPTC_ERRORS = (ValueError, struct.error)
 """What damaged resources raise here."""
 
 
@@ -63,7 +63,7 @@ def clean_resources(block: bytes | None) -> tuple[bytes | None, bool]:
         return None, True
     try:
         resources = read_resources(block)
-    except ERRORS:
+    except IPTC_ERRORS:
         return None, False
     kept = [resource for resource in resources if resource.number not in _THUMBNAILS]
     return (block if kept == resources else pack_resources(kept)) or None, True
@@ -90,7 +90,7 @@ def with_iptc(block: bytes | None, record: bytes) -> bytes:
     """
     try:
         others = [resource for resource in read_resources(block or b"") if resource.number != IPTC]
-    except ERRORS:
+    except IPTC_ERRORS:
         others = []
     return pack_resources([Resource(b"8BIM", IPTC, b"\0\0", record), *others])
 

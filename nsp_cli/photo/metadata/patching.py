@@ -1,4 +1,4 @@
-"""The few values in EXIF and XMP that would lie about the new pixels, patched where they stand.
+"""Changes in place to the few values in EXIF and XMP that would be wrong for the new pixels.
 
 Nothing is decoded and rebuilt, because makers' notes hold offsets into the EXIF block and
 rebuilding breaks them. Everything else in the block stays as the camera wrote it.
@@ -10,8 +10,8 @@ import re
 import struct
 
 from nsp_cli.photo.metadata.ifd import (
-    ERRORS,
     EXIF_IFD,
+    IFD_ERRORS,
     ORIENTATION,
     Directory,
     Layout,
@@ -40,7 +40,7 @@ def clean_exif(data: bytes | None) -> tuple[bytes | None, bool]:
     block = data.removeprefix(_EXIF_PREFIX)
     try:
         return _without_thumbnail(block), True
-    except ERRORS:
+    except IFD_ERRORS:
         return None, False
 
 
@@ -48,7 +48,7 @@ def exif_dpi(exif: bytes | None) -> tuple[float, float] | None:
     """Returns the resolution in a cleaned block, for formats with no place of their own."""
     try:
         return None if exif is None else dpi_of(*_directory(exif))
-    except ERRORS:
+    except IFD_ERRORS:
         return None
 
 
@@ -76,7 +76,7 @@ def orientation_of(exif: bytes | None) -> int:
 
 
 def set_orientation(exif: bytes | None, xmp: bytes | None) -> tuple[bytes | None, bytes | None]:
-    """Says "upright" in both blocks, in EXIF wherever the tag stands."""
+    """Sets the orientation to "upright" in both blocks, where they state one."""
     if exif is not None:
         layout, start = read_layout(exif)
         place = row_places(exif, layout, start)[0].get(ORIENTATION)
@@ -160,7 +160,7 @@ def _thumbnail_range(block: bytes, layout: Layout, start: int) -> tuple[int, int
         rows = row_places(block, layout, start)[0]
         first = number_at(block, layout, rows[_THUMBNAIL_OFFSET])
         end = first + number_at(block, layout, rows[_THUMBNAIL_LENGTH])
-    except (*ERRORS, KeyError):
+    except (*IFD_ERRORS, KeyError):
         return len(block), len(block)
     # Only where a JPEG really is: a wrong offset must not wipe something else.
     is_jpeg = block[first : first + 2] == b"\xff\xd8"

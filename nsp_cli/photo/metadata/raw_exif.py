@@ -1,4 +1,4 @@
-"""What a RAW file says about the shot, as an EXIF block: lens, exposure, place, date."""
+"""EXIF of a RAW file: lens, exposure, place, date."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nsp_cli.photo.metadata.bmff import boxes, file_box
 from nsp_cli.photo.metadata.ifd import Directory, Entry
 from nsp_cli.photo.sniffing import read_head
 
-_ERRORS = (*ifd.ERRORS, OSError)
+_ERRORS = (*ifd.IFD_ERRORS, OSError)
 # IFD0's share of EXIF: description, maker, model, orientation, software, date, artist, host, rating,
 # copyright, Windows' titles. Much else in a RAW file's IFD0 describes its pixels.
 _CAMERA_TAGS = frozenset({270, 271, 272, 274, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096)})
@@ -34,7 +34,7 @@ def first_directory(path: Path) -> _Found | None:
 
 
 def shot_exif(path: Path, raw: Any) -> bytes | None:
-    """Returns EXIF from the file's own directories, else from its preview, else from what LibRaw knows.
+    """Returns EXIF from the file's own directories, otherwise from its preview, otherwise from LibRaw.
 
     The maker's note is left out: its offsets point into a file that the result no longer is. The lens,
     which some makers name nowhere else, is added from what LibRaw found in it.

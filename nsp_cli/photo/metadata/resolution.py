@@ -1,4 +1,4 @@
-"""The resolution that a directory states, and blocks that state one."""
+"""The resolution in EXIF and TIFF directories: read and written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metadata of a TIFF: its directories, read and written by hand, because tifffile writes no children."""
+"""The metadata in the directories of a TIFF, without tifffile, which cannot write child directories."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import BinaryIO, NamedTuple
 
 from nsp_cli.photo.metadata import ifd
 from nsp_cli.photo.metadata.ifd import Directory, Entry, Layout
-from nsp_cli.photo.metadata.iptc import ERRORS, iptc_record, with_iptc
+from nsp_cli.photo.metadata.iptc import IPTC_ERRORS, iptc_record, with_iptc
 from nsp_cli.photo.metadata.resolution import RESOLUTION_TAGS, dpi_of
 from nsp_cli.photo.photo import Photo
 
@@ -19,8 +19,8 @@ _PIXEL_TAGS = frozenset(
     {*range(254, 267), 273, *range(277, 282), 284, *range(288, 294), 297, 301, *range(317, 326), 330}
     | {*range(332, 348), 351, 400, *range(512, 522), 529, 530, 532, 531, 32995, 32996, 32997, 37724}
 )
-# What a TIFF's IFD0 says of itself, and must not take over from another file's EXIF; pointers among it,
-# which stand among the entries only where they are damaged.
+# Tags that a TIFF states for itself and must not take over from another file's EXIF. Pointers are among them:
+# they stand among the entries only if they are damaged.
 OWN_TAGS = _PIXEL_TAGS | _BLOCK_TAGS | RESOLUTION_TAGS | {ifd.EXIF_IFD, ifd.GPS_IFD, ifd.INTEROP_IFD}
 _BYTE, _LONG, _UNDEFINED = 1, 4, 7
 _LARGEST_BEGINNING = 2**16 - 2**12  # in all less than a JPEG takes of EXIF
@@ -39,7 +39,7 @@ class Facts(NamedTuple):
     damaged: list[int]
 
 
-def read_facts(file: BinaryIO, offset: int) -> Facts:
+def read_tiff_facts(file: BinaryIO, offset: int) -> Facts:
     """Reads the metadata of the page whose directory stands at `offset`."""
     file.seek(0)
     layout, _ = ifd.read_layout(file.read(16))
@@ -57,7 +57,7 @@ def read_facts(file: BinaryIO, offset: int) -> Facts:
 
 
 def about_the_shot(directory: Directory) -> list[Entry]:
-    """Returns what an IFD0 says that is neither about stored pixels nor a block that `Photo` has apart."""
+    """Entries of an IFD0 that are neither about stored pixels nor a block that `Photo` holds separately."""
     return [entry for entry in directory.entries if entry.tag not in OWN_TAGS]
 
 
@@ -185,7 +185,7 @@ def _record(resources: bytes | None) -> bytes | None:
     """Returns the IPTC record, which many programs look for in a tag of its own."""
     try:
         return None if resources is None else iptc_record(resources)
-    except ERRORS:
+    except IPTC_ERRORS:
         return None
 
 

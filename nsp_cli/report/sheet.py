@@ -8,7 +8,7 @@ from itertools import accumulate
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from nsp_cli.photo.photo import Pixels
+from nsp_cli.ops.pixel_array import Pixels
 
 _GREY, _INK = (64, 64, 64), (224, 224, 224)
 _GAP, _LINE, _TEXT = 6, 24, 14
