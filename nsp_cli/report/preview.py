@@ -58,8 +58,8 @@ def make_preview(
     """Denoises up to three parts of a photo, chosen for what they show.
 
     The noise is measured on the whole photo; what recovery takes for leftover noise is measured on the
-    parts alone. So the result is that of the whole photo to some 8-bit levels: half of 25 camera photos had
-    no pixel farther off than 5, the worst had one by 28. A crop's mean difference was 1.3 at most.
+    parts alone. So a crop differs from the whole photo's result by some 8-bit levels: in half of 25 camera
+    photos no pixel by more than 5, in the worst one pixel by 28. The mean over a crop was 1.3 at most.
 
     Args:
         restorer: Network and device.
