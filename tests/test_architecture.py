@@ -82,8 +82,8 @@ STILL_DOUBLE = {
     "Status",
     "Target",
     "XMP",
+    "read_facts",
 }
-STILL_DOUBLE |= {"read_facts"}
 SLOW_TO_IMPORT = {
     "torch",
     "rawpy",
