@@ -56,7 +56,7 @@ def _exif(order: str, orientation: int) -> bytes:
     shot = [
         Entry(33434, 5, 1, struct.pack(order + "II", 1, 250)),
         Entry(34855, 3, 1, short(6400)),
-        Entry(ifd.MAKER_NOTE, 7, len(_NOTE), _NOTE),
+        Entry(ifd.MAKER_NOTE_TAG, 7, len(_NOTE), _NOTE),
         Entry(40962, 3, 1, short(WIDTH)),
         Entry(40963, 3, 1, short(HEIGHT)),
     ]

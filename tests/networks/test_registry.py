@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from nsp_cli.cli.options.training import NetworkName
+from nsp_cli.cli.options.training import NetworkOptions
 from nsp_cli.networks import NETWORKS, PRESETS, NetworkKind, NetworkSpec
 from nsp_cli.weights.file import save_weights
 
@@ -71,8 +72,9 @@ def test_preset_names_are_unique():
 
 
 def test_train_offers_blind_spot_presets():
-    for name in NetworkName:
-        _, config = PRESETS[name.value]
+    choice, _ = get_args(get_type_hints(NetworkOptions)["network"])  # a Literal, or None
+    for name in get_args(choice):
+        _, config = PRESETS[name]
         assert config.spec().is_blind_spot
 
 

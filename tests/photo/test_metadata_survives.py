@@ -318,7 +318,9 @@ def test_entities_are_never_expanded() -> None:
 def pointing_exif(order: str) -> bytes:
     """Makes a block whose note says where in the block a word within the note and one beyond it stand."""
     note = bytes(8) + b"inside" + bytes(50)
-    inner = Directory([Entry(34855, 3, 1, struct.pack(order + "H", 400)), Entry(ifd.MAKER_NOTE, 7, 64, note)])
+    inner = Directory(
+        [Entry(34855, 3, 1, struct.pack(order + "H", 400)), Entry(ifd.MAKER_NOTE_TAG, 7, 64, note)]
+    )
     children = {ifd.EXIF_IFD: inner, ifd.GPS_IFD: Directory([])}  # phones without a fix write it empty
     block = ifd.pack_block(Directory([Entry(271, 2, 6, b"Maker\0")], children), order)
     block += b"outside"
@@ -340,7 +342,7 @@ def test_offsets_in_a_makers_note_keep_their_meaning(
         photo = read_photo(path)
     with Image.open(path) as image:
         seen = image.getexif()
-        assert (seen[271], seen.get_ifd(ifd.EXIF_IFD)[ifd.MAKER_NOTE]) == ("Maker", note)
+        assert (seen[271], seen.get_ifd(ifd.EXIF_IFD)[ifd.MAKER_NOTE_TAG]) == ("Maker", note)
     # Offsets count from the TIFF header: the file's beginning in a TIFF, else the block's.
     data = path.read_bytes() if path.suffix == ".tif" else photo.exif or b""
     inside, outside = struct.unpack_from(order + "II", note)
@@ -382,7 +384,7 @@ def test_one_damaged_tag_costs_only_itself(tmp_path: Path, suffix: str) -> None:
     assert "damaged in the source: EXIF tag 33434" in written.changed
     back = ifd.read_block(read_photo(tmp_path / f"b{suffix}").exif or b"")[0]
     inner = {entry.tag: entry.value for entry in back.children[ifd.EXIF_IFD].entries}
-    assert (inner[34855], inner[ifd.MAKER_NOTE]) == (struct.pack("<H", 6400), NOTE)
+    assert (inner[34855], inner[ifd.MAKER_NOTE_TAG]) == (struct.pack("<H", 6400), NOTE)
 
 
 @pytest.mark.parametrize("place", [0, 10, "thumbnail"])

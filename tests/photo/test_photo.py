@@ -46,7 +46,7 @@ def make_exif(order: str = "<", orientation: int = 1, *, thumbnail: bool = False
         [
             Entry(33434, 5, 1, struct.pack(order + "II", 1, 250)),
             Entry(34855, 3, 1, struct.pack(short, 6400)),
-            Entry(ifd.MAKER_NOTE, 7, len(NOTE), NOTE),
+            Entry(ifd.MAKER_NOTE_TAG, 7, len(NOTE), NOTE),
             Entry(40962, 3, 1, struct.pack(short, 7)),
             Entry(40963, 4, 1, struct.pack(long, 5)),
         ]
@@ -92,7 +92,7 @@ def camera_facts(exif: bytes) -> dict[str, Any]:
     return {
         "maker": seen[271],
         "orientation": seen.get(274),
-        "note": inner[ifd.MAKER_NOTE],
+        "note": inner[ifd.MAKER_NOTE_TAG],
         "iso": inner[34855],
         "exposure": float(inner[33434]),
         "size": (inner[40962], inner[40963]),
@@ -185,7 +185,7 @@ def test_other_programs_read_the_tiff_alike(tmp_path: Path) -> None:
             XMP % 1,
         )
         assert image.info["dpi"] == (300, 300)
-        assert seen.get_ifd(ifd.EXIF_IFD)[ifd.MAKER_NOTE] == NOTE
+        assert seen.get_ifd(ifd.EXIF_IFD)[ifd.MAKER_NOTE_TAG] == NOTE
         assert seen.get_ifd(ifd.GPS_IFD)[1] == "N"
 
 

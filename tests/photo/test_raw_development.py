@@ -123,7 +123,7 @@ def shot(order: str = "<") -> Directory:
         Entry(34855, 3, 1, struct.pack(order + "H", 6400)),
         Entry(36867, 2, 20, b"2024:05:06 07:08:09\0"),
         Entry(37386, 5, 1, struct.pack(order + "II", 85, 1)),
-        Entry(ifd.MAKER_NOTE, 7, 8, b"the note"),
+        Entry(ifd.MAKER_NOTE_TAG, 7, 8, b"the note"),
         Entry(42036, 2, 12, b"85mm f/1.8 X\0"[:12]),
     ]
     gps = [Entry(1, 2, 2, b"N\0"), Entry(2, 5, 3, struct.pack(order + "6I", 52, 1, 31, 1, 12, 1))]
@@ -143,7 +143,7 @@ def facts(exif: bytes | None) -> dict[str, Any]:
         "date": inner[36867],
         "lens": inner.get(42036),
         "north": [float(value) for value in gps.get(2, ())],
-        "has note": ifd.MAKER_NOTE in inner,
+        "has note": ifd.MAKER_NOTE_TAG in inner,
     }
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from nsp_cli.photo import CameraFacts
 from nsp_cli.training.data.groups import group_photos
-from nsp_cli.training.data.hold_out import LEAST_REGION_SIDE, REGION_COUNT, REGION_SIDE, hold_out
+from nsp_cli.training.data.hold_out import HELD_OUT_SIDE, LEAST_HELD_OUT_SIDE, REGION_COUNT, hold_out
 from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto
 
 
@@ -44,7 +44,7 @@ def test_held_out_regions_are_not_trained_on(count, shape):
     for p in photos:
         together = covered(rest.photos + regions, p.file, shape)
         assert together.max() <= 1, "a pixel is in both sets or in two regions"
-    assert all(r.side >= LEAST_REGION_SIDE and max(r.height, r.width) <= REGION_SIDE for r in regions)
+    assert all(r.side >= LEAST_HELD_OUT_SIDE and max(r.height, r.width) <= HELD_OUT_SIDE for r in regions)
 
 
 def test_few_photos_lose_a_quarter_and_many_a_fifth():

@@ -51,7 +51,7 @@ def inventory(blocks: Blocks) -> Inventory:
 
 def _exif_facts(directory: Directory, name: str) -> Iterator[tuple[Key, Any]]:
     for entry in directory.entries:
-        is_note = name == "Photo" and entry.tag == ifd.MAKER_NOTE
+        is_note = name == "Photo" and entry.tag == ifd.MAKER_NOTE_TAG
         kind = GPS if name == "GPSInfo" else MAKER_NOTE if is_note else EXIF
         first_tag = entry.tag if name == "Image" else 0
         yield Key(kind, f"Exif.{name}.{_tag_name(name, entry.tag)}", first_tag), entry[1:]
@@ -78,7 +78,7 @@ def _resource_facts(block: bytes) -> Iterator[tuple[Key, Any]]:
     except iptc.IPTC_ERRORS:
         return
     for resource in resources:
-        if resource.number == iptc.IPTC:
+        if resource.number == iptc.IPTC_RESOURCE:
             yield from _iptc_facts(resource.data)
         elif iptc.is_thumbnail(resource):
             yield Key(RESOURCES, "Thumbnail"), True

@@ -34,16 +34,16 @@ def full_size_blocks(file: BinaryIO) -> Blocks:
 def _of_directory(directory: Directory, layout: ifd.Layout, offset: int) -> Blocks:
     mark_overlapping(directory, layout, offset)
     values = {entry.tag: entry.value for entry in directory.entries}
-    resources, record = values.get(tiff_directories.RESOURCES), values.get(tiff_directories.IPTC)
+    resources, record = values.get(tiff_directories.RESOURCES_TAG), values.get(tiff_directories.IPTC_TAG)
     dpi = dpi_of(directory, layout.order)
     damaged = [f"TIFF tag {tag}" for tag in damaged_tags(directory)]
     damaged += [] if clean_resources(resources)[1] else ["image resources"]
     return Blocks(
         dataclasses.replace(directory, entries=tiff_directories.about_the_shot(directory)),
         layout.order,
-        xmp=values.get(tiff_directories.XMP),
+        xmp=values.get(tiff_directories.XMP_TAG),
         resources=resources if record is None else with_iptc(resources, record),
-        icc_profile=values.get(tiff_directories.ICC_PROFILE),
+        icc_profile=values.get(tiff_directories.ICC_PROFILE_TAG),
         dpi=() if dpi is None else (dpi,),
         damaged=tuple(damaged),
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 ORIENTATION, EXIF_IFD, GPS_IFD, INTEROP_IFD = 274, 34665, 34853, 40965
-MAKER_NOTE = 37500
+MAKER_NOTE_TAG = 37500
 # Bytes of one value, by its type.
 _BYTES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), start=1)) | {16: 8, 17: 8, 18: 8}
 HEADER_SIZE = 8  # of a classic TIFF, and so of an EXIF block

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-IPTC = 0x0404
+IPTC_RESOURCE = 0x0404
 RESOURCES_DAMAGED = "IPTC and other image resources are damaged and not kept"
 _THUMBNAILS = (0x0409, 0x040C)  # show the photo before denoising
 _SIGNATURES = (b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR")
@@ -80,7 +80,9 @@ def iptc_record(block: bytes) -> bytes | None:
     Raises:
         ValueError, struct.error: The block is damaged.
     """
-    return next((resource.data for resource in read_resources(block) if resource.number == IPTC), None)
+    return next(
+        (resource.data for resource in read_resources(block) if resource.number == IPTC_RESOURCE), None
+    )
 
 
 def with_iptc(block: bytes | None, record: bytes) -> bytes:
@@ -89,10 +91,10 @@ def with_iptc(block: bytes | None, record: bytes) -> bytes:
     For TIFF, which may hold a record beside the resources: most programs believe that one.
     """
     try:
-        others = [resource for resource in read_resources(block or b"") if resource.number != IPTC]
+        others = [resource for resource in read_resources(block or b"") if resource.number != IPTC_RESOURCE]
     except IPTC_ERRORS:
         others = []
-    return pack_resources([Resource(b"8BIM", IPTC, b"\0\0", record), *others])
+    return pack_resources([Resource(b"8BIM", IPTC_RESOURCE, b"\0\0", record), *others])
 
 
 def iptc_fields(record: bytes) -> dict[tuple[int, int], tuple[bytes, ...]]:

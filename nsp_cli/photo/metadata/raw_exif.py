@@ -87,7 +87,7 @@ def _preview_directory(raw: Any) -> _Found | None:
 
 
 def _without_maker_note(directory: Directory) -> Directory:
-    entries = [entry for entry in directory.entries if entry.tag not in (ifd.MAKER_NOTE, ifd.ORIENTATION)]
+    entries = [entry for entry in directory.entries if entry.tag not in (ifd.MAKER_NOTE_TAG, ifd.ORIENTATION)]
     return Directory(entries, {tag: _without_maker_note(child) for tag, child in directory.children.items()})
 
 

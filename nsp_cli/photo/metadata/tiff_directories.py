@@ -12,8 +12,8 @@ from nsp_cli.photo.metadata.iptc import IPTC_ERRORS, iptc_record, with_iptc
 from nsp_cli.photo.metadata.resolution import RESOLUTION_TAGS, dpi_of
 from nsp_cli.photo.photo import Photo
 
-XMP, IPTC, RESOURCES, ICC_PROFILE = 700, 33723, 34377, 34675
-_BLOCK_TAGS = frozenset({XMP, IPTC, RESOURCES, ICC_PROFILE})
+XMP_TAG, IPTC_TAG, RESOURCES_TAG, ICC_PROFILE_TAG = 700, 33723, 34377, 34675
+_BLOCK_TAGS = frozenset({XMP_TAG, IPTC_TAG, RESOURCES_TAG, ICC_PROFILE_TAG})
 # What an IFD0 says about how the file's own pixels are stored, old and reserved tags among them.
 _PIXEL_TAGS = frozenset(
     {*range(254, 267), 273, *range(277, 282), 284, *range(288, 294), 297, 301, *range(317, 326), 330}
@@ -45,11 +45,11 @@ def read_tiff_facts(file: BinaryIO, offset: int) -> Facts:
     layout, _ = ifd.read_layout(file.read(16))
     directory = ifd.read_directory(file, layout, offset)
     values = {entry.tag: entry.value for entry in directory.entries}
-    resources, record = values.get(RESOURCES), values.get(IPTC)
+    resources, record = values.get(RESOURCES_TAG), values.get(IPTC_TAG)
     return Facts(
-        values.get(ICC_PROFILE),
+        values.get(ICC_PROFILE_TAG),
         _exif(file, directory, layout),
-        values.get(XMP),
+        values.get(XMP_TAG),
         resources if record is None else with_iptc(resources, record),
         dpi_of(directory, layout.order),
         directory.damaged,
@@ -68,7 +68,7 @@ def _exif(file: BinaryIO, directory: Directory, layout: Layout) -> bytes | None:
         return None
     start = _first_pixel(directory, layout)
     end = max((_end(child, shot.places[tag], layout) for tag, child in shot.children.items()), default=0)
-    has_note = any(entry.tag == ifd.MAKER_NOTE for entry in _inner(shot).entries)
+    has_note = any(entry.tag == ifd.MAKER_NOTE_TAG for entry in _inner(shot).entries)
     is_usable = layout.inline == 4 and end <= start <= _LARGEST_BEGINNING and not shot.is_damaged
     if not (has_note and is_usable):
         return ifd.pack_block(shot, layout.order)
@@ -173,10 +173,10 @@ def _shot_entries(photo: Photo, is_reserved: bool) -> list[Entry]:
 
 def _block_entries(photo: Photo) -> list[Entry]:
     blocks = [
-        (XMP, _BYTE, photo.xmp),
-        (IPTC, _UNDEFINED, _record(photo.resources)),
-        (RESOURCES, _BYTE, photo.resources),
-        (ICC_PROFILE, _UNDEFINED, photo.icc_profile),
+        (XMP_TAG, _BYTE, photo.xmp),
+        (IPTC_TAG, _UNDEFINED, _record(photo.resources)),
+        (RESOURCES_TAG, _BYTE, photo.resources),
+        (ICC_PROFILE_TAG, _UNDEFINED, photo.icc_profile),
     ]
     return [Entry(tag, kind, len(value), value) for tag, kind, value in blocks if value is not None]
 

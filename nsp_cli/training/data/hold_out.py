@@ -11,7 +11,7 @@ from nsp_cli.training.data.pool import SMALLEST_SIDE, PhotoPool, TrainingPhoto
 MANY_PHOTOS = 8
 # This number and size of regions shows gains of some hundredths of a dB, and judging takes a minute on a CPU.
 # On regions smaller than the last value, noise cannot be estimated well.
-REGION_COUNT, REGION_SIDE, LEAST_REGION_SIDE = 16, 448, 192
+REGION_COUNT, HELD_OUT_SIDE, LEAST_HELD_OUT_SIDE = 16, 448, 192
 
 _EVERY = 5
 _STRIP = 0.25
@@ -28,7 +28,7 @@ def hold_out(pool: PhotoPool) -> tuple[PhotoPool, tuple[TrainingPhoto, ...]]:
         there are no regions.
     """
     rest, aside = _whole_photos(pool) if len(pool.photos) >= MANY_PHOTOS else _strips(pool)
-    regions = _regions([photo for photo in aside if photo.side >= LEAST_REGION_SIDE])
+    regions = _regions([photo for photo in aside if photo.side >= LEAST_HELD_OUT_SIDE])
     return (replace(pool, photos=tuple(rest)), regions) if regions else (pool, ())
 
 
@@ -43,7 +43,7 @@ def _strips(pool: PhotoPool) -> tuple[list[TrainingPhoto], list[TrainingPhoto]]:
     rest, aside = [], []
     for photo in pool.photos:
         length = max(photo.height, photo.width)
-        strip = max(LEAST_REGION_SIDE, int(length * _STRIP))
+        strip = max(LEAST_HELD_OUT_SIDE, int(length * _STRIP))
         if length - strip < SMALLEST_SIDE:
             rest.append(photo)
             continue
@@ -74,7 +74,7 @@ def _regions(photos: Sequence[TrainingPhoto]) -> tuple[TrainingPhoto, ...]:
 
 def _grid(photo: TrainingPhoto) -> Iterator[TrainingPhoto]:
     """Yields regions of a photo that do not overlap, the middle one first."""
-    height, width = min(REGION_SIDE, photo.height), min(REGION_SIDE, photo.width)
+    height, width = min(HELD_OUT_SIDE, photo.height), min(HELD_OUT_SIDE, photo.width)
     rows, columns = photo.height // height, photo.width // width
     top, left = (photo.height - rows * height) // 2, (photo.width - columns * width) // 2
     places = [(row, column) for row in range(rows) for column in range(columns)]
