@@ -41,7 +41,7 @@ class _Console(Console):
 
 
 def _drop_output(stream: IO[str]) -> None:
-    """Sends what the stream still holds nowhere, so that Python does not fail on it again when it ends."""
+    """Discards what the stream still holds, so that Python does not fail on it again at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
@@ -81,7 +81,7 @@ def set_verbose(verbose: bool) -> None:
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Hides everything but errors, results too, while it lasts."""
+    """Hides results and everything else but errors, while it lasts."""
     before = err.quiet, out.quiet
     err.quiet = out.quiet = True
     try:

@@ -39,7 +39,7 @@ def kept_interrupts() -> Iterator[None]:
 
 
 def _interrupt() -> None:
-    """Interrupts the main thread. A process that a shell started in the background ignores SIGINT."""
+    """Interrupts the main thread: by SIGTERM if SIGINT is ignored, as in a shell's background jobs."""
     number = signal.SIGINT if callable(signal.getsignal(signal.SIGINT)) else signal.SIGTERM
     if sys.platform == "win32":
         _thread.interrupt_main(number)

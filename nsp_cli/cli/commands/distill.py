@@ -29,7 +29,7 @@ def distill(
     x2: Annotated[bool, flag("--x2", help="Train a student that doubles width and height.")] = False,
     options: TrainingOptions,
 ) -> None:
-    """Train a fast network (student) to give a slow one's (teacher's) results. No clean photos are needed."""
+    """Train a fast student network to imitate a slower teacher. No clean photos are needed."""
     from nsp_cli.cli.runs.training import TrainRequest, run_training
     from nsp_cli.device import choose_device
     from nsp_cli.training.run.recipe import FINE_TUNE_STUDENT_RECIPE, StudentRecipe

@@ -83,8 +83,8 @@ def _pass_of(plan: RestorationPlan) -> str:
     from nsp_cli.weights.manifest import load_manifest
 
     if plan.mode is None:
-        return "nothing: it is clean"
-    return f"denoise with {load_manifest().find('auto').name}"
+        return "do nothing: it is clean"
+    return f"use {load_manifest().find('auto').name}"
 
 
 def _as_json(photo: Path, plan: RestorationPlan) -> dict[str, Any]:

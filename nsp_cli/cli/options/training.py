@@ -70,7 +70,7 @@ class TrainingOptions:
         typer.Option(
             "--validate",
             metavar="NOISY CLEAN",
-            help="Two folders of photos with known clean versions, to compare the result on.",
+            help="Compare the result on photos whose clean versions are known: two folders.",
             rich_help_panel=PHOTOS,
         ),
     ] = None
