@@ -17,7 +17,7 @@ import pkgutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 import nsp_cli.noise
 import nsp_cli.restoration
+from nsp_cli.noise.bands import Band
 from nsp_cli.restoration.inference import Restorer
 from tests.quality import Case, load, score
 from tests.test_quality import PINNED, PSNR_TOLERANCE, SSIM_TOLERANCE
@@ -62,7 +63,7 @@ class Constant:
     place: tuple[int, ...]
 
     def __str__(self) -> str:
-        """Names it, such as noise.estimation._EDGES[1]."""
+        """Names it, such as noise.estimation._LUMA_BY_CHROMA[1]."""
         module = self.module.__name__.removeprefix("nsp_cli.")
         return f"{module}.{self.name}" + "".join(f"[{index}]" for index in self.place)
 
@@ -89,15 +90,23 @@ def _assigned(module: ModuleType) -> list[str]:
 def _numbers(value: object, place: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], float]]:
     if isinstance(value, int | float) and not isinstance(value, bool):
         yield place, value
-    elif isinstance(value, tuple):
-        for index, one in enumerate(value):
+    elif isinstance(value, tuple | Band):
+        for index, one in enumerate(_parts(value)):
             yield from _numbers(one, (*place, index))
+
+
+def _parts(value: Any) -> tuple[Any, ...]:
+    return astuple(value) if isinstance(value, Band) else value
 
 
 def _scaled(value: Any, place: tuple[int, ...], factor: float) -> Any:
     if place:
         first, *rest = place
-        return tuple(_scaled(one, tuple(rest), factor) if n == first else one for n, one in enumerate(value))
+        parts = [
+            _scaled(one, tuple(rest), factor) if index == first else one
+            for index, one in enumerate(_parts(value))
+        ]
+        return Band(*parts) if isinstance(value, Band) else tuple(parts)
     return round(value * factor) if isinstance(value, int) else value * factor
 
 

@@ -1,4 +1,4 @@
-"""nsp from Python: load weights once, then restore as many pictures as you like."""
+"""nsp from Python: load weights once, then denoise or enlarge as many pictures as you like."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def load_weights(
     tile: int | None = None,
     on_download: OnProgress | None = None,
 ) -> Restorer:
-    """Finds, checks and loads weights, ready to run.
+    """Finds, checks and loads weights.
 
     Args:
         model: A name that `nsp weights list` shows, a path ending in .safetensors, or
             hf://owner/repository/file.safetensors.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: "auto", "float32", "bfloat16" or "float16".
-        tile: Side of a tile's core in pixels; None chooses from free memory.
-        on_download: Called with the bytes done and to do, if the weights must be fetched.
+        tile: Side of a tile's core in pixels; None chooses it from free memory.
+        on_download: Called with the bytes done and in total, if the weights must be downloaded.
 
     Raises:
         WeightsError: The weights cannot be found, downloaded or trusted.
-        DeviceError: Device or precision are unknown or absent.
+        DeviceError: The device or precision is unknown or absent.
     """
     execution = Execution.choose(device, precision, tile)
     weights = resolve(model, on_progress=on_download)
@@ -45,21 +45,21 @@ def load_weights(
 
 
 def denoise(pixels: Pixels, restorer: Restorer, *, strength: Strength | None = None) -> Pixels:
-    """Denoises a picture as far as its measured noise asks for.
+    """Denoises a picture by as much as its estimated noise requires.
 
-    For the paper's averaging alone call `restorer.denoise` of blind-spot weights, such as nsp-light.
+    For the paper's method alone, call `restorer.denoise` with blind-spot weights such as nsp-light.
 
     Args:
-        pixels: (H, W, 3) RGB, uint8, uint16 or float32 in [0, 1]; left as it is.
+        pixels: (H, W, 3) RGB, uint8, uint16 or float32 in [0, 1]; not changed.
         restorer: From `load_weights`.
-        strength: Of luma and chroma, each 0 to 2; None is 1, automatic.
+        strength: Strength for luma and chroma, each 0 to 2; None is 1, automatic.
 
     Returns:
-        (H, W, 3), same type.
+        (H, W, 3) of the same type.
 
     Raises:
-        ValueError: The array is no such picture.
-        DeviceError: Memory ends at the smallest tile.
+        ValueError: The array has another shape or type.
+        DeviceError: The smallest tile does not fit in memory.
     """
     return tensor_to_pixels(pipeline.denoise_tensor(restorer, pixels_to_tensor(pixels), strength=strength)[0])
 
@@ -76,16 +76,16 @@ def upscale(
     Args:
         pixels: As for `denoise`.
         restorer: From `load_weights`.
-        mode: "direct" for mild noise, "pd" for strong, "auto" by the measured noise.
+        mode: "direct" for mild noise, "pd" for strong noise, "auto" to choose by the estimated noise.
         strength: As for `denoise`.
 
     Returns:
-        (2·H, 2·W, 3), same type.
+        (2·H, 2·W, 3) of the same type.
 
     Raises:
-        ValueError: The array is no such picture, the mode is unknown or not the network's, or the network
-            does not enlarge.
-        DeviceError: Memory ends at the smallest tile.
+        ValueError: The array has another shape or type, the mode is unknown or does not suit the network,
+            or the network does not enlarge.
+        DeviceError: The smallest tile does not fit in memory.
     """
     given = pixels_to_tensor(pixels)
     if restorer.spec.scale == 1:

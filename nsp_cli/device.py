@@ -1,4 +1,4 @@
-"""Which device and precision to use, and how much memory there is."""
+"""Devices, precisions, free memory, and copies between main memory and a device."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from nsp_cli.errors import DeviceError
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
-# CUDA takes smaller copies along with their command.
+# Size from which copies need pinned memory; CUDA sends smaller ones with the command.
 _PINNED_BYTES = 2**16
 
-# What a tile may take where the system does not say how much memory is free.
+# Assumed free memory where the system does not report it.
 _UNKNOWN_MEMORY = 2 * 2**30
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Returns the device to run on.
+    """The device to run on.
 
     Args:
         name: "auto" (CUDA, then MPS, then CPU), "cpu", "cuda", "cuda:N" or "mps".
 
     Raises:
-        DeviceError: The named device is not there.
+        DeviceError: The named device is unknown or absent.
     """
     if name == "auto":
         if torch.cuda.is_available():
@@ -36,23 +36,26 @@ def choose_device(name: str = "auto") -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise DeviceError(f"unknown device {name!r}", "Known are auto, cpu, cuda, cuda:N and mps.") from error
+        raise DeviceError(
+            f"The device {name!r} is unknown.", "Use auto, cpu, cuda, cuda:N or mps."
+        ) from error
     if not _is_present(device):
         raise DeviceError(
-            f"device {name!r} is not available here", "Leave --device out to use what there is."
+            f"The device {name!r} is not available on this machine.",
+            "Leave out --device to use the best device that is available.",
         )
     return device
 
 
 def all_devices(name: str = "auto") -> list[str]:
-    """Returns the names of the devices that many photos are shared among: every GPU for "auto" and "cuda"."""
+    """Names of the devices that share the photos: every GPU for "auto" and "cuda"."""
     if name in ("auto", "cuda") and torch.cuda.is_available() and torch.cuda.device_count() > 1:
         return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     return [name]
 
 
 def present_devices() -> list[torch.device]:
-    """Returns every device of this machine, the CPU first."""
+    """Every device of this machine, the CPU first."""
     names = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
     names += ["mps"] if torch.backends.mps.is_available() else []
     return [device for device in map(torch.device, names) if _is_present(device)]
@@ -67,12 +70,12 @@ def _is_present(device: torch.device) -> bool:
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """Returns the number format to compute in.
+    """The number format to compute in.
 
     Args:
         name: "float32", "bfloat16", "float16", or "auto": bfloat16 where the device computes it
             natively, float16 on older CUDA cards, else float32.
-        device: Where it will run.
+        device: The device that will compute.
 
     Raises:
         DeviceError: The name is unknown.
@@ -80,7 +83,9 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     if name in PRECISIONS:
         return PRECISIONS[name]
     if name != "auto":
-        raise DeviceError(f"unknown precision {name!r}", f"Known are auto, {', '.join(PRECISIONS)}.")
+        raise DeviceError(
+            f"The precision {name!r} is unknown.", f"Use one of: auto, {', '.join(PRECISIONS)}."
+        )
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
     if device.type == "cpu" and _cpu_has_bfloat16():
@@ -89,7 +94,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 
 
 def native_precisions(device: torch.device) -> list[torch.dtype]:
-    """Returns the number formats that a device computes in by itself, float32 among them."""
+    """The number formats that a device computes natively, float32 included."""
     if device.type == "cuda":
         newest = torch.cuda.get_device_capability(device) >= (8, 0)
         return [torch.float32, torch.float16, *([torch.bfloat16] if newest else [])]
@@ -99,23 +104,23 @@ def native_precisions(device: torch.device) -> list[torch.dtype]:
 
 
 def choose_training_precision(device: torch.device) -> torch.dtype:
-    """Returns the number format to train in: as "auto" for `choose_precision`, but never float16.
+    """The number format to train in: that of "auto" in `choose_precision`, but never float16.
 
-    Most gradients lie below float16's smallest number, and would be lost.
+    Most gradients lie below float16's smallest number and would be lost.
     """
     precision = choose_precision("auto", device)
     return torch.float32 if precision == torch.float16 else precision
 
 
 def _cpu_has_bfloat16() -> bool:
-    # Emulated bfloat16 is slower than float32, so only instructions count. Torch offers these
-    # questions without a promise to keep them.
-    questions = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return any(getattr(torch.cpu, question, lambda: False)() for question in questions)
+    # Emulated bfloat16 is slower than float32, so only CPU instructions count. These functions of torch
+    # are private and may vanish.
+    checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
 
 
 def free_memory(device: torch.device) -> int:
-    """Returns the bytes that a run may still take on a device, as far as the system tells."""
+    """Free memory of a device in bytes, as far as the system reports it."""
     if device.type == "cuda":
         return _cuda_available(device)
     if device.type == "mps":
@@ -123,16 +128,16 @@ def free_memory(device: torch.device) -> int:
     if platform.system() == "Linux":
         return _linux_available()
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        # macOS names no free memory cheaply; half of what is built in is a fair guess.
+        # macOS does not report free memory cheaply; half of the installed memory is a fair guess.
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     return _UNKNOWN_MEMORY
 
 
 def _cuda_available(device: torch.device) -> int:
-    # By number: torch says nothing of the share of plain "cuda".
+    # By number, because torch has no share for plain "cuda".
     index = torch.cuda.current_device() if device.index is None else device.index
     free, total = torch.cuda.mem_get_info(index)
-    # The process may be held to a share of the card; torch 2.6 cannot say so.
+    # The process may be limited to a share of the card, which torch 2.6 does not report.
     share: float = getattr(torch.cuda, "get_per_process_memory_fraction", lambda _index: 1.0)(index)
     return max(0, min(free, int(share * total) - torch.cuda.memory_reserved(index)))
 
@@ -147,22 +152,22 @@ def _linux_available() -> int:
 
 
 def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Copies from main memory; a GPU does so in its turn, and the processor does not wait for it."""
+    """Copies a tensor from main memory to a device. On a CUDA GPU the CPU does not wait for the copy."""
     if device.type != "cuda" or tensor.is_cuda:
         return tensor.to(device)
-    # What is large must lie in pinned memory for that, and without gaps.
+    # For that, large tensors must lie in pinned memory without gaps.
     if tensor.nbytes > _PINNED_BYTES and not (tensor.is_pinned() and tensor.is_contiguous()):
         tensor = pinned(tensor)
     return tensor.to(device, non_blocking=True)
 
 
 def pinned(tensor: torch.Tensor) -> torch.Tensor:
-    """Returns a copy in pinned memory without gaps; torch's own `pin_memory` keeps a part's."""
+    """A copy in pinned memory without gaps. torch's own `pin_memory` keeps the gaps of a slice."""
     return _pinned_like(tensor).copy_(tensor)
 
 
 def begin_fetch(tensor: torch.Tensor) -> Callable[[], torch.Tensor]:
-    """Begins to copy to main memory, in the device's turn; what is returned waits for it and gives it."""
+    """Starts copying to main memory; the returned function waits for the copy and returns it."""
     if not tensor.is_cuda:
         return tensor.cpu
     copy = _pinned_like(tensor).copy_(tensor, non_blocking=True)
@@ -177,7 +182,7 @@ def begin_fetch(tensor: torch.Tensor) -> Callable[[], torch.Tensor]:
 
 
 def _pinned_like(tensor: torch.Tensor) -> torch.Tensor:
-    """Returns uninitialised main memory, pinned where the system lets so much be pinned; or copies wait."""
+    """Uninitialised main memory, pinned if the system allows that much; else copies wait for each other."""
     try:
         return torch.empty_like(tensor, device="cpu", pin_memory=True)
     except RuntimeError:
@@ -185,7 +190,7 @@ def _pinned_like(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def release_memory(device: torch.device) -> None:
-    """Gives a device's cached memory back, after it ran out."""
+    """Frees a device's cached memory, after it ran out."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
     elif device.type == "mps":
@@ -193,12 +198,12 @@ def release_memory(device: torch.device) -> None:
 
 
 def describe_device(device: torch.device) -> str:
-    """Returns a device's name as people know it, such as "cpu (2 threads)"."""
+    """A device's name for people, such as "cpu (2 threads)"."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
 
 
 def describe_precision(precision: torch.dtype) -> str:
-    """Returns a number format's name as the command line spells it."""
+    """A number format's name as the command line spells it."""
     return str(precision).removeprefix("torch.")

@@ -18,12 +18,12 @@ class NetworkSpec:
     """What a caller must know to feed a network, as data.
 
     Attributes:
-        scale: t, the output pixels per input pixel and axis.
-        input_multiple: Both sides of the network's input must be multiples of this.
-        radius: Receptive-field radius in input pixels; what lies farther away does not count.
-        exact_tiling: False where attention pools over all it sees (TBSN), so that a tile's
-            result differs from the whole picture's however large the halo.
-        values_per_pixel: Numbers alive at the peak per input pixel, measured; what a tile costs.
+        scale: t, output pixels per input pixel and axis.
+        input_multiple: Both sides of the network's input must be multiples of this number.
+        radius: Receptive-field radius in input pixels; pixels farther away do not count.
+        exact_tiling: Whether tiles give the same result as the whole picture. False where attention
+            pools over all that the network sees (TBSN), however large the halo is.
+        values_per_pixel: Numbers held at the peak per input pixel, measured; the memory that a tile needs.
         is_blind_spot: Whether an output pixel is independent of the input pixel in its own place.
         is_noise_conditioned: Whether the network takes the photo's estimated noise as a second input:
             (B, 6), as from `noise_conditioning`.
@@ -39,7 +39,7 @@ class NetworkSpec:
 
 
 class NetworkConfig(Protocol):
-    """A frozen dataclass from which alone a network is built."""
+    """A frozen dataclass that holds everything a network is built from."""
 
     def spec(self) -> NetworkSpec:
         """States how to feed the network."""
@@ -56,10 +56,10 @@ class NetworkConfig(Protocol):
 
 
 class CentreMaskedConv2d(nn.Conv2d):
-    """Convolves with the centre tap left out, so that no output sees the pixel in its own place.
+    """Convolves without the centre tap, so that no output sees the pixel in its own place.
 
-    The stored weight's centre may hold anything (the authors' files do); it is multiplied by zero.
-    The mask is a constant of the architecture and is not saved.
+    The centre of the stored weight may hold any number, as it does in the authors' files; it is
+    multiplied by zero. The mask is a constant of the architecture and is not saved.
     """
 
     mask: Tensor
@@ -71,7 +71,7 @@ class CentreMaskedConv2d(nn.Conv2d):
         self.register_buffer("mask", mask, persistent=False)
 
     def masked_weight(self) -> Tensor:
-        """Returns the weight that counts."""
+        """The weight without its centre tap."""
         return self.weight * self.mask
 
     def forward(self, x: Tensor) -> Tensor:
@@ -80,9 +80,10 @@ class CentreMaskedConv2d(nn.Conv2d):
 
 
 class Gelu(nn.GELU):
-    """GELU that a CPU computes as fast where the channels lie last in memory as where they do not.
+    """GELU that is equally fast on a CPU for both memory formats.
 
-    Torch gives it to oneDNN, twice as fast as its own, only if the dimensions are in memory's order.
+    Torch passes it to oneDNN, which is twice as fast as torch itself, only if the dimensions are in the
+    order of memory.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -92,6 +93,6 @@ class Gelu(nn.GELU):
         return super().forward(input.movedim(1, -1)).movedim(-1, 1)
 
 
-def weight_that_counts(convolution: nn.Conv2d) -> Tensor:
-    """Returns a convolution's weight, masked where it is a `CentreMaskedConv2d`."""
+def effective_weight(convolution: nn.Conv2d) -> Tensor:
+    """A convolution's weight, masked if it is a `CentreMaskedConv2d`."""
     return convolution.masked_weight() if isinstance(convolution, CentreMaskedConv2d) else convolution.weight

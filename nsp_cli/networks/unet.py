@@ -1,7 +1,7 @@
-"""The student: a small residual U-Net that sees every pixel and is told how strong the noise is.
+"""The student: a small residual U-Net that sees every pixel and is conditioned on the noise.
 
-Not the paper's. A blind-spot network may not look at the pixel that it predicts, which is how it
-learns from noise alone; what it has learnt can be taught to a network without that restriction.
+It is not in the paper. A blind-spot network must not see the pixel that it predicts, and so it learns
+from noisy photos alone. A network without that restriction can learn from its results.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from torch.nn import functional
 from nsp_cli.networks.base import CONDITIONING_SIZE, NetworkConfig, NetworkSpec
 from nsp_cli.networks.kind import NetworkKind, State
 
-# The network's first step folds 2×2 pixels into channels; each further level halves once more.
+# The first step folds 2×2 pixels into channels; each further level halves the sides again.
 _FOLD = 2
-# What the first weights of the last layer are scaled with, so that a run starts near "leave it".
-_TIMID = 0.2
+# Factor for the last layer's initial weights, so that training starts near "change nothing".
+_LAST_LAYER_SCALE = 0.2
 
 
 @dataclass(frozen=True)
 class UnetConfig:
-    """Everything that a student is built from; the defaults cost 59,500 multiplications per photo pixel.
+    """Everything that a student is built from. The defaults cost 59,500 multiplications per photo pixel.
 
     Attributes:
-        widths: Channels at a half, a quarter and an eighth of the photo's resolution; the counts
-            that oneDNN likes (multiples of 32) were the fastest of equal cost on a CPU.
+        widths: Channels at a half, a quarter and an eighth of the photo's resolution. Of widths with
+            equal cost, multiples of 32 were the fastest on a CPU, because they suit oneDNN.
         encoder: Residual blocks per level on the way down.
         decoder: Residual blocks of the upper two levels on the way up.
         scale: Output pixels per input pixel and axis, 1 or 2.
@@ -40,7 +40,7 @@ class UnetConfig:
     scale: int = 1
 
     def __post_init__(self) -> None:
-        """Refuses what cannot be built.
+        """Checks that the network can be built.
 
         Raises:
             ValueError: A width is zero, or the scale is neither 1 nor 2.
@@ -49,9 +49,9 @@ class UnetConfig:
             raise ValueError(f"no student has widths {self.widths} and scale {self.scale}")
 
     def spec(self) -> NetworkSpec:
-        """States the receptive field: two pixels of its level for every residual block."""
+        """States how to feed the network. Each residual block reaches two pixels of its level."""
         steps = [2 * blocks for blocks in self.encoder]
-        steps[0] += 2 * self.decoder[0] + 2  # and the first and the last layer
+        steps[0] += 2 * self.decoder[0] + 2  # the first and the last layer too
         steps[1] += 2 * self.decoder[1]
         pitch = [_FOLD * 2**level for level in range(3)]
         reach = sum(count * size for count, size in zip(steps, pitch, strict=True))
@@ -76,7 +76,7 @@ class UnetConfig:
 
 
 class ResidualBlock(nn.Module):
-    """Adds two 3×3 convolutions' answer to its input; starts as the identity."""
+    """Adds the result of two 3×3 convolutions to its input. It starts as the identity."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -87,13 +87,13 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, channels, H, W) to the same shape."""
-        # In place: a large tensor's fresh memory costs more here than the arithmetic on it.
+        # In place, because a large tensor's fresh memory costs more than the arithmetic on it.
         answer: Tensor = self.second(functional.relu(self.first(x), inplace=True))
         return answer.add_(x)
 
 
 class Unet(nn.Module):
-    """Maps a noisy picture and its noise to the picture without it, at 1 or 2 times the size."""
+    """Maps a noisy picture and its noise to the picture without noise, at 1 or 2 times the size."""
 
     def __init__(self, config: UnetConfig) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class Unet(nn.Module):
         self.up = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in pairwise(widths))
         self.tail = nn.Conv2d(widths[0], pixels * config.scale**2, 3, padding=1)
         with torch.no_grad():
-            self.tail.weight.mul_(_TIMID)
+            self.tail.weight.mul_(_LAST_LAYER_SCALE)
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
         """Denoises.

@@ -1,1 +1,1 @@
-"""Operations on pictures that know no photo, file or network."""
+"""Operations on pictures. They know no photo, file or network."""

@@ -1,4 +1,4 @@
-"""Overlapping blocks of a picture in a luma/chroma basis, as orthonormal DCT-II coefficients and back."""
+"""Blocks of a picture as orthonormal DCT-II coefficients, in a luma/chroma basis, and back."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ from nsp_cli.ops.reflection import reflected_indices
 
 @dataclass(frozen=True)
 class BlockDct:
-    """Blocks of side² pixels, two strides wide, on a grid that starts one stride before the picture.
+    """Blocks of side² pixels that overlap by half, on a grid that starts half a block before the picture.
 
     So every pixel lies in exactly four blocks. A block fades out towards its edges, or they would show.
-    Past its own edges the picture is reflected.
+    Past its edges the picture is reflected.
 
     Attributes:
-        side: Of a block in pixels, even.
+        side: Side of a block in pixels; even.
     """
 
     side: int
 
     @property
     def stride(self) -> int:
+        """Distance of neighbouring blocks in pixels."""
         return self.side // 2
 
     def forward(self, image: Tensor) -> Tensor:
-        """Returns (C, side², rows, columns) coefficients of a (C, H, W) picture, row-major, DC first."""
+        """Coefficients of a (C, H, W) picture, (C, side², rows, columns); row-major, DC first."""
         height, width = image.shape[-2:]
         rows = reflected_indices(-self.stride, self._end(height), height)
         columns = reflected_indices(-self.stride, self._end(width), width)
@@ -44,15 +45,15 @@ class BlockDct:
         return functional.conv2d(padded[:, None], kernels, stride=self.stride)
 
     def inverse(self, coefficients: Tensor, height: int, width: int) -> Tensor:
-        """Returns (C, height, width), blended of the blocks; unchanged ones give the picture back."""
+        """The picture that the blocks blend into, (C, height, width). It inverts `forward`."""
         channels, _, rows, columns = coefficients.shape
         basis = to_device(_windowed_basis(self.side), coefficients.device)
-        # An axis at a time, an eighth of the arithmetic of both at once.
+        # One axis at a time costs an eighth of the arithmetic of both at once.
         upright = torch.bmm(basis.expand(channels, -1, -1), coefficients.reshape(channels, self.side, -1))
         lines = upright.view(channels * self.side, self.side, -1)
         blocks = torch.bmm(basis.expand(len(lines), -1, -1), lines).view(channels, self.side**2, -1)
         whole = ((rows + 1) * self.stride, (columns + 1) * self.stride)
-        # Four times faster here than a transposed convolution, which says the same.
+        # Four times faster here than the equal transposed convolution.
         summed: Tensor = functional.fold(blocks, whole, self.side, stride=self.stride)[:, 0]
         start = self.stride
         return summed[:, start : start + height, start : start + width]
@@ -63,14 +64,14 @@ class BlockDct:
 
 @lru_cache(maxsize=4)
 def dct_kernels(side: int) -> Tensor:
-    """Returns the (side², 1, side, side) orthonormal DCT-II basis pictures, row-major, DC first."""
+    """The orthonormal DCT-II basis pictures, (side², 1, side, side); row-major, DC first."""
     basis = _dct_matrix(side)
     return torch.einsum("ai,bj->abij", basis, basis).reshape(side * side, 1, side, side).float()
 
 
 @lru_cache(maxsize=4)
 def dct_matrix(side: int) -> Tensor:
-    """Returns the (side, side) orthonormal DCT-II, a row for each frequency."""
+    """The orthonormal DCT-II, (side, side), with a row for each frequency."""
     return _dct_matrix(side).float()
 
 
@@ -84,18 +85,18 @@ def _dct_matrix(side: int) -> Tensor:
 
 @lru_cache(maxsize=4)
 def _windowed_basis(side: int) -> Tensor:
-    """Returns the (side, side) inverse DCT under Hann windows, which add up to one half a side apart."""
+    """The inverse DCT under Hann windows, (side, side). Windows half a side apart add up to one."""
     window = torch.hann_window(2 * side + 1, periodic=False, dtype=torch.float64)[1::2]
     return (_dct_matrix(side) * window).T.float().contiguous()
 
 
 def to_luma_chroma(image: Tensor) -> Tensor:
-    """Rotates (3, …) RGB into luma and two chroma planes, orthonormally: noise keeps its power."""
+    """Rotates (3, …) RGB into luma and two chroma planes. Orthonormal, so noise keeps its power."""
     return torch.einsum("ij,j...->i...", to_device(_luma_chroma(), image.device), image)
 
 
 def from_luma_chroma(image: Tensor) -> Tensor:
-    """Undoes `to_luma_chroma`."""
+    """Inverts `to_luma_chroma`."""
     return torch.einsum("ij,i...->j...", to_device(_luma_chroma(), image.device), image)
 
 
@@ -108,23 +109,23 @@ def _luma_chroma() -> Tensor:
 def lattice_coefficients(
     image: Tensor, side: int, *, clipped_below: float = -1.0, most: int = 20_000
 ) -> tuple[Tensor, Tensor]:
-    """Transforms blocks from all over a picture, few enough for statistics of large photos.
+    """Transforms blocks on a lattice over a picture, few enough for statistics of large photos.
 
     Args:
-        image: (3, H, W) RGB, integers or floats with white at 1; small ones are reflected to a block.
-        side: Of a block.
-        clipped_below: Pixels this near to black or white count as clipped.
-        most: Blocks, about.
+        image: (3, H, W) RGB, integers or floats with white at 1. Small pictures are reflected to one block.
+        side: Side of a block.
+        clipped_below: Distance from black or white below which pixels count as clipped.
+        most: Largest number of blocks, approximately.
 
     Returns:
         (3, side², rows, columns) luma/chroma coefficients, and a (rows, columns) mask of the blocks
-        with more than a twentieth of their values clipped.
+        where more than a twentieth of the values are clipped.
     """
     height, width = image.shape[-2:]
     if min(height, width) < side:
         image = image.index_select(1, reflected_indices(0, max(height, side), height))
         image = image.index_select(2, reflected_indices(0, max(width, side), width))
-    # Odd, so that JPEG's grid of 8×8 is met in all phases.
+    # Odd, so that blocks lie at every offset to JPEG's 8×8 grid.
     step = max(side // 2 + 1, math.ceil(math.sqrt(height * width / most)) // 2 * 2 + 1)
     views = image.unfold(1, side, step).unfold(2, side, step)
     rows, columns = views.shape[1:3]

@@ -1,4 +1,4 @@
-"""A picture continued past its edges by its own reflection."""
+"""Reflection of a picture past its edges."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def reflected_indices(start: int, stop: int, size: int) -> Tensor:
-    """Returns the pixels of 0…size − 1 that stand for start…stop − 1, reflected to and fro at both ends."""
+    """Indices within 0…size − 1 that start…stop − 1 are reflected to, back and forth at both ends."""
     period = max(1, 2 * (size - 1))
     positions = torch.arange(start, stop) % period
     return torch.minimum(positions, period - positions)

@@ -1,4 +1,4 @@
-"""Halves pictures in the ways that programs do: by area, bicubic, Lanczos."""
+"""Halving of pictures with the common kernels: area, bicubic, Lanczos."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _area(distance: float) -> float:
 
 
 def _bicubic(distance: float) -> float:
-    """Evaluates Keys' kernel with a = −0.5, as image libraries have it."""
+    """Keys' kernel with a = −0.5, as in image libraries."""
     x = abs(distance)
     if x < 1:
         return 1.5 * x**3 - 2.5 * x**2 + 1
@@ -35,7 +35,7 @@ KERNELS: dict[str, Callable[[float], float]] = {"area": _area, "bicubic": _bicub
 
 
 def halve(image: Tensor, kernel: str) -> Tensor:
-    """Makes a picture half as wide and high, low-pass filtered as it should be.
+    """Halves a picture's sides, with the low-pass filter that this needs.
 
     Args:
         image: (C, H, W) with even sides of at least 12.

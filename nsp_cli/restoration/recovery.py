@@ -127,18 +127,29 @@ def recover_detail(
         raise ValueError("strengths above 1 filter differently: recover them in separate calls")
     device = device or torch.device("cpu")
     boost = _by_plane(strengths[0].at_least_one).square()[:, None]
-    if is_blind_spot:
-        residual = _believable(_residual_power(noisy, prediction), profile)
-        halfway = _with_detail(noisy, prediction, _threshold(residual, _KEEP_ABOVE) * boost, device)
-        most, (below, grain) = _left_by_blind(residual), _AFTER_BLIND
-    else:
-        halfway, most, (below, grain) = prediction, _left_by_seeing(profile), _AFTER_SEEING
-    threshold = to_device(_threshold(_leftover(halfway, most), below) * boost, device)
+    halfway, most, (factors, grain) = _first_stage(noisy, prediction, profile, boost, is_blind_spot, device)
+    threshold = to_device(_threshold(_leftover(halfway, most), factors) * boost, device)
     grain /= max(profile.luma, 1e-6)
     kept = [to_device(_kept_share(grain, one)[:, None, None], device) for one in strengths]
     results = [torch.empty_like(noisy) for _ in strengths]
     _in_tiles(results, device, lambda part: _remove_rest(part(noisy), part(halfway), threshold, kept))
     return results
+
+
+def _first_stage(
+    noisy: Tensor,
+    prediction: Tensor,
+    profile: NoiseProfile,
+    boost: Tensor,
+    is_blind_spot: bool,
+    device: torch.device,
+) -> tuple[Tensor, Tensor, tuple[tuple[float, ...], float]]:
+    """The prediction with detail, a bound on its leftover noise, and the second filter's settings."""
+    if not is_blind_spot:
+        return prediction, _left_by_seeing(profile), _AFTER_SEEING
+    residual = _believable(_residual_power(noisy, prediction), profile)
+    halfway = _with_detail(noisy, prediction, _threshold(residual, _KEEP_ABOVE) * boost, device)
+    return halfway, _left_by_blind(residual), _AFTER_BLIND
 
 
 def _by_plane(strength: Strength) -> Tensor:

@@ -1,1 +1,1 @@
-"""Large photos in tiles: geometry, pixels and the run over them. No network is known here."""
+"""Tiles of large photos: geometry, pixels and the run over them. Knows no network."""

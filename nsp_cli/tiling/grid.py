@@ -1,4 +1,4 @@
-"""Tiles of a photo: geometry only, knows no network."""
+"""The geometry of a photo's tiles."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of one axis: what a tile answers for, and what it reads to do so.
+    """A tile along one axis: its core, and what it reads for the core.
 
     Attributes:
         start: First pixel of the core.
-        stop: One past the core's last.
+        stop: One past the last pixel of the core.
         read_start: First pixel read; at most `start`.
         read_stop: One past the last pixel read.
     """
@@ -22,7 +22,7 @@ class Span:
     read_stop: int
 
     def core_in_read(self, scale: int) -> slice:
-        """Returns where the core lies in what was read, enlarged by `scale`."""
+        """Place of the core in what the tile reads, both enlarged by `scale`."""
         return slice((self.start - self.read_start) * scale, (self.stop - self.read_start) * scale)
 
 
@@ -35,20 +35,21 @@ class Tile:
 
     @property
     def core_pixels(self) -> int:
+        """Number of photo pixels in the core."""
         return (self.rows.stop - self.rows.start) * (self.columns.stop - self.columns.start)
 
 
 @dataclass(frozen=True)
 class TileGrid:
-    """A photo, the grid that tiles keep to, and the context they need.
+    """A photo, the grid of its tiles, and the context that they need.
 
     Attributes:
-        height: Of the photo in pixels.
-        width: Of the photo in pixels.
-        halo: Context around a core in photo pixels; rounded up to a multiple of `step` and cut off
+        height: Height of the photo in pixels.
+        width: Width of the photo in pixels.
+        halo: Context around a core in photo pixels. It is rounded up to a multiple of `step` and cut off
             at the photo's edge, never padded here.
-        step: Tile origins lie on this grid, so that PD takes the same pixels into each sub-image.
-            What a tile reads ends on it too, up to step − 1 pixels past the photo's end.
+        step: Distance of the grid on which tiles start, so that PD takes the same pixels into each
+            sub-image. What a tile reads ends on this grid too, up to step − 1 pixels past the photo.
     """
 
     height: int
@@ -63,12 +64,12 @@ class TileGrid:
         If the network's receptive-field radius is at most `halo`, the result equals one whole pass.
 
         Args:
-            core: Side of a core; rounded down to a multiple of `step`, at least one step.
+            core: Side of a core. It is rounded down to a multiple of `step`, but not below one step.
         """
         return self._cover(0, self.height, 0, self.width, max(self.step, core // self.step * self.step))
 
     def split(self, tile: Tile) -> list[Tile]:
-        """Cuts a core into up to four, each with its own halo; none if it is a single step."""
+        """Splits a tile into up to four, each with its own halo; none if the core is a single step."""
         rows, columns = tile.rows, tile.columns
         side = max(rows.stop - rows.start, columns.stop - columns.start)
         if side <= self.step:

@@ -1,4 +1,4 @@
-"""Cuts tiles' pixels out of a photo in main memory, onto a device, and puts what became of them back."""
+"""Copies tiles from a photo in main memory to a device, and results back."""
 
 from __future__ import annotations
 
@@ -14,36 +14,39 @@ from nsp_cli.tiling.grid import Tile
 
 
 def cut_tile(image: Tensor, tile: Tile, device: torch.device) -> Tensor:
-    """Copies what a tile reads of a picture, as far as the picture reaches.
+    """Copies the part of a picture that a tile reads, as far as the picture reaches.
 
     Args:
         image: (3, H, W) uint8, uint16 or float in [0, 1].
-        tile: Which part.
-        device: Where the copy goes.
+        tile: The tile to cut.
+        device: Device of the copy.
 
     Returns:
         (3, h, w) float32 in [0, 1].
     """
     rows, columns = tile.rows, tile.columns
     part = image[:, rows.read_start : rows.read_stop, columns.read_start : columns.read_stop]
-    part = part if _crosses_as_it_is(part) else to_unit_range(part)
+    part = part if _is_copied_unchanged(part) else to_unit_range(part)
     return to_unit_range(to_device(part, device))
 
 
 def begin_paste(image: Tensor, tile: Tile, result: Tensor, scale: int = 1) -> Callable[[], None]:
-    """Begins to fetch a tile's core, and returns what waits for it and writes it into a picture.
+    """Starts copying a tile's core to main memory.
 
     Args:
-        image: (3, scale·H, scale·W) uint8, uint16 or float; changed.
-        tile: Which part.
-        result: (3, scale·h, scale·w) float in [0, 1] of all that the tile reads, on any device.
+        image: (3, scale·H, scale·W) uint8, uint16 or float; the core is written into it.
+        tile: The tile to paste.
+        result: (3, scale·h, scale·w) float in [0, 1] for all that the tile reads, on any device.
         scale: Pixels of the picture per pixel of the photo and axis.
+
+    Returns:
+        A function that waits for the copy and writes it into the picture.
     """
     core = result[:, tile.rows.core_in_read(scale), tile.columns.core_in_read(scale)]
     if core.device.type != "cpu":
-        # In the order of a photo's memory, which the processor is slow to make.
+        # The device puts pixels in the order of a photo's memory, which the CPU does slowly.
         core = core.permute(1, 2, 0).contiguous().permute(2, 0, 1)
-        core = from_unit_range(core, image.dtype) if _crosses_as_it_is(image) else core
+        core = from_unit_range(core, image.dtype) if _is_copied_unchanged(image) else core
     fetched = begin_fetch(core)
 
     def paste() -> None:
@@ -55,13 +58,13 @@ def begin_paste(image: Tensor, tile: Tile, result: Tensor, scale: int = 1) -> Ca
     return paste
 
 
-def _crosses_as_it_is(picture: Tensor) -> bool:
-    # Bytes cross a bus four times as fast as floats; other integers do not exist on every device.
+def _is_copied_unchanged(picture: Tensor) -> bool:
+    # Bytes cross the bus four times as fast as floats. Other integers do not exist on every device.
     return picture.dtype == torch.uint8 or picture.is_floating_point()
 
 
 def pad_bottom_right(image: Tensor, height: int, width: int) -> Tensor:
-    """Enlarges (…, h, w) to the given size by reflection, to and fro where the picture is small."""
+    """Pads (…, h, w) to the given size by reflection, back and forth if the picture is small."""
     if image.shape[-2] < height:
         image = image[..., reflected_indices(0, height, image.shape[-2]), :]
     if image.shape[-1] < width:

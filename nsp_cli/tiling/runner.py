@@ -1,4 +1,4 @@
-"""Takes a photo's tiles through a device; a CUDA GPU works on the next tile while one is written."""
+"""Runs a photo's tiles through a device. A CUDA GPU works on the next tile while one is written."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def run_tiles(
     precision: torch.dtype,
     on_done: Callable[[Tile], None],
 ) -> None:
-    """Begins and finishes every tile.
+    """Starts and finishes every tile.
 
     Args:
-        grid: Splits those for which memory is too small.
-        tiles: In order.
-        begin: Starts a tile in a precision. Returns what waits until it is done and writes it, or answers
-            False where the result is not finite; that tile is begun again in float32.
-        device: Where tiles are processed.
-        precision: Of the arithmetic.
+        grid: Splits tiles that do not fit in memory.
+        tiles: The tiles, in order.
+        begin: Starts a tile in a precision. Returns a function that waits for the tile and writes it,
+            and returns False if its result is not finite. Such a tile is started again in float32.
+        device: Device that processes the tiles.
+        precision: Precision of the arithmetic.
         on_done: Called when a tile is written.
 
     Raises:
-        DeviceError: Memory ends at the smallest tile, or a result is not finite in float32.
+        DeviceError: The smallest tile does not fit in memory, or a result is not finite in float32.
     """
     pending = deque((tile, precision) for tile in tiles)
     begun: deque[tuple[Tile, torch.dtype, Finish]] = deque()
@@ -63,7 +63,7 @@ def _begin_if_it_fits(
         return begin(tile, precision)
     except torch.OutOfMemoryError:
         pass
-    # Only here, past the handler, is nothing of the failed attempt held any more.
+    # The exception holds the failed attempt's tensors until its handler ends.
     release_memory(device)
     return None
 
@@ -71,14 +71,16 @@ def _begin_if_it_fits(
 def _halved(grid: TileGrid, tile: Tile) -> list[Tile]:
     parts = grid.split(tile)
     if not parts:
-        raise DeviceError("out of memory at the smallest tile", "Close other programs or use --device cpu.")
+        raise DeviceError(
+            "The smallest tile does not fit in memory.", "Close other programs, or use --device cpu."
+        )
     return parts
 
 
 def _exact_instead_of(precision: torch.dtype) -> torch.dtype:
     if precision == torch.float32:
         raise DeviceError(
-            "the network's result is not finite, also in float32",
-            "The weights may be damaged: try nsp weights verify, or another --model.",
+            "The network's result is not finite, even in float32.",
+            "The weights may be damaged. Check them with nsp weights verify, or choose another --model.",
         )
     return torch.float32

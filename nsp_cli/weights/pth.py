@@ -137,7 +137,7 @@ def _recognise(state: Mapping[str, Tensor]) -> tuple[str, AuthorsFiles]:
         if files.key in state:
             return name, files
     names, first = " nor ".join(name.upper() for name in known), ", ".join(sorted(state)[:3])
-    raise ValueError(f"neither {names}; it contains {first}")
+    raise ValueError(f"it is neither {names}, but contains {first}")
 
 
 def _without_masks(state: Mapping[str, Tensor], files: AuthorsFiles) -> dict[str, Tensor]:

@@ -167,7 +167,7 @@ class TestDenoise:
         ("options", "message"),
         [
             (["--device", "cuda:99"], "not available"),
-            (["--precision", "float8"], "unknown precision"),
+            (["--precision", "float8"], "The precision 'float8' is unknown."),
             (["-m", "no-such-model"], "no weights named no-such-model"),
             (["-m", "nothing.safetensors"], "nothing.safetensors does not exist"),
             (["-o", "photo.xyz"], "no format that can be written"),

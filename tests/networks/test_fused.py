@@ -13,15 +13,15 @@ pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="test_gpu does
 
 def test_what_is_tried_first_works_and_a_failure_is_no_error(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (8, 0))
-    assert fused._work_on(torch.device("cpu"), torch.float32, 64)
+    assert fused._kernels_work(torch.device("cpu"), torch.float32, 64)
 
     def fail(*_arguments: object, **_settings: object) -> None:
         raise RuntimeError("Failed to find C compiler.")
 
     monkeypatch.setattr(fused, "pointwise", fail)
-    assert not fused._work_on(torch.device("cpu"), torch.float32, 32)
+    assert not fused._kernels_work(torch.device("cpu"), torch.float32, 32)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
-    assert not fused._work_on(torch.device("cpu"), torch.float32, 16)
+    assert not fused._kernels_work(torch.device("cpu"), torch.float32, 16)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The student network: what it costs, how far it sees, what it is told."""
+"""The student network: what it costs, how far it sees, what it is conditioned on."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_tiled_equals_untiled(scale, height, width):
         torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)
 
 
-def test_what_is_told_counts():
+def test_conditioning_counts():
     network, picture = built(TINY), torch.rand(1, 3, 32, 32)
     for band in range(CONDITIONING_SIZE):
         more = NOISE.clone()

@@ -1,4 +1,4 @@
-"""What a student is told: six numbers that are right for noise of known kinds, and never absurd."""
+"""Noise conditioning: six numbers that are right for noise of known kinds, and never absurd."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_strength_above_one_tells_more_of_its_own_kind_and_below_changes_nothing
     assert torch.equal(twice[3:], once[3:])
 
 
-def test_a_lawn_is_not_told_as_noise():
+def test_a_lawn_is_not_noise():
     """Texture without colour has no coloured noise to match."""
     grey = (0.1 * torch.randn(1, 256, 256, generator=torch.Generator().manual_seed(0)) + 0.5).expand(
         3, -1, -1
@@ -49,7 +49,7 @@ def test_a_lawn_is_not_told_as_noise():
 
 
 def colourless(width: float) -> tuple[torch.Tensor, float]:
-    """A grey photo with luma of 8 levels in the middle band and hardly any chroma; what of it is told."""
+    """A grey photo: middle luma of 8 levels, hardly any chroma. The second result is the noise level."""
     one = correlated_noise(torch.Size((1, 384, 384)), 1, width)
     luma = (one / bands_of_residual(one.expand(3, -1, -1))[1] * 8 / 255).expand(3, -1, -1)
     photo = 0.5 + luma + white_noise(luma.shape, 0.6)
@@ -57,18 +57,18 @@ def colourless(width: float) -> tuple[torch.Tensor, float]:
 
 
 def test_luma_noise_whose_colour_a_camera_took_out_is_believed():
-    photo, told = colourless(0.5)
-    assert told > 7.5
+    photo, level = colourless(0.5)
+    assert level > 7.5
     assert estimate_noise(photo).most_luma > 4.5 / 255
 
 
 def test_texture_without_colour_is_not_for_it_rises_towards_coarse_frequencies():
-    photo, told = colourless(1.2)
-    assert told < 5.5
+    photo, level = colourless(1.2)
+    assert level < 5.5
     assert estimate_noise(photo).most_luma < 3.5 / 255
 
 
-def test_where_no_place_is_flat_only_half_of_what_is_measured_is_told():
+def test_without_a_flat_region_only_half_of_what_is_measured_counts():
     cloud = fractal()
     profile = estimate_noise(cloud + correlated_noise(cloud.shape, 2, 0.5))
     flat = estimate_noise(0.5 + correlated_noise(cloud.shape, 2, 0.5))
@@ -87,14 +87,14 @@ def wires(turn: float) -> torch.Tensor:
     return (0.4 + 0.1 * net).expand(3, -1, -1) + correlated_noise(torch.Size((3, 384, 384)), 2, 0.5)
 
 
-def test_a_net_of_wires_is_not_told_as_noise():
-    told = noise_conditioning(estimate_noise(wires(0.1)))
+def test_a_net_of_wires_is_not_noise():
+    bands = noise_conditioning(estimate_noise(wires(0.1)))
     assert estimate_noise(wires(0.1)).anisotropy > 2
-    assert told[1] < 0.5 * noise_conditioning(estimate_noise(wires(math.pi / 4)))[1]
+    assert bands[1] < 0.5 * noise_conditioning(estimate_noise(wires(math.pi / 4)))[1]
 
 
 @pytest.mark.parametrize("width", [0.5, 1.2])
-def test_noise_has_no_direction_and_is_told_in_full(width):
+def test_noise_has_no_direction_and_counts_in_full(width):
     photo = scene() + correlated_noise(scene().shape, 6, width)
     assert estimate_noise(photo).anisotropy < 1.5
     assert noise_conditioning(estimate_noise(photo))[1] > 0.9 * noise_bands(estimate_noise(photo).spectrum)[1]
@@ -110,7 +110,7 @@ def test_banding_is_no_reason_to_doubt_the_noise(level, is_upright):
     assert noise_conditioning(profile)[1] * 255 > 9.5
 
 
-def test_waves_of_water_are_not_told_as_noise():
+def test_waves_of_water_are_not_noise():
     # Along the rows alone, as banding is, but none runs from edge to edge.
     swell = 300 * correlated_noise(torch.Size((1, 384, 384)), 2, 12)
     waves = (torch.arange(384.0)[:, None] * 2 * math.pi / 5.3 + swell).sin()

@@ -57,7 +57,7 @@ def test_growth_with_brightness_is_found():
         assert torch.allclose(profile.levels[channel] * 255, expected, rtol=0.15)
 
 
-def test_channels_of_different_noise_are_told_apart():
+def test_channels_of_different_noise_differ():
     clean = scene()
     noise = white_noise(clean.shape, 1) * torch.tensor([4.0, 8.0, 16.0]).view(3, 1, 1)
     levels = estimate_noise(to_8_bits(clean + noise)).levels.square().mean(1).sqrt() * 255

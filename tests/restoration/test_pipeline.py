@@ -1,4 +1,4 @@
-"""Measure, predict, recover: what a caller is promised."""
+"""Estimate, predict, recover: what a caller is promised."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ BFLOAT16, FLOAT32 = torch.bfloat16, torch.float32
 
 
 class Recorder:
-    """Begins tiles that do what they are told to, and notes it."""
+    """Starts tiles that behave as given, and records them."""
 
     def __init__(self, *, overflows=lambda _: False, fits=lambda _: True) -> None:
         self.events, self._overflows, self._fits = [], overflows, fits

@@ -18,4 +18,4 @@ def _read_config(state: State) -> DbsnConfig:
     )
 
 
-AUTHORS_FILES = AuthorsFiles("head.0.weight", _read_config, centre_mask)
+DBSN_FILES = AuthorsFiles("head.0.weight", _read_config, centre_mask)

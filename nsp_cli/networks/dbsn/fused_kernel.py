@@ -1,4 +1,4 @@
-"""The kernels of `fused`, in Triton, which torch brings along where it supports CUDA on Linux."""
+"""The kernels of `fused`, in Triton. Torch installs Triton where it supports CUDA on Linux."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-# Pixels of a program, and channels that it takes or answers at a time: what small cards' shared memory holds.
+# Pixels of a program, and channels that it reads or writes at a time: as many as fit a small card's memory.
 _PIXELS, _CHANNELS = 64, 128
 
 
@@ -89,7 +89,7 @@ def multiply(
     """
     answered, taken = weight.shape
     grid = (triton.cdiv(len(x), _PIXELS), triton.cdiv(answered, _CHANNELS))
-    with torch.cuda.device_of(x):  # Triton's is the current one, whatever device the tensors are on
+    with torch.cuda.device_of(x):  # Triton uses the current device, whatever device the tensors are on
         _multiply[grid](
             x,
             weight,

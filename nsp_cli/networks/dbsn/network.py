@@ -16,7 +16,7 @@ BRANCH_DILATIONS = (2, 3)
 
 @dataclass(frozen=True)
 class DbsnConfig:
-    """Everything that a DBSN is built from; the defaults are the paper's 3,750,723 parameters.
+    """Everything that a DBSN is built from. The defaults are the paper's 3,750,723 parameters.
 
     Attributes:
         base_channels: D, channels inside a branch.
@@ -29,16 +29,16 @@ class DbsnConfig:
     t: int = 2
 
     def __post_init__(self) -> None:
-        """Refuses what the tail's pixel shuffle could not divide.
+        """Checks that the tail's pixel shuffle can divide the channels.
 
         Raises:
-            ValueError: 2·D is no multiple of t².
+            ValueError: 2·D is not a multiple of t².
         """
         if self.t < 1 or 2 * self.base_channels % self.t**2:
             raise ValueError(f"2·{self.base_channels} channels do not divide by t² = {self.t**2}")
 
     def spec(self) -> NetworkSpec:
-        """States the receptive field: a branch's masked convolution, then N dilated ones."""
+        """States how to feed the network. A branch has a masked convolution, then N dilated ones."""
         radius = max((d - 1) + self.num_modules * d for d in BRANCH_DILATIONS)
         return NetworkSpec(
             scale=self.t,
@@ -59,7 +59,7 @@ class DbsnConfig:
 
 
 class DilatedModule(nn.Module):
-    """Adds a dilated 3×3 and a 1×1 convolution's answer to its input."""
+    """Adds the result of a dilated 3×3 and a 1×1 convolution to its input."""
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
@@ -75,20 +75,20 @@ class DilatedModule(nn.Module):
         return x + answer
 
     def add_to(self, x: Tensor) -> Tensor:
-        """Does the same in strips, and overwrites x."""
+        """Does the same in strips; overwrites x."""
         dilated, *rest = self.body
         valid, reach = without_row_padding(dilated)
         after = nn.Sequential(*rest)
         return add_strips(lambda rows: after(valid(rows)), x, reach=reach)
 
     def add_fused(self, x: Tensor) -> Tensor:
-        """Does the same in two kernels, and overwrites x."""
+        """Does the same in two kernels; overwrites x."""
         dilated, _, last = self.body
-        return fused.after(dilated, last, x, addend=x, answer=x)
+        return fused.convolve_then_pointwise(dilated, last, x, addend=x, answer=x)
 
 
 class Branch(nn.Module):
-    """Looks past a (2d−1)×(2d−1) hole and then only at multiples of d, so the hole stays unseen."""
+    """Looks around a (2d−1)×(2d−1) hole, then only in steps of d, so that the hole stays unseen."""
 
     def __init__(self, channels: int, num_modules: int, dilation: int) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class Branch(nn.Module):
         return answer
 
     def all_but_last(self, x: Tensor) -> Tensor:
-        """Maps (B, channels, H, W) to what `last` takes, in strips."""
+        """Maps (B, channels, H, W) to the input of `last`, in strips."""
         modules = [layer for layer in self.body if isinstance(layer, DilatedModule)]
         masked, *rest = list(self.body)[: -2 - len(modules)]
         valid, reach = without_row_padding(masked)
@@ -118,9 +118,9 @@ class Branch(nn.Module):
         return x
 
     def write_fused(self, x: Tensor, answer: Tensor) -> None:
-        """Writes what `forward` makes of (B, channels, H, W), channels last, into `answer`."""
+        """Writes the result of `forward` on (B, channels, H, W), channels last, into `answer`."""
         masked, _, first, _, second, _, *modules, last, _ = self.body
-        x = fused.pointwise(second, fused.after(masked, first, x))
+        x = fused.pointwise(second, fused.convolve_then_pointwise(masked, first, x))
         for module in modules:
             assert isinstance(module, DilatedModule)
             x = module.add_fused(x)
@@ -128,7 +128,7 @@ class Branch(nn.Module):
 
     @property
     def last(self) -> nn.Sequential:
-        """Is what follows the dilated modules, without reach."""
+        """The layers after the dilated modules, which see one pixel each."""
         return nn.Sequential(*list(self.body)[-2:])
 
 
@@ -168,7 +168,7 @@ class Dbsn(nn.Module):
     def _in_strips(self, x: Tensor) -> Tensor:
         x = map_strips(self.head, x, channels=self.channels)
         first, second = self.branch1.all_but_last(x), self.branch2.all_but_last(x)
-        del x  # a third of the memory
+        del x  # saves a third of the memory
         last = self.branch1.last, self.branch2.last
         return map_strips(
             lambda a, b: self._end(last[0](a), last[1](b)), first, second, channels=2 * self.channels
@@ -176,21 +176,21 @@ class Dbsn(nn.Module):
 
     def _fused(self, x: Tensor) -> Tensor:
         x = self.head(x).contiguous(memory_format=torch.channels_last)
-        both = fused.empty(x, 2 * self.channels)
+        both = fused.empty_like(x, 2 * self.channels)
         self.branch1.write_fused(x, both[:, : self.channels])
         self.branch2.write_fused(x, both[:, self.channels :])
         first, _, second, _, _, third, _, fourth, _, last = self.tail
-        del x  # it and what is deleted below would be half as much memory again
+        del x  # with the tensor deleted below, saves a third of the memory
         both = fused.pointwise(first, both)
         cells = fused.pointwise_in_cells(second, both, self.t)
         del both
-        return fused.finest(last, fused.pointwise(fourth, fused.pointwise(third, cells)), self.t)
+        return fused.last_convolution(last, fused.pointwise(fourth, fused.pointwise(third, cells)), self.t)
 
     def _end(self, first: Tensor, second: Tensor) -> Tensor:
         return self._answer(self.tail[:-1](torch.cat([first, second], dim=1)))
 
     def _answer(self, x: Tensor) -> Tensor:
-        # bfloat16 has steps of 1/256 near white, so the last layer answers in float32.
+        # bfloat16 has steps of 1/256 near white, so the last layer computes in float32.
         with torch.autocast(x.device.type, enabled=False):
             answer: Tensor = self.tail[-1](x.float())
         return answer

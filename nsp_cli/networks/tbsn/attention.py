@@ -1,4 +1,4 @@
-"""What a block of TBSN is made of (paper Sec. 3.2; layer names are the authors')."""
+"""The layers of a TBSN block (paper Sec. 3.2; layer names are the authors')."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nsp_cli.networks.base import Gelu
 
 
 class ChannelNorm(nn.Module):
-    """Divides each pixel by the standard deviation over its channels, without taking off their mean."""
+    """Divides each pixel by the standard deviation over its channels, without subtracting their mean."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -37,8 +37,8 @@ class ChannelScale(nn.Module):
 class ChannelAttention(nn.Module):
     """Mixes channels by how alike they are over the whole picture.
 
-    The one place where TBSN is not blind: `mixing` pools over every position, also those whose features
-    saw the predicted pixel. Given the mixing matrices, the rest is blind exactly.
+    This is the only place where TBSN is not blind: `mixing` pools over every position, including positions
+    whose features saw the predicted pixel. Given the mixing matrices, the rest is exactly blind.
     """
 
     def __init__(self, channels: int, heads: int) -> None:
@@ -69,8 +69,8 @@ class ChannelAttention(nn.Module):
 class RelativePosition(nn.Module):
     """A learnt vector for every horizontal and vertical distance between a query and a key.
 
-    The mask leaves only even distances, so of the authors' 2·key_size − 1 rows every other one is
-    never read.
+    The mask leaves only even distances, so every other one of the authors' 2·key_size − 1 rows is never
+    read.
     """
 
     rows: Tensor
@@ -94,8 +94,8 @@ class RelativePosition(nn.Module):
 class SpatialAttention(nn.Module):
     """Lets every pixel of a window look at pixels an even number of rows and columns away, near the window.
 
-    The authors mask 3/4 of each window's logits for that. Here the pixels are first sorted by the
-    parity of row and column: the same result without a mask, with a quarter of the work and memory.
+    The authors mask 3/4 of each window's logits for that. Here the pixels are first sorted by the parity
+    of row and column. The result is the same without a mask, with a quarter of the work and memory.
     """
 
     def __init__(self, channels: int, heads: int, head_size: int, window: int, margin: int) -> None:
@@ -114,8 +114,8 @@ class SpatialAttention(nn.Module):
         q, k, v = self._sort_by_parity(self.qkv(x)).unbind(dim=1)
         q = q * self.head_size**-0.5
         queries = q.unfold(-2, self.window, self.window).unfold(-2, self.window, self.window).movedim(2, -1)
-        # (B, heads, parity y, parity x, window y, window x, y, x, size); from here y and x lie flat
-        # where queries or keys are listed.
+        # (B, heads, parity y, parity x, window y, window x, y, x, size). From here on, y and x are one
+        # dimension where queries or keys are listed.
         logits = queries.flatten(-3, -2) @ self._surroundings(k).transpose(-2, -1)
         logits = logits + self.rel_pos_emb(queries).flatten(-2).flatten(-3, -2)
         answers = (logits.softmax(dim=-1) @ self._surroundings(v)).reshape(queries.shape)
@@ -131,9 +131,9 @@ class SpatialAttention(nn.Module):
         return qkv.reshape(shape).permute(0, 1, 2, 3, 5, 7, 4, 6)
 
     def _surroundings(self, part: Tensor) -> Tensor:
-        """Returns what each window can look at: (B, heads, 2, 2, windows y, windows x, keys, size).
+        """What each window can look at: (B, heads, 2, 2, windows y, windows x, keys, size).
 
-        Past the picture's edge lie zeros, which take part in the attention as the authors' do.
+        Past the picture's edge are zeros, which take part in the attention as in the authors' code.
         """
         size = self.window + 2 * self.margin
         padded = functional.pad(part, [self.margin] * 4)

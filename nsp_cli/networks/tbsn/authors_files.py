@@ -66,4 +66,4 @@ def _attention_mask(window: int, key_window: int) -> Tensor:
     return torch.where(allowed, 0.0, -math.inf).reshape(1, window**2, key_window**2)
 
 
-AUTHORS_FILES = AuthorsFiles("patch_embed.proj.weight", _read_config, _expected_mask)
+TBSN_FILES = AuthorsFiles("patch_embed.proj.weight", _read_config, _expected_mask)

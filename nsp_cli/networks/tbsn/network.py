@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from nsp_cli.networks.base import CentreMaskedConv2d, Gelu, NetworkSpec
 from nsp_cli.networks.tbsn.attention import ChannelAttention, ChannelNorm, FeedForward, SpatialAttention
 
-# The authors' weights were learnt on 8-bit values; callers speak [0, 1].
+# The authors trained on 8-bit values; callers use [0, 1].
 VALUE_RANGE = 255
 
 PerLevel = tuple[int, int, int]
@@ -18,17 +18,17 @@ PerLevel = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class TbsnConfig:
-    """Everything that a TBSN is built from; the defaults are the paper's 12,766,148 parameters.
+    """Everything that a TBSN is built from. The defaults are the paper's 12,766,148 parameters.
 
     Attributes:
         dim: Channels at full size; each level below has twice as many and half the side.
-        num_blocks: Blocks per level, finest first; the two decoders have as many as their encoders.
+        num_blocks: Blocks per level, finest first. The two decoders have as many as their encoders.
         num_refinement_blocks: Blocks after the decoder, at full size.
         channel_heads: Heads of the channel attention per level.
         spatial_heads: Heads of the spatial attention per level.
         spatial_head_size: Channels of one spatial head.
         window_size: Side of a query window.
-        overlap_ratio: Keys come from a window larger by this share of its side.
+        overlap_ratio: The key window is larger than the query window by this share of its side.
         t: Scaling factor; the output has t·H × t·W pixels.
     """
 
@@ -43,10 +43,10 @@ class TbsnConfig:
     t: int = 2
 
     def __post_init__(self) -> None:
-        """Takes lists, which is what JSON makes of tuples, and refuses what cannot be built.
+        """Turns JSON's lists into tuples, and checks that the network can be built.
 
         Raises:
-            ValueError: A level lacks its number, or sizes do not divide as the network needs.
+            ValueError: A level has no number, or sizes do not divide as the network needs.
         """
         for name in ("num_blocks", "channel_heads", "spatial_heads"):
             values = tuple(getattr(self, name))
@@ -69,12 +69,12 @@ class TbsnConfig:
         return int(self.window_size * self.overlap_ratio) // 2
 
     def spec(self) -> NetworkSpec:
-        """States what is worth reading around a tile, which is less than what has any influence.
+        """States how to feed the network. The radius is what is worth reading, less than what has influence.
 
-        Through convolutions and windows alone the full-size network reaches up to 707 pixels, with
-        hardly any weight beyond the nearest 64; channel attention pools over the tile whatever the
-        halo, so no radius makes tiles exact. This one at stride t = 2 fills whole steps of
-        `input_multiple` with the halo.
+        Through convolutions and windows alone, the full-size network reaches up to 707 pixels, with
+        hardly any weight beyond the nearest 64. Channel attention pools over the tile whatever the
+        halo is, so no radius makes tiles exact. With this radius and stride t = 2, the halo is a
+        multiple of `input_multiple`.
         """
         multiple = 4 * self.window_size
         keys = (self.window_size // 2 + self.margin) ** 2
@@ -96,15 +96,15 @@ class TbsnConfig:
 
 
 class Tbsn(nn.Module):
-    """Predicts the next finer scale of a noisy picture, blind to the predicted pixel but for statistics.
+    """Predicts the next finer scale of a noisy picture, blind to the predicted pixel except in statistics.
 
     Maps (B, 3, H, W) to (B, 3, t·H, t·W), both in [0, 1] (the output may leave it slightly); H and W
     are multiples of `spec().input_multiple`.
 
-    After the masked convolution, which looks one pixel aside, every layer keeps the parity of row and
-    column: convolutions have dilation 2, windows attend at even distances, changes of size move 2×2
-    patches whole. So no output depends on the input pixel in whose place it lies, nor on any other of
-    its parity, except through the channel attention's pooled matrices.
+    The masked convolution looks one pixel aside. After it, every layer keeps the parity of row and
+    column: convolutions have dilation 2, windows attend at even distances, and changes of size move
+    whole 2×2 patches. So no output depends on the input pixel in its own place, nor on any other of the
+    same parity, except through the channel attention's pooled matrices.
     """
 
     def __init__(self, config: TbsnConfig) -> None:
@@ -168,7 +168,7 @@ class PatchEmbed(nn.Module):
 
 
 class Block(nn.Module):
-    """Adds to its input, in turn, attention over channels and over windows, each followed by convolutions."""
+    """Adds attention over channels and over windows to its input, each followed by convolutions."""
 
     def __init__(self, config: TbsnConfig, *, level: int, channels: int) -> None:
         super().__init__()
@@ -189,7 +189,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, channels, H, W) to the same shape."""
-        # Autocast rounds what each layer adds; the running sum of eighty must not be rounded as well.
+        # Autocast rounds what each of eighty layers adds; the running sum must not be rounded as well.
         x = x if x.dtype is torch.float64 else x.float()
         for norm, layer in (
             (self.norm1, self.channel_attn),
@@ -215,7 +215,7 @@ class Resize(nn.Module):
 
 
 class PatchUnshuffle(nn.Module):
-    """Halves the size by stacking neighbouring 2×2 patches, each kept whole, so that parity survives."""
+    """Halves the size by stacking neighbouring 2×2 patches. Patches stay whole, so that parity survives."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, C, H, W) to (B, 4·C, H/2, W/2): channel 4c + 2·ky + kx is patch (2Y + ky, 2X + kx)."""
