@@ -22,7 +22,7 @@ _CROPS = {
     "astronaut": ("astronaut", 0, 150),
     "coffee": ("coffee", 130, 150),
     "brick": ("brick", 100, 100),
-    "joints": ("brick", 64, 256),  # upright edges that pass for noise
+    "joints": ("brick", 128, 256),  # upright edges that pass for noise
     "grass": ("grass", 100, 100),
     "gravel": ("gravel", 100, 100),
     "rocket": ("rocket", 180, 200),
