@@ -170,7 +170,7 @@ class TestDenoise:
             (["--precision", "float8"], "The precision 'float8' is unknown."),
             (["-m", "no-such-model"], "no weights named no-such-model"),
             (["-m", "nothing.safetensors"], "nothing.safetensors does not exist"),
-            (["-o", "photo.xyz"], "no format that can be written"),
+            (["-o", "photo.xyz"], "is not a format that nsp writes"),
         ],
     )
     def test_bad_settings_are_explained(self, run_nsp, picture, tiny_weights, options, message):
