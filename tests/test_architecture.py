@@ -53,7 +53,7 @@ ROWS = [
 OWNERS = {
     "typer": {"cli"},
     "rich": {"cli.console", "cli.progress_bars"},
-    "PIL": {"photo", "report.sheet"},  # files, and labels drawn on a picture
+    "PIL": {"photo"},
     "imageio": {"photo"},
     "tifffile": {"photo"},
     "imagecodecs": {"photo"},

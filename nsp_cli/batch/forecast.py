@@ -40,7 +40,7 @@ class Forecast:
 
 
 def foresee(job: Job, order: Order) -> Forecast:
-    """Returns what a run would do with a photo. It reads the header and the checksum, not the pixels."""
+    """Returns what a run would do with a photo, from its header and checksum, without reading pixels."""
     try:
         check_readable(job.source)
         provenance = order.provenance(fingerprint(job.source)[1])

@@ -101,7 +101,8 @@ class Pipeline:
             return Outcome(job, Status.FAILED, error=error)
         except MemoryError as error:
             failed = NspError(
-                f"{job.source}: memory ran out.", "Close other programs, or use --max-megapixels."
+                f"Memory ran out while nsp worked on {job.source}.",
+                "Close other programs, or use --max-megapixels.",
             )
             failed.__cause__ = error
             return Outcome(job, Status.FAILED, error=failed)

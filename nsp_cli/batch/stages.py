@@ -88,7 +88,7 @@ def work_job(
         DeviceError: The network cannot run.
     """
     begin = time.perf_counter()
-    # Deepened before the network, so that the result really has the finer levels.
+    # Converted before the network, so that the result really has the finer levels.
     deep = to_bit_depth(ready.photo, max(ready.depth, ready.photo.bit_depth))
     photo, restored, is_changed = restore_photo(deep, restore, on_progress=on_progress)
     seconds = time.perf_counter() - begin

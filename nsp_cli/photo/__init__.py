@@ -1,4 +1,4 @@
-"""Photos from files and to files, with what must survive: depth, colour profile, EXIF, XMP, alpha.
+"""Reading and writing photos, with everything that must be kept: depth, colour profile, EXIF, XMP, alpha.
 
 `public` lists the names. They are imported when one of them is first used, and numpy and Pillow with them:
 `nsp --help` needs the names of the formats and nothing else.

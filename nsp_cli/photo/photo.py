@@ -1,4 +1,4 @@
-"""The photo in memory: pixels as the file encodes them, and everything that must survive beside them."""
+"""The photo in memory: pixels as the file encodes them, and the metadata that must be kept."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from nsp_cli.photo.metadata.camera_facts import CameraFacts, camera_facts
 from nsp_cli.photo.photo import Photo, to_bit_depth
 from nsp_cli.photo.provenance import Provenance, read_provenance, with_provenance
 from nsp_cli.photo.reading import photo_size, read_photo
+from nsp_cli.photo.sheet import labelled_sheet
 from nsp_cli.photo.sniffing import check_readable
 from nsp_cli.photo.writing import check_writable, copy_photo, write_photo
 
@@ -42,6 +43,7 @@ __all__ = [
     "copy_photo",
     "format_of",
     "jpeg_bytes",
+    "labelled_sheet",
     "photo_size",
     "png_bytes",
     "read_photo",

@@ -54,7 +54,7 @@ def _read(path: Path, max_megapixels: float, raw: RawOptions | None) -> Photo:
         return read_raw(path, max_megapixels, raw or RawOptions())
     photo = spec.read(path, max_megapixels)
     if raw not in (None, RawOptions()):
-        photo = photo.with_notes("no camera RAW: its options do not apply")
+        photo = photo.with_notes("not camera RAW, so the RAW options do not apply")
     return photo
 
 

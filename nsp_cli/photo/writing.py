@@ -47,7 +47,7 @@ def check_writable(photo: Photo, path: Path, *, overwrite: bool = False, scale: 
     longest = max(photo.height, photo.width) * scale
     if spec.longest_side is not None and longest > spec.longest_side:
         raise OutputError(
-            f"{path}: {spec.label} ends at {spec.longest_side} pixels a side; this photo has {longest}.",
+            f"{path}: {spec.label} holds at most {spec.longest_side} pixels a side, not {longest}.",
             "Use --format tiff.",
         )
 

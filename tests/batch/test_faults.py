@@ -243,7 +243,7 @@ class TestDevice:
         monkeypatch.setattr(stages, "read_photo", read)
         run = run_nsp("denoise", shoot, "-o", out, "-m", tiny_weights, "--json")
         assert statuses(run) == ["done", "done", "failed", "done"]
-        assert "memory ran out" in run.err
+        assert "Memory ran out while nsp worked on" in run.err
 
 
 def test_a_clock_that_goes_back_changes_nothing(run_nsp, shoot, out, tiny_weights, monkeypatch):

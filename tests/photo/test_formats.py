@@ -215,8 +215,8 @@ class TestPnm:
     @pytest.mark.parametrize(
         ("content", "reason"),
         [
-            (b"P6\n2 2\n0\n" + bytes(12), "no number for white"),
-            (b"P6\n2 2\n65536\n" + bytes(24), "no number for white"),
+            (b"P6\n2 2\n0\n" + bytes(12), "is out of range"),
+            (b"P6\n2 2\n65536\n" + bytes(24), "is out of range"),
             (b"P6\n2 2\n255\n" + bytes(11), "ends after 22 of 23 bytes"),
             (b"P5\n2 2\n100\n" + b"e" * 4, "values above its white"),
             (b"P2\n2 2\n100\n1 2 3 101", "values above its white"),

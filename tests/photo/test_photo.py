@@ -245,7 +245,7 @@ def test_floating_point_is_clipped_and_said_so(tmp_path: Path) -> None:
     assert (photo.alpha[0, 0], photo.alpha[5, 5]) == (65535, 32768)
     assert photo.notes[1:] == (
         "values above 1 clipped: 0.50% of them",
-        "values that are no number set to black",
+        "values that are not a number set to black",
     )
 
 

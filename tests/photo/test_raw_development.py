@@ -241,6 +241,6 @@ def test_commands_take_the_options(
 def test_the_options_are_for_raw_only(tmp_path: Path, run_nsp: Any, tiny_weights: Path) -> None:
     Image.new("RGB", (20, 30)).save(tmp_path / "a.png")
     run = run_nsp("denoise", tmp_path / "a.png", "-m", tiny_weights, "--half")
-    assert "no camera RAW" in run.err
+    assert "not camera RAW, so the RAW options do not apply" in run.err
     assert read_photo(tmp_path / "a_denoised.png").width == 20
     assert run_nsp("denoise", tmp_path / "a.png", "-m", tiny_weights, "--raw-exposure", 4).code == 2

@@ -8,10 +8,9 @@ from PIL import Image
 
 from nsp_cli import load_weights
 from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
-from nsp_cli.photo import Photo, read_photo, write_photo
+from nsp_cli.photo import Photo, labelled_sheet, read_photo, write_photo
 from nsp_cli.report import make_preview
 from nsp_cli.report.preview import CROP_SIDE
-from nsp_cli.report.sheet import labelled_sheet
 from nsp_cli.restoration import pipeline, recovery
 from nsp_cli.restoration.recovery import Strength
 from tests.conftest import SHARED

@@ -64,7 +64,7 @@ def _turns(entry: tuple[int, int, bytes]) -> bool:
 
 
 def _share_a_resolution(before: object, after: object, is_transposed: bool) -> bool:
-    """Compares statements of (x, y): a file with two keeps at least one of them."""
+    """Tells whether the file keeps at least one of the resolutions that its source states."""
     assert isinstance(before, tuple)
     assert isinstance(after, tuple)
     turned = [dpi[::-1] if is_transposed else dpi for dpi in before]

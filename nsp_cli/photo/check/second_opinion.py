@@ -108,7 +108,7 @@ def listing(path: Path) -> Listing | None:
         import exiv2
     except ImportError:
         return None
-    exiv2.LogMsg.setLevel(exiv2.LogMsg.Level.mute)  # it would print on its own
+    exiv2.LogMsg.setLevel(exiv2.LogMsg.Level.mute)  # exiv2 would print by itself
     try:
         image = exiv2.ImageFactory.open(_addressed(path))
         image.readMetadata()
@@ -123,7 +123,7 @@ def listing(path: Path) -> Listing | None:
 
 
 def _addressed(path: Path) -> str | bytes:
-    """Returns a file's name, or its content where exiv2 cannot take the name because it is no text."""
+    """Returns a file's name, or its content if exiv2 cannot take the name because it is not text."""
     name = str(path)
     try:
         name.encode()

@@ -104,7 +104,7 @@ def verify_written(photo: Photo, path: Path, file: BinaryIO, file_format: str) -
         raise _loss(path, photo, [key.name for key in lost])
     is_moved = written.note_place not in (None, (own if source is None else source).note_place)
     left_out = _without_place(result, file_format) + ((_NOTE_MOVED,) if is_moved else ())
-    if source is None or source.damaged:  # on what can be read of damaged blocks, opinions differ
+    if source is None or source.damaged:  # programs differ in what they read of damaged blocks
         return Written(len(result.kept), _changes(result), left_out)
     by_exiv2, otherwise = _ask_exiv2(photo, path, Path(file.name), file_format)
     return Written(len(result.kept), _changes(result), left_out + (() if is_moved else otherwise), by_exiv2)
@@ -140,7 +140,7 @@ def _changes(result: Comparison) -> tuple[str, ...]:
 
 
 def source_blocks(photo: Photo) -> Blocks | None:
-    """Returns what the source file says; None where there is none of the photo's format (any more)."""
+    """Metadata of the source file; None if it is gone or has another format now."""
     if photo.source is None or not photo.source.is_file() or not _is_of_format(photo.source, photo.format):
         return None
     with photo.source.open("rb") as file:

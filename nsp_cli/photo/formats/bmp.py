@@ -16,7 +16,7 @@ from nsp_cli.photo.metadata.blocks import Blocks, Dpi
 from nsp_cli.photo.photo import Photo, as_rgb, channels
 from nsp_cli.photo.sniffing import check_size, damaged
 
-_INFO, _V5 = 40, 124  # header sizes; smaller ones state no resolution, and smaller ones hold no profile
+_INFO, _V5 = 40, 124  # sizes of headers that state a resolution, and that can name a profile
 _EMBEDDED = b"DEBM"  # "MBED" as a little-endian number
 _INCHES_PER_METRE = 0.0254
 _LARGEST = 2**32 - 2**16  # the size of the file has 32 bits

@@ -102,7 +102,7 @@ def _photo(image: Pixels, facts: dict[bytes, bytes]) -> Photo:
 
 
 def _dpi_of(chunk: bytes | None) -> tuple[float, float] | None:
-    """Returns what a pHYs chunk states, if it does so in a unit."""
+    """Resolution that a pHYs chunk states; None if it states no unit."""
     if chunk is None:
         return None
     x, y, unit = struct.unpack_from(">IIB", chunk)

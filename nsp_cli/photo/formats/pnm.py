@@ -1,4 +1,4 @@
-"""PPM, PGM and PNM files, binary and plain, of up to 16 bits: by hand, because Pillow makes 8 bits of 16."""
+"""PPM, PGM and PNM files of up to 16 bits, without Pillow, which reduces 16 bits to 8."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _parse(data: bytes) -> _Header:
         raise ValueError("its header is damaged or ends too early")
     width, height, largest = (int(number) for number in found.groups()[1:])
     if not 1 <= largest <= _LARGEST_VALUE:
-        raise ValueError(f"{largest} is no number for white")
+        raise ValueError(f"its white, {largest}, is out of range")
     return _Header(found[1], width, height, largest, found.end())
 
 
@@ -85,7 +85,7 @@ def _binary(data: bytes, header: _Header) -> tuple[Pixels, bytes]:
 def _plain(data: bytes, header: _Header) -> tuple[Pixels, bytes]:
     """Values of a plain file, which are decimal numbers; nothing may follow them."""
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # numpy only warns about what is no number, or raises: by its version
+        warnings.simplefilter("error")  # depending on its version, numpy only warns of what is no number
         try:
             values = np.fromstring(_COMMENT.sub(b"", data[header.end :]), np.int64, sep=" ")
         except (DeprecationWarning, ValueError) as error:

@@ -91,7 +91,7 @@ def _sixteen_bit(path: Path, stored: Pixels) -> tuple[Pixels, list[str]]:
     if above > 0:
         notes.append(f"values above 1 clipped: {max(above, 0.0001):.2%} of them")
     if np.isnan(stored).any():
-        notes.append("values that are no number set to black")
+        notes.append("values that are not a number set to black")
     return from_float(stored), notes
 
 

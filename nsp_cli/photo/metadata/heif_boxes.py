@@ -85,7 +85,7 @@ def stored_depth(path: Path) -> int:
 def upright(exif: bytes | None, xmp: bytes | None) -> tuple[bytes | None, bytes | None]:
     """Sets the orientation in EXIF and XMP to "upright", because in these files the boxes alone decide."""
     cleaned, is_readable = clean_exif(exif)
-    # Damaged EXIF is handed on, for read_photo to say so.
+    # Damaged EXIF is passed on, so that read_photo can report it.
     return set_orientation(cleaned, xmp) if is_readable else (exif, xmp)
 
 

@@ -195,7 +195,7 @@ def _add_entry(stream: _Frugal, layout: Layout, directory: Directory, row: bytes
 def _read_entry(stream: _Frugal, layout: Layout, raw: bytes) -> Entry | None:
     tag, kind, count = struct.unpack_from(layout.order + "HH" + layout.offset_code, raw)
     if kind not in _BYTES:
-        raise ValueError(f"there is no type {kind}")
+        raise ValueError(f"type {kind} does not exist")
     size = _BYTES[kind] * count
     if size == 0:
         return None

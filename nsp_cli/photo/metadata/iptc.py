@@ -70,7 +70,7 @@ def clean_resources(block: bytes | None) -> tuple[bytes | None, bool]:
 
 
 def is_thumbnail(resource: Resource) -> bool:
-    """Tells whether a resource shows the photo as it was."""
+    """Tells whether a resource shows the photo before denoising."""
     return resource.number in _THUMBNAILS
 
 

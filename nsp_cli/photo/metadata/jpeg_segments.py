@@ -1,4 +1,4 @@
-"""The segments of a JPEG that carry metadata: found by walking the file, and made."""
+"""The segments of a JPEG that carry metadata: read and written."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ RESOURCES_PREFIX = b"Photoshop 3.0\0"
 APP1, APP13 = 0xE1, 0xED
 START_OF_SCAN = 0xDA
 _END = 0xD9
-# Markers of a segment with a length, and the end mark. 0 is a byte 255 among the pixels, and the others
-# stand alone.
+# Markers of segments that have a length, and the end mark. A 0 behind 255 belongs to the pixels; other
+# markers stand alone.
 _MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
 
 
@@ -66,9 +66,9 @@ def resource_segments(block: bytes | None) -> bytes:
 
 
 def too_long(name: str, size: int) -> OutputError:
-    """Makes the error for what does not fit into a segment."""
+    """Makes the error for metadata that does not fit into a segment."""
     return OutputError(
-        f"The {name} of this photo has {size} bytes; a JPEG holds {LONGEST}.",
+        f"The {name} of this photo has {size} bytes, but a JPEG holds at most {LONGEST}.",
         "Write --format tiff or --format png instead.",
     )
 

@@ -23,13 +23,13 @@ _PIXEL_TAGS = frozenset(
 # they stand among the entries only if they are damaged.
 OWN_TAGS = _PIXEL_TAGS | _BLOCK_TAGS | RESOLUTION_TAGS | {ifd.EXIF_IFD, ifd.GPS_IFD, ifd.INTEROP_IFD}
 _BYTE, _LONG, _UNDEFINED = 1, 4, 7
-_LARGEST_BEGINNING = 2**16 - 2**12  # in all less than a JPEG takes of EXIF
+_LARGEST_BEGINNING = 2**16 - 2**12  # less than a JPEG can hold of EXIF
 _STRIP_OFFSETS, _STRIP_LENGTHS, _TILE_OFFSETS = 273, 279, 324
 _SUBFILE_TYPE, _REDUCED, _MASK = 254, 1, 4
 
 
 class Facts(NamedTuple):
-    """What a page carries beside its pixels, as `Photo` has it; `damaged` are tags that could not be read."""
+    """The metadata of a page, as `Photo` holds it. `damaged` are tags that could not be read."""
 
     icc_profile: bytes | None
     exif: bytes | None
@@ -86,7 +86,7 @@ def _inner(directory: Directory) -> Directory:
 
 
 def _first_pixel(directory: Directory, layout: Layout) -> int:
-    """Returns where the pixels begin; 0 where that is not said."""
+    """Place where the pixels begin; 0 if the directory does not state it."""
     for entry in directory.entries:
         if entry.tag in (_STRIP_OFFSETS, _TILE_OFFSETS) and entry.kind == _LONG:
             return int(min(struct.unpack(f"{layout.order}{entry.length}I", entry.value)))
@@ -153,7 +153,7 @@ def append_facts(photo: Photo, file: BinaryIO, *, is_reserved: bool) -> None:
     if photo.exif is not None and not is_reserved:
         directory.children.update(ifd.read_block(photo.exif)[0].children)
     if is_reserved:
-        # What tifffile wrote before the pixels has served, and is no part of the block before it.
+        # What tifffile wrote before the pixels is no longer needed, and does not belong to the EXIF block.
         file.seek(len(photo.exif or b""))
         file.write(bytes(_first_pixel(written, layout) - file.tell()))
     end = file.seek(0, 2)
