@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
+from nsp_cli.ops.progress import OnProgress
 from nsp_cli.photo import Pixels
-from nsp_cli.progress import OnProgress
 from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Execution, Restorer
 from nsp_cli.restoration.recovery import Strength

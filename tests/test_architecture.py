@@ -48,7 +48,7 @@ ROWS = [
     {"photo.photo", "photo.sniffing"},
     {"ops"},
     {"device", "files"},
-    {"errors", "progress"},
+    {"errors", "ops.progress"},
 ]
 OWNERS = {
     "typer": {"cli"},

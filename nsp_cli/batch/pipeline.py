@@ -17,7 +17,7 @@ from nsp_cli.batch.outcome import Outcome, Status
 from nsp_cli.batch.restored import Restore
 from nsp_cli.batch.stages import read_job, work_job, write_job
 from nsp_cli.errors import NspError, UnexpectedError
-from nsp_cli.progress import OnProgress
+from nsp_cli.ops.progress import OnProgress
 
 # A wait without an end could not be interrupted on Windows.
 _POLL_SECONDS = 0.5

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nsp_cli.ops.progress import OnProgress
 from nsp_cli.photo import Photo, Pixels
-from nsp_cli.progress import OnProgress
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -13,6 +13,7 @@ from nsp_cli.batch.outcome import Outcome, Status
 from nsp_cli.batch.restored import Restore, restore_photo
 from nsp_cli.errors import OutputError
 from nsp_cli.files import claim
+from nsp_cli.ops.progress import OnProgress
 from nsp_cli.photo import (
     EIGHT_BIT_FORMATS,
     Photo,
@@ -26,7 +27,6 @@ from nsp_cli.photo import (
     with_provenance,
     write_photo,
 )
-from nsp_cli.progress import OnProgress
 
 
 def read_job(job: Job, order: Order) -> Ready | Outcome:

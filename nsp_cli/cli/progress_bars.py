@@ -18,7 +18,7 @@ from rich.progress import (
 )
 
 from nsp_cli.cli import console
-from nsp_cli.progress import OnProgress
+from nsp_cli.ops.progress import OnProgress
 
 # How often a log gets a line in place of a progress bar.
 _LINE_EVERY_SECONDS = 60.0

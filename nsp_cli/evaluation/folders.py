@@ -14,9 +14,9 @@ from torch.nn import functional
 from nsp_cli.errors import InputError
 from nsp_cli.evaluation.metrics import psnr, ssim
 from nsp_cli.ops.pixels import from_unit_range, pixels_to_tensor, to_unit_range
+from nsp_cli.ops.progress import OnProgress
 from nsp_cli.ops.resampling import halve
 from nsp_cli.photo import PHOTO_SUFFIXES, read_photo, to_bit_depth
-from nsp_cli.progress import OnProgress
 
 
 @dataclass(frozen=True)

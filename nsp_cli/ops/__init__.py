@@ -1,1 +1,1 @@
-"""Operations on pictures. They know no photo, file or network."""
+"""Operations on pictures, and calls about progress. They know no photo, file or network."""

@@ -6,7 +6,7 @@ from functools import cache
 
 import jinja2
 
-from nsp_cli.progress import counted
+from nsp_cli.ops.progress import counted
 
 
 def render(template: str, **content: object) -> str:

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from nsp_cli.ops.progress import counted
 from nsp_cli.photo import Pixels, jpeg_bytes, png_bytes
-from nsp_cli.progress import counted
 from nsp_cli.report.regions import Region
 
 TILE = 512

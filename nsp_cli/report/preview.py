@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
+from nsp_cli.ops.progress import OnProgress
 from nsp_cli.photo import Photo, Pixels, labelled_sheet, srgb_pixels, to_bit_depth
-from nsp_cli.progress import OnProgress
 from nsp_cli.report.regions import Region, choose_regions
 from nsp_cli.report.versions import strength_name
 from nsp_cli.restoration.inference import Restorer

@@ -13,8 +13,8 @@ from nsp_cli import __version__
 from nsp_cli.errors import InputError
 from nsp_cli.files import file_sha256
 from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
+from nsp_cli.ops.progress import OnProgress
 from nsp_cli.photo import Photo, Provenance, read_photo, read_provenance
-from nsp_cli.progress import OnProgress
 from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Restorer
 from nsp_cli.restoration.recovery import Strength

@@ -14,7 +14,7 @@ from torch.nn import functional
 from nsp_cli.device import begin_fetch, choose_device, choose_precision, free_memory
 from nsp_cli.networks import NetworkSpec
 from nsp_cli.ops.pixel_shuffle import pd_downsample, pd_upsample
-from nsp_cli.progress import OnProgress
+from nsp_cli.ops.progress import OnProgress
 from nsp_cli.tiling.grid import Tile, TileGrid
 from nsp_cli.tiling.pixels import begin_paste, cut_tile, pad_bottom_right
 from nsp_cli.tiling.runner import Finish, run_tiles

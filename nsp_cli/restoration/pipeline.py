@@ -14,7 +14,7 @@ from torch.nn import functional
 from nsp_cli.device import release_memory
 from nsp_cli.noise.conditioning import noise_conditioning
 from nsp_cli.noise.estimation import NoiseProfile, estimate_noise
-from nsp_cli.progress import OnProgress
+from nsp_cli.ops.progress import OnProgress
 from nsp_cli.restoration.back_projection import back_projected
 from nsp_cli.restoration.inference import InferenceMode, Restorer
 from nsp_cli.restoration.recovery import Strength, recover_detail

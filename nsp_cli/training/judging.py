@@ -15,7 +15,7 @@ from nsp_cli.evaluation.metrics import psnr
 from nsp_cli.noise.estimation import estimate_noise
 from nsp_cli.noise.synthesis import sample_noise
 from nsp_cli.ops.pixels import to_unit_range
-from nsp_cli.progress import OnProgress
+from nsp_cli.ops.progress import OnProgress
 from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Restorer
 from nsp_cli.training.data.pairs import make_pairs

@@ -12,7 +12,7 @@ from torch import Tensor
 from nsp_cli.device import describe_device
 from nsp_cli.errors import OutputError
 from nsp_cli.ops.pixels import from_unit_range, pixels_to_tensor, tensor_to_pixels, to_unit_range
-from nsp_cli.progress import OnProgress, counted
+from nsp_cli.ops.progress import OnProgress, counted
 from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Execution, Restorer
 from nsp_cli.training.data.groups import PhotoGroup

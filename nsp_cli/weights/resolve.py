@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nsp_cli.errors import WeightsError, reason_of
 from nsp_cli.files import file_sha256
-from nsp_cli.progress import OnProgress
+from nsp_cli.ops.progress import OnProgress
 from nsp_cli.weights import hub
 from nsp_cli.weights.file import read_header
 from nsp_cli.weights.hub import HubFile

@@ -21,7 +21,7 @@ from nsp_cli.evaluation import datasets
 from nsp_cli.evaluation.datasets.sidd import SCORE_COLUMNS, SUBMISSION_COLUMNS
 from nsp_cli.evaluation.folders import denoising_trial, enlarging_trial
 from nsp_cli.files import file_sha256
-from nsp_cli.progress import OnProgress
+from nsp_cli.ops.progress import OnProgress
 
 if TYPE_CHECKING:
     from torch import Tensor

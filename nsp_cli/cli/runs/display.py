@@ -18,7 +18,7 @@ from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options.groups import RunOptions
 from nsp_cli.cli.runs.pages import report_run
 from nsp_cli.errors import OutputError, PhotosFailedError
-from nsp_cli.progress import OnProgress
+from nsp_cli.ops.progress import OnProgress
 
 if TYPE_CHECKING:
     from nsp_cli.batch import Outcome

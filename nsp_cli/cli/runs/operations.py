@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from nsp_cli.cli.options.groups import NoiseOptions
-from nsp_cli.progress import OnProgress
+from nsp_cli.ops.progress import OnProgress
 
 if TYPE_CHECKING:
     from torch import Tensor

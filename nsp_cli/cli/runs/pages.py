@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nsp_cli.cli import console
 from nsp_cli.errors import OutputError
-from nsp_cli.progress import counted
+from nsp_cli.ops.progress import counted
 
 if TYPE_CHECKING:
     from nsp_cli.batch import Outcome

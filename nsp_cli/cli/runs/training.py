@@ -12,7 +12,7 @@ from nsp_cli.api import load_weights
 from nsp_cli.cli import console, progress_bars
 from nsp_cli.device import describe_device
 from nsp_cli.evaluation.folders import find_pairs, read_pair
-from nsp_cli.progress import counted
+from nsp_cli.ops.progress import counted
 from nsp_cli.restoration import pipeline
 from nsp_cli.training.blind_spot import BlindSpotTask
 from nsp_cli.training.data.groups import GroupBy, group_photos

@@ -12,7 +12,7 @@ from torch import Tensor
 from nsp_cli.errors import InputError
 from nsp_cli.evaluation.datasets.mat_file import Array, need, read_array, read_matrices, write_mat
 from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
-from nsp_cli.progress import OnProgress
+from nsp_cli.ops.progress import OnProgress
 
 IMAGES, CROPS, SIDE = 50, 20, 512
 EVALUATION_VERSION = "1.0"

@@ -14,7 +14,7 @@ from nsp_cli.evaluation.datasets.mat_file import Array, read_array
 from nsp_cli.evaluation.datasets.results import Rows
 from nsp_cli.evaluation.folders import PairScore, Score, Trial, score_trial
 from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
-from nsp_cli.progress import OnProgress
+from nsp_cli.ops.progress import OnProgress
 
 OFFICIAL = (40, 32, 256, 256, 3)
 SCORE_COLUMNS = ("ID", "PSNR_BEFORE", "SSIM_BEFORE", "PSNR", "SSIM")

@@ -19,8 +19,8 @@ from nsp_cli.batch import walk_photos
 from nsp_cli.errors import InputError, TrainingError
 from nsp_cli.files import write_text
 from nsp_cli.ops.pixel_array import Pixels
+from nsp_cli.ops.progress import OnProgress, counted
 from nsp_cli.photo import CameraFacts, camera_facts, read_photo
-from nsp_cli.progress import OnProgress, counted
 from nsp_cli.training.data.photo_cache import PhotoCache, read_window
 
 # Smallest side of a photo. A smaller crop is mostly border for a network with a radius of 60 pixels.

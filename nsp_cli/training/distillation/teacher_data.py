@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from nsp_cli.noise.estimation import NoiseProfile, estimate_noise
 from nsp_cli.ops.pixels import from_unit_range, to_unit_range
-from nsp_cli.progress import OnProgress
+from nsp_cli.ops.progress import OnProgress
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto
 from nsp_cli.training.data.sampler import MILD_NOISE

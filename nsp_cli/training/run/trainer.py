@@ -15,7 +15,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from nsp_cli.errors import DeviceError, TrainingError
 from nsp_cli.networks import NetworkConfig
-from nsp_cli.progress import counted
+from nsp_cli.ops.progress import counted
 from nsp_cli.training.run.checkpoint import checksum_of, load_checkpoint, save_checkpoint
 from nsp_cli.training.run.distributed import ProcessGroup
 from nsp_cli.training.run.gradients import GradientComputation

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
-from nsp_cli.progress import OnProgress
+from nsp_cli.ops.progress import OnProgress
 from nsp_cli.weights.file import LARGEST_FILE, too_large
 from nsp_cli.weights.hub.address import HubFile
 from nsp_cli.weights.hub.errors import explain, first_line
