@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -18,8 +19,10 @@ import torch
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is imported
 
+from nsp_cli import load_weights
 from nsp_cli.cli import main
 from nsp_cli.networks.dbsn import DbsnConfig
+from nsp_cli.restoration.inference import Restorer
 from nsp_cli.weights.file import save_weights
 from tests.browser import why_absent
 
@@ -71,6 +74,12 @@ def tiny_weights(tmp_path: Path, tiny_config: DbsnConfig) -> Path:
     torch.manual_seed(0)
     save_weights(path, tiny_config.build(), network_name="dbsn", config=tiny_config, metadata={})
     return path
+
+
+@pytest.fixture(scope="session")
+def bundled() -> Callable[[str], Restorer]:
+    """Returns a function that loads bundled weights on the CPU, each once."""
+    return cache(partial(load_weights, device="cpu"))
 
 
 @dataclass(frozen=True)

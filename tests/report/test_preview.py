@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nsp_cli import load_weights
 from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
 from nsp_cli.photo import Photo, labelled_sheet, read_photo, write_photo
 from nsp_cli.report import make_preview
@@ -29,8 +28,8 @@ def photo() -> Photo:
 
 
 @pytest.fixture(scope="module", params=["nsp-fast", "nsp-light"])
-def restorer(request):
-    return load_weights(request.param, device="cpu")
+def restorer(request, bundled):
+    return bundled(request.param)
 
 
 @pytest.mark.parametrize("size", [(700, 900), (180, 420)])
@@ -76,13 +75,13 @@ def test_neighbours_that_were_cut_off_cost_a_level_at_most(restorer, photo, monk
 @pytest.mark.shared
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["canon-powershot-a85", "apple-iphone-4"])
-def test_so_do_those_of_camera_photos(name, monkeypatch):
+def test_so_do_those_of_camera_photos(bundled, name, monkeypatch):
     photo = read_photo(SHARED / "data/train/cameras" / f"{name}.jpg")
-    assert_crops_differ_by_statistics_alone(load_weights(device="cpu"), photo, monkeypatch)
+    assert_crops_differ_by_statistics_alone(bundled("nsp-fast"), photo, monkeypatch)
 
 
-def test_the_network_answers_once_for_strengths_that_tell_it_the_same(photo, monkeypatch):
-    restorer, asked = load_weights(device="cpu"), []
+def test_the_network_answers_once_for_strengths_that_tell_it_the_same(bundled, photo, monkeypatch):
+    restorer, asked = bundled("nsp-fast"), []
     answer = restorer.denoise
     monkeypatch.setattr(restorer, "denoise", lambda *a, **k: asked.append(k["noise"]) or answer(*a, **k))
     versions = make_preview(restorer, photo, [0, 0.5, 1, 1.5]).versions
@@ -94,19 +93,19 @@ def test_the_network_answers_once_for_strengths_that_tell_it_the_same(photo, mon
     assert removed == sorted(removed)
 
 
-def test_16_bits_transparency_and_progress(photo):
+def test_16_bits_transparency_and_progress(bundled, photo):
     deep = photo.pixels.astype(np.uint16) * 257
     deep_photo = Photo(deep, alpha=np.full(deep.shape[:2], 65535, np.uint16), format="png")
     seen = []
-    preview = make_preview(load_weights(device="cpu"), deep_photo, [1, 2], lambda *step: seen.append(step))
+    preview = make_preview(bundled("nsp-fast"), deep_photo, [1, 2], lambda *step: seen.append(step))
     assert all(crop.dtype == np.uint8 for _, crops in preview.versions for crop in crops)
     assert seen == sorted(seen)
     assert seen[-1][0] == seen[-1][1]
 
 
 @pytest.mark.parametrize("size", [(5, 7), (40, 3000), (256, 256), (383, 384), (384, 384), (385, 401)])
-def test_every_size_has_a_crop_inside_the_photo(size):
-    preview = make_preview(load_weights(device="cpu"), noisy(*size), [1])
+def test_every_size_has_a_crop_inside_the_photo(bundled, size):
+    preview = make_preview(bundled("nsp-fast"), noisy(*size), [1])
     assert 1 <= len(preview.regions) <= 3
     for region in preview.regions:
         assert 0 <= region.top <= region.top + region.height <= size[0]

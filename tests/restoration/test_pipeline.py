@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from nsp_cli import Strength, load_weights
+from nsp_cli import Strength
 from nsp_cli.evaluation.folders import evaluate, find_pairs, mean_score
 from nsp_cli.evaluation.metrics import psnr
 from nsp_cli.noise.conditioning import noise_conditioning
@@ -19,18 +19,18 @@ from tests.scenes import correlated_noise, fractal, scene, to_8_bits, white_nois
 
 
 @pytest.fixture(scope="module", params=["nsp-fast", "nsp-light"])
-def restorer(request):
-    return load_weights(request.param, device="cpu")
+def restorer(request, bundled):
+    return bundled(request.param)
 
 
 @pytest.fixture(scope="module")
-def blind_spot():
-    return load_weights("nsp-light", device="cpu")
+def blind_spot(bundled):
+    return bundled("nsp-light")
 
 
 @pytest.fixture(scope="module", params=["nsp-fast-x2", "nsp-light"])
-def enlarger(request):
-    return load_weights(request.param, device="cpu")
+def enlarger(request, bundled):
+    return bundled(request.param)
 
 
 @pytest.fixture
@@ -62,8 +62,8 @@ def test_strong_noise_gets_the_average_and_mild_noise_the_direct_pass(level, mod
     ("model", "level"),
     [("nsp-light", 2), *((model, level) for model in ("nsp-light", "nsp-fast") for level in (5, 12, 30))],
 )
-def test_the_result_is_better_than_the_photo_whatever_the_noise(model, level):
-    restorer = load_weights(model, device="cpu")
+def test_the_result_is_better_than_the_photo_whatever_the_noise(bundled, model, level):
+    restorer = bundled(model)
     clean = scene(192, 192)
     for noise in (white_noise(clean.shape, level), correlated_noise(clean.shape, level, 1.0)):
         photo = to_8_bits(clean + noise)
@@ -151,10 +151,10 @@ def test_a_clean_photo_stays_itself_at_every_strength(restorer):
     assert all(torch.equal(result, clean) for result in results)
 
 
-def test_a_scene_without_a_flat_place_is_not_made_worse():
+def test_a_scene_without_a_flat_place_is_not_made_worse(bundled):
     clean = fractal()
     noisy = to_8_bits(clean + correlated_noise(clean.shape, 2, 0.5))
-    result, _ = pipeline.denoise_tensor(load_weights("nsp-fast", device="cpu"), noisy)
+    result, _ = pipeline.denoise_tensor(bundled("nsp-fast"), noisy)
     assert psnr(result, to_8_bits(clean)) > psnr(noisy, to_8_bits(clean)) - 0.1
 
 
@@ -177,8 +177,8 @@ def test_progress_rises_to_the_photos_pixels(restorer, noisy):
         ("nsp-fast", "dslr", 1.8),
     ],
 )
-def test_real_pictures_gain(model, name, least):
-    restorer, folder = load_weights(model, device="cpu"), SHARED / "data" / "dev" / name
+def test_real_pictures_gain(bundled, model, name, least):
+    restorer, folder = bundled(model), SHARED / "data" / "dev" / name
     pairs = find_pairs(folder / "noisy", folder / "clean")[::7]
     scores = evaluate(pairs, lambda photo: pipeline.denoise_tensor(restorer, photo)[0])
     noisy, denoised = (

@@ -85,6 +85,7 @@ def test_a_student_can_become_one_that_enlarges(run_nsp, distill, shots):
     assert "--x2" in run.err
 
 
+@pytest.mark.slow
 def test_a_resumed_run_equals_the_unbroken_one_bit_for_bit(distill, monkeypatch):
     unbroken, whole = distill("--steps", 4, name="whole")
     assert unbroken.code == 0, unbroken.err

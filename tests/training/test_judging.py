@@ -61,6 +61,7 @@ def true_error(candidate: Restorer, clean: Tensor, seed: int) -> float:
     return float((denoise_tensor(candidate, noisy)[0] * 255 - clean).square().mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [3, 7])
 def test_differences_of_recorrupted_error_equal_the_true_ones(pictures, side):
     better, worse = restorer(3), restorer(side, 0.7)
@@ -72,6 +73,7 @@ def test_differences_of_recorrupted_error_equal_the_true_ones(pictures, side):
     assert fmean(estimated) == pytest.approx(fmean(true), rel=0.25)
 
 
+@pytest.mark.slow
 def test_judging_without_clean_pictures_agrees_with_judging_with_them(pictures):
     noisy = [noisy for noisy, _ in pictures]
     judgement = judge(restorer(3, 0.7), restorer(3), noisy, pd_factor=5, validation=pictures)
@@ -80,6 +82,7 @@ def test_judging_without_clean_pictures_agrees_with_judging_with_them(pictures):
     assert all(measure.is_better for measure in judgement.measures)
 
 
+@pytest.mark.slow
 def test_the_same_weights_gain_nothing(pictures):
     judgement = judge(restorer(3), restorer(3), [n for n, _ in pictures], pd_factor=5)
     assert judgement is not None
