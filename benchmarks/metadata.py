@@ -60,7 +60,7 @@ def by_exiv2(photo: Photo, written: Path, file_format: str) -> Iterator[tuple[st
         is_placeless = key.startswith("Iptc.") and file_format in ("png", "webp")
         other = "lost" if key in lost else "no place" if is_placeless else "changed"
         fate = "kept" if after.get(key) == values else other
-        yield "exiv2 makers' notes" if is_inside_note(key) else f"exiv2 {key.partition('.')[0]}", fate
+        yield "exiv2 maker notes" if is_inside_note(key) else f"exiv2 {key.partition('.')[0]}", fate
 
 
 def main() -> None:

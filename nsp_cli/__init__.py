@@ -12,7 +12,7 @@ __all__ = ["Strength", "__version__", "denoise", "load_weights", "upscale"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imports the API, and with it torch, only when it is asked for: `nsp --help` must be quick."""
+    """Imports the API, and torch with it, on first use, because `nsp --help` must be quick."""
     if name in __all__:
         from nsp_cli import api
 

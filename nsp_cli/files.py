@@ -21,7 +21,7 @@ _HINT = "Check free space and permissions, or choose another folder."
 
 
 def check_target(path: Path, *, source: Path | None, overwrite: bool) -> None:
-    """Refuses a place where a result must not go. Call it before hours of work, not only after them.
+    """Refuses a place where a result must not go. Call it before hours of work.
 
     Raises:
         OutputError: The folder is missing, the path is a folder, is the input itself (also through a
@@ -33,7 +33,9 @@ def check_target(path: Path, *, source: Path | None, overwrite: bool) -> None:
         if path.is_dir():
             raise OutputError(f"{path} is a folder; a file name is needed.", "Add a file name.")
         if source is not None and path.exists() and source.exists() and path.samefile(source):
-            raise OutputError(f"{path} is the input itself, which is never written.", "Choose another name.")
+            raise OutputError(
+                f"{path} is the input itself, which nsp never overwrites.", "Choose another name."
+            )
         if not overwrite and os.path.lexists(path):
             raise _exists(path)
     except OSError as error:
@@ -73,7 +75,7 @@ def replacing(path: Path, *, overwrite: bool = True, hint: str = _HINT) -> Itera
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text as UTF-8, whole or not at all, with the line ends it has. An existing file is replaced.
+    """Writes a text as UTF-8, whole or not at all, with its own line endings. An existing file is replaced.
 
     Raises:
         OutputError: The file cannot be written.
@@ -124,7 +126,7 @@ def _move(temporary: Path, path: Path, overwrite: bool) -> None:
 
 def _exists(path: Path) -> OutputError:
     return OutputError(
-        f"{path} exists already and was left alone.", "Allow it with --overwrite, or choose another name."
+        f"{path} already exists and was not replaced.", "Use --overwrite, or choose another name."
     )
 
 
@@ -151,7 +153,7 @@ def claim(target: Path) -> Claim | None:
     made twice.
 
     Returns:
-        The claim, or None where another process has it.
+        The claim, or None if another process has it.
 
     Raises:
         OutputError: The folder cannot be written.

@@ -140,7 +140,7 @@ class TestReplacing:
 
     def test_a_file_that_appears_meanwhile_stays(self, folder):
         path = folder / "a.txt"
-        with pytest.raises(OutputError, match="exists already"), replacing(path, overwrite=False):
+        with pytest.raises(OutputError, match="already exists"), replacing(path, overwrite=False):
             path.write_text("somebody else's")
         assert path.read_text() == "somebody else's"
         assert names(folder) == ["a.txt"]

@@ -20,7 +20,7 @@ STDIN = Path("-")
 
 @dataclass(frozen=True)
 class Selection:
-    """The photos that the user means.
+    """The photos that the user selected.
 
     Attributes:
         named: Photos, folders and patterns such as `*.jpg`, which some shells leave to the program.
@@ -53,7 +53,7 @@ class Found:
 
 
 def read_list(path: Path) -> list[Path]:
-    """Reads names from a file, or "-" for standard input: one a line, or ended by NUL as `find -print0` does.
+    """Reads names from a file, or "-" for standard input: one per line, or NUL-terminated (`find -print0`).
 
     Raises:
         InputError: The file cannot be read.
@@ -70,11 +70,11 @@ def find_photos(selection: Selection, *, leave_out: Path | None = None) -> list[
     """Lists the selected photos, each once, in a stable order: as named, and by name within folders.
 
     Args:
-        selection: The photos that the user means.
+        selection: The photos that the user selected.
         leave_out: A folder below which nothing is taken, such as the one for results.
 
     Raises:
-        InputError: A folder holds no photo, or a pattern matches nothing.
+        InputError: A folder contains no photos, or a pattern matches nothing.
     """
     found: dict[str, Found] = {}
     for named in selection.named:
@@ -126,7 +126,7 @@ def _in_folder(folder: Path, recursive: bool, leave_out: Path | None) -> Iterato
         yield photo
     if is_empty:
         raise InputError(
-            f"{folder} holds no photo.",
+            f"{folder} contains no photos.",
             "Check the folder." if recursive else "Add --recursive to look into the folders below.",
         )
 

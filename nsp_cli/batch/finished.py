@@ -1,4 +1,4 @@
-"""Finds out whether a result exists already, from the files alone: a list could be lost or wrong."""
+"""Finds out whether a result already exists, from the files alone: a list could be lost or wrong."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def is_copy(job: Job, source_sha256: str) -> bool:
 
 
 def is_finished(job: Job, provenance: Provenance, order: Order) -> bool:
-    """Tells whether the result exists already. With `overwrite`, only a result of this version of nsp counts.
+    """Tells whether the result already exists. With `overwrite`, only a result of this version of nsp counts.
 
     Raises:
         OutputError: Another result exists, which must not be replaced.
@@ -48,7 +48,7 @@ def is_finished(job: Job, provenance: Provenance, order: Order) -> bool:
         return True
     if made is not None and not order.overwrite:
         raise OutputError(
-            f"{job.target} exists already. It was made from {_difference(made, provenance)}.",
+            f"{job.target} already exists. It was made from {_difference(made, provenance)}.",
             "Replace it with --overwrite, or choose another folder with -o.",
         )
     return False

@@ -52,7 +52,7 @@ class Ready:
         photo: The photo as the file has it.
         depth: Bits per channel of the result.
         provenance: What the result will record about its origin.
-        is_copied: Whether the result exists already as a copy of the photo.
+        is_copied: Whether the result already exists as a copy of the photo.
         seconds: Time that reading took.
     """
 

@@ -32,7 +32,7 @@ class Outcome:
         height: Height of the result.
         megapixels: Size of the photo.
         seconds: Time for reading, network and writing, without waiting times.
-        noise: Measured luma and chroma level, in steps of 8 bits; None where nothing was measured.
+        noise: Measured luma and chroma level, in steps of 8 bits; None if nothing was measured.
         device: Where the network ran.
         precision: Precision of its arithmetic.
         notes: What was measured, done, changed or left out, or why the photo was skipped, in words.

@@ -41,7 +41,7 @@ def read_job(job: Job, order: Order) -> Ready | Outcome:
     _make_folder(job.target.parent)
     claimed = claim(job.target)
     if claimed is None:
-        return Outcome(job, Status.SKIPPED, notes=("another nsp is working on it",))
+        return Outcome(job, Status.SKIPPED, notes=("another nsp process is working on it",))
     try:
         before, source_sha256 = fingerprint(job.source)
         provenance, is_copied = order.provenance(source_sha256), is_copy(job, source_sha256)

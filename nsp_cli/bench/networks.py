@@ -59,7 +59,7 @@ class Speed:
         megapixels_per_second: The same as speed.
         share_of_peak: Operations per second, without those for halos, divided by the measured peak of a
             matrix product.
-        memory_bytes: Peak memory; None where the system does not report it.
+        memory_bytes: Peak memory; None if the system does not report it.
     """
 
     network: str

@@ -71,7 +71,7 @@ def _copy(device: torch.device, precision: torch.dtype) -> float:
 
 
 def best_seconds(function: Callable[[], object], device: torch.device) -> float:
-    """Returns the seconds of the fastest of many calls, until the device has finished."""
+    """Returns the seconds of the fastest of many calls, each until the device has finished."""
     function()
     best, end = float("inf"), time.perf_counter() + _SECONDS
     while time.perf_counter() < end:

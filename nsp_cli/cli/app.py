@@ -91,6 +91,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _collect_less() -> None:
-    """Saves 0.4 seconds per command: the collector would search all that importing torch creates."""
+    """Saves 0.4 seconds per command: the garbage collector would search all that importing torch creates."""
     gc.set_threshold(100_000, *gc.get_threshold()[1:])
     atexit.register(gc.freeze)  # at exit, nothing needs to be collected

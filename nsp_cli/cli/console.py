@@ -1,4 +1,4 @@
-"""Everything nsp shows but progress bars. Results go to stdout, everything else to stderr.
+"""Everything that nsp shows except progress bars. Results go to stdout, everything else to stderr.
 
 Rich leaves out colours and control characters if the stream is not a terminal.
 """
@@ -48,7 +48,7 @@ def _drop_output(stream: IO[str]) -> None:
 
 
 def without_controls(part: Any, console: Console) -> Any:
-    """The part itself; for a terminal, a text has no control characters left."""
+    """Returns a part to print; for a terminal, control characters in a text are replaced."""
     if not isinstance(part, str) or not console.is_terminal:
         return part
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", part)
@@ -69,7 +69,7 @@ _is_verbose = False
 
 
 def set_quiet(quiet: bool) -> None:
-    """Hides everything but errors and results."""
+    """Hides everything except errors and results."""
     err.quiet = quiet
 
 
@@ -81,7 +81,7 @@ def set_verbose(verbose: bool) -> None:
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Hides results and everything else but errors, while it lasts."""
+    """Hides results and everything else except errors while the block runs."""
     before = err.quiet, out.quiet
     err.quiet = out.quiet = True
     try:
@@ -102,7 +102,7 @@ def detail(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Shows a note that the user should read, although nothing stops."""
+    """Shows a note that the user should read. The run goes on."""
     err.print(f"Note: {text}", style="yellow")
 
 

@@ -20,14 +20,14 @@ EXAMPLES = {
     ),
     "denoise": _examples(
         ("nsp denoise photo.jpg", "Writes photo_denoised.jpg."),
-        ("nsp denoise photos/ -r -o clean/", "All photos of a folder."),
+        ("nsp denoise photos/ -r -o clean/", "All photos in a folder."),
         ("nsp denoise photo.nef --format jpeg", "Develops camera RAW."),
         ("nsp denoise photo.jpg --strength 0.5", "Keeps more grain."),
         ("nsp denoise photos/ --dry-run", "Shows what would happen."),
     ),
     "upscale": _examples(
         ("nsp upscale photo.jpg", "Writes photo_x2.jpg."),
-        ("nsp upscale photos/ -r -o large/", "All photos of a folder."),
+        ("nsp upscale photos/ -r -o large/", "All photos in a folder."),
         ("nsp upscale photo.jpg --strength 0.5", "Keeps more grain."),
     ),
     "watch": _examples(
@@ -65,8 +65,8 @@ EXAMPLES = {
         ("nsp evaluate sidd-validation SIDD/", "A data set of the paper."),
     ),
     "doctor": _examples(
-        ("nsp doctor", "A table to read, or for a bug report."),
-        ("nsp doctor --json", "The same for programs."),
+        ("nsp doctor", "Shows a table, also for bug reports."),
+        ("nsp doctor --json", "Shows the same as JSON."),
     ),
     "bench": _examples(
         ("nsp bench", "All bundled weights on one megapixel."),

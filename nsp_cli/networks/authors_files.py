@@ -23,7 +23,7 @@ def centre_mask(name: str, state: State) -> Tensor | None:
         state: All tensors of the file.
 
     Returns:
-        A tensor of the shape of the convolution's weight; None where the file has no such convolution.
+        A tensor of the shape of the convolution's weight; None if the file has no such convolution.
     """
     weight = state.get(name.removesuffix(".mask") + ".weight")
     if weight is None or weight.dim() != 4:

@@ -20,7 +20,7 @@ class AuthorsFiles:
         key: Name of a tensor that only this network's files hold.
         read_config: Config that the tensors' names and shapes imply. A file may hold anything, so it
             may raise KeyError, ValueError, ArithmeticError or IndexError.
-        expected_mask: Mask that belongs under a name ending in "mask"; None where no mask belongs.
+        expected_mask: Mask that belongs under a name ending in "mask"; None if no mask belongs there.
     """
 
     key: str
@@ -36,9 +36,9 @@ class NetworkKind:
         config: Type of its configs.
         presets: Configs that can be trained from random weights, by the names users type. The names
             are unique over all kinds.
-        authors_files: How to read the authors' .pth files; None where there are none.
+        authors_files: How to read the authors' .pth files; None if there are none.
         enlarge: Turns a network that keeps the size into one that doubles it: config and weights in,
-            config and weights out. None where no such step is known.
+            config and weights out. None if no such step is known.
     """
 
     config: type[NetworkConfig]

@@ -16,7 +16,7 @@ _MOST_COARSE = 1.5
 _MOST_MIDDLE = 1.8
 # Most that luma and chroma are raised to make up for a camera's smoothing, as a share.
 _MOST_SMOOTHED = 0.65
-# Excess of middle luma from which luma is taken for texture, and the power with which it falls from there.
+# Excess of middle luma from which luma counts as texture, and the power with which it falls from there.
 _ABSURD, _DISTRUST = 1.9, 4
 # Slope up to which everything counts as noise, slope from which nothing would, and the least share kept.
 _ALL_NOISE, _ALL_SCENE, _LEAST_SHARE = 2.6, 5.5, 0.5

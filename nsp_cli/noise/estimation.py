@@ -174,7 +174,7 @@ def estimate_noise(photo: Tensor) -> NoiseProfile:
     groups = _bins_of(brightness, usable)
     powers = flat_power(coefficients, _FLATTEST, groups)
     plausible = _plausible(powers.sum((1, 2)))[:, None, None]
-    # Measured anew and not derived from luma and chroma: where channels differ, those are correlated.
+    # Measured, not derived from luma and chroma: where channels differ, those are correlated.
     channels = flat_power(from_luma_chroma(coefficients), _FLATTEST, groups)
     return NoiseProfile(
         brightness=torch.stack([brightness[group].mean() for group in groups]),

@@ -94,14 +94,14 @@ def srgb_pixels(photo: Photo) -> tuple[Pixels, str]:
     """
     pixels, profile = to_bit_depth(photo, 8).pixels, photo.icc_profile
     if profile is None:
-        return pixels, "no colour profile in the file, taken for sRGB"
+        return pixels, "no colour profile in the file, assumed to be sRGB"
     is_grey = profile_space(profile) == "GRAY"
     try:
         name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).strip()
         given = grey_channel(to_bit_depth(photo, 8)) if is_grey else pixels
         converted = _through_profile(Image.fromarray(given), profile)
     except (ImageCms.PyCMSError, OSError):
-        return pixels, "its colour profile cannot be used, taken for sRGB"
+        return pixels, "its colour profile cannot be used, assumed to be sRGB"
     return converted, f"converted from the file's profile “{name or 'without a name'}” to sRGB"
 
 

@@ -43,7 +43,7 @@ def read_photo(path: Path, *, max_megapixels: float = 250, raw: RawOptions | Non
         return dataclasses.replace(_upright(_with_clean_facts(photo)), source=path)
     except MemoryError as error:
         hint = "Close other programs, or make the photo smaller elsewhere first."
-        raise InputError(f"{path} needs more memory than there is.", hint) from error
+        raise InputError(f"{path} needs more memory than is available.", hint) from error
 
 
 def _read(path: Path, max_megapixels: float, raw: RawOptions | None) -> Photo:
@@ -92,7 +92,7 @@ def _upright(photo: Photo) -> Photo:
     """Turns the pixels as EXIF says, and sets the orientation in EXIF and XMP to "upright".
 
     Then every program shows the result alike, whether it reads EXIF, XMP or neither. An orientation that
-    stands in XMP alone is neither applied nor changed: programs that read it show the result as before.
+    is only in XMP is neither applied nor changed: programs that read it show the result as before.
     """
     orientation = orientation_of(photo.exif)
     if orientation == 1:

@@ -18,8 +18,8 @@ def labelled_sheet(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Pi
     """Lays pictures out in a table on neutral grey, each at 100 %.
 
     Args:
-        columns: What stands above each column.
-        rows: What stands above a row, and its (H, W, 3) uint8 pictures, of one size in a row.
+        columns: Title of each column.
+        rows: Title of each row, and its (H, W, 3) uint8 pictures, of one size within a row.
 
     Returns:
         (H, W, 3) uint8.

@@ -1,4 +1,4 @@
-"""Line charts as SVG for a page, in the page's own ink, so that they can be read on light and dark."""
+"""Line charts as SVG for a page, in the page's text colour, readable on light and dark."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def draw_noise_curve(profiles: Sequence[tuple[str, NoiseProfile]]) -> str:
 
 
 def draw_loss_curve(points: Sequence[tuple[float, float]]) -> str:
-    """Draws steps and losses as an `<svg>` element; an empty text where there are no losses."""
+    """Draws steps and losses as an `<svg>` element; an empty text if there are no losses."""
     line = Line("", [(step, loss * 255) for step, loss in points])
     label = "mean absolute error (0–255)"
     return draw_chart([line], x="step", y=label, width=720, height=280, is_logarithmic=True)
@@ -106,7 +106,7 @@ def draw_chart(
 
 @dataclass(frozen=True)
 class _Key:
-    """A name in the legend, and where it stands in pixels."""
+    """A name in the legend, and its place in pixels."""
 
     colour: str
     name: str

@@ -14,7 +14,7 @@ _COLOURS = ("tab:red", "tab:green", "tab:blue")
 
 
 def check_plotting() -> None:
-    """Makes sure that plots can be drawn. Call it before hours of measuring, not only after them.
+    """Makes sure that plots can be drawn. Call it before hours of measuring.
 
     Raises:
         InputError: matplotlib is not installed.

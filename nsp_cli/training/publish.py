@@ -98,7 +98,7 @@ def check_free(output: Path, *, resume: bool = False) -> None:
         )
     for path in (output,) if resume else (output, *files_beside(output)):
         if path.exists():
-            raise OutputError(f"{path} exists already.", "Use another name, or --overwrite.")
+            raise OutputError(f"{path} already exists.", "Use another name, or --overwrite.")
 
 
 def publish(

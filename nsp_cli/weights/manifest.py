@@ -44,7 +44,7 @@ class ManifestEntry:
         summary: One line for the list.
         licence: SPDX identifier where there is one.
         card: Name of the model card beside the manifest.
-        bundled: Whether the file lies beside the manifest; otherwise it is on the hub.
+        bundled: Whether the file is beside the manifest; otherwise it is on the hub.
         revision: Commit, tag or branch on the hub.
         repository: owner/name on the hub; empty for the manifest's repository.
     """

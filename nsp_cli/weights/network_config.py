@@ -26,7 +26,7 @@ def config_from_json(network: str, text: str, *, limit: int) -> NetworkConfig:
     Args:
         network: A key of `NETWORKS`.
         text: A JSON object with every setting.
-        limit: Largest number allowed. Building a forged number of modules would take for ever, even
+        limit: Largest number allowed. Building a forged number of modules would take forever, even
             without allocating memory.
 
     Raises:
@@ -34,7 +34,7 @@ def config_from_json(network: str, text: str, *, limit: int) -> NetworkConfig:
             above `limit`, or does not fit the others.
     """
     if network not in NETWORKS:
-        raise ValueError(f"its network {network!r} is none of {', '.join(NETWORKS)}")
+        raise ValueError(f"its network {network!r} is not one of {', '.join(NETWORKS)}")
     config_type: Any = NETWORKS[network].config
     defaults = {field.name: field.default for field in fields(config_type)}
     try:

@@ -81,7 +81,7 @@ def resolve(
 
 
 def find_local(entry: ManifestEntry, manifest: Manifest) -> Path | None:
-    """Returns where known weights lie on this machine, unchecked; None where they must be fetched."""
+    """Returns the local file of known weights, unchecked; None if they must be downloaded."""
     if entry.bundled:
         path = manifest.folder / entry.file
         return path if path.is_file() else None
@@ -133,7 +133,9 @@ def _resolve_entry(entry: ManifestEntry, manifest: Manifest, on_progress: OnProg
         raise WeightsError(f"The bundled weights {entry.name} are missing: {path} does not exist.", again)
     found = sha256_of(path)
     if found != entry.sha256:
-        raise WeightsError(f"{path} is changed or damaged: its sha256 is {found}, not {entry.sha256}.", again)
+        raise WeightsError(
+            f"{path} was changed or is damaged: its sha256 is {found}, not {entry.sha256}.", again
+        )
     return path
 
 

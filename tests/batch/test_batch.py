@@ -106,7 +106,7 @@ class TestResume:
             save(shoot / "b.png", seed=9)
         run = run_nsp(*command)
         assert run.code == 1
-        assert "exists already" in run.err
+        assert "already exists" in run.err
         assert "--overwrite" in run.err
         assert target.read_bytes() == before
         assert run_nsp(*command, "--overwrite").code == 0

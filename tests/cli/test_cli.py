@@ -145,7 +145,7 @@ class TestDenoise:
         [
             (lambda _: None, "does not exist"),
             (lambda path: path.write_bytes(b""), "is empty"),
-            (lambda path: path.mkdir(), "holds no photo"),
+            (lambda path: path.mkdir(), "contains no photos"),
             (lambda path: path.write_bytes(b"hello, I am a text"), "is not a photo"),
             (lambda path: path.write_bytes(SAMPLE.read_bytes()[:9000]), "cannot be read"),
         ],
@@ -405,7 +405,7 @@ def test_weights_that_were_not_found_better_say_so(
     save_weights(weights, tiny_config.build(), network_name="dbsn", config=tiny_config, metadata=metadata)
     run = run_nsp(command, picture, "-m", weights)
     assert run.out.strip() == str(picture.with_name(f"photo{ending}.png"))
-    lines = [line for line in run.err.splitlines() if "better than the stock ones" in line]
+    lines = [line for line in run.err.splitlines() if "better than those it compared them with" in line]
     assert len(lines) == notes
 
 

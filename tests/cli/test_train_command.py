@@ -203,7 +203,7 @@ def test_a_resumed_run_replaces_no_finished_weights(train):
     train("--steps", 1)
     run, _ = train("--steps", 2, "--resume")
     assert run.code == 1
-    assert "mine.safetensors exists already" in run.err
+    assert "mine.safetensors already exists" in run.err
 
 
 def test_a_single_region_is_no_verdict(train, tmp_path):
@@ -348,7 +348,7 @@ def test_what_is_there_already_is_kept(train, tmp_path, ending):
     taken.write_bytes(b"mine")
     run, _ = train("--steps", 1)
     assert run.code == 1
-    assert f"mine{ending} exists already" in run.err
+    assert f"mine{ending} already exists" in run.err
     assert taken.read_bytes() == b"mine"
 
 

@@ -223,7 +223,7 @@ class TestPnm:
             (b"P2\n2 2\n100\n1 2 3 -1", "negative"),
             (b"P2\n2 2\n100\n1 2 3", "3 of 4 values"),
             (b"P2\n2 2\n100\n1 2 3 4 5", "5 of 4 values"),
-            (b"P2\n2 2\n100\n1 2 3 four", "no number"),
+            (b"P2\n2 2\n100\n1 2 3 four", "not a number"),
             (b"P6\n2 x\n255\n" + bytes(12), "header is damaged"),
             (b"P6\n-2 2\n255\n" + bytes(12), "header is damaged"),
             (b"P6\n2 2", "header is damaged"),

@@ -116,7 +116,7 @@ def test_options_are_checked() -> None:
 
 
 def shot(order: str = "<") -> Directory:
-    """Returns the directories of a camera's RAW file: date, exposure, lens, place, a maker's note."""
+    """Returns the directories of a camera's RAW file: date, exposure, lens, place, a maker note."""
     inner = [
         Entry(33434, 5, 1, struct.pack(order + "II", 1, 250)),
         Entry(33437, 5, 1, struct.pack(order + "II", 28, 10)),

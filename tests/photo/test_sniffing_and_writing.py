@@ -159,7 +159,7 @@ def test_foreign_formats_are_named(tmp_path: Path, suffix: str, kind: str) -> No
 def test_an_existing_file_stays_unless_allowed(tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     path.write_text("precious")
-    with pytest.raises(OutputError, match="exists already") as caught:
+    with pytest.raises(OutputError, match="already exists") as caught:
         write_photo(make_photo(), path)
     assert "--overwrite" in caught.value.hint
     assert path.read_text() == "precious"

@@ -53,7 +53,7 @@ def test_a_page_is_well_formed_and_needs_nothing_else(tmp_path):
 def test_the_page_has_its_versions_and_what_was_measured(tmp_path):
     page = written(tmp_path / "p.html", comparison())
     assert page.pictures[0]["versions"] == ["a", "b"]
-    for text in ("160×120, 8 bits, png", "chroma (of 255)", "taken for sRGB", "a-a.png", "b-a.png"):
+    for text in ("160×120, 8 bits, png", "chroma (of 255)", "assumed to be sRGB", "a-a.png", "b-a.png"):
         assert text in page.text, text
     curves = re.findall(r"<svg.*?</svg>", page.source, re.DOTALL)
     assert len(curves) == 1
@@ -131,7 +131,7 @@ class TestColours:
         given = photo(icc_profile=profile)
         pixels, how = srgb_pixels(given)
         assert np.array_equal(pixels, given.pixels)
-        assert "taken for sRGB" in how
+        assert "assumed to be sRGB" in how
 
     def test_the_page_has_the_converted_colours(self, tmp_path):
         red = np.zeros((40, 50, 3), np.uint8)

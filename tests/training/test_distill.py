@@ -161,4 +161,4 @@ def test_train_student_trains_a_teacher_and_its_student(run_nsp, shots, tmp_path
     assert describe_weights(output).metadata["compared_with"] == "nsp-fast"
     again = run_nsp("train", *arguments)
     assert again.code == 1
-    assert "exists already" in again.err
+    assert "already exists" in again.err

@@ -52,7 +52,7 @@ def compare(
             min=1,
             max=400,
             metavar="N",
-            help="Largest size of the page. Smaller pages show whole photos more coarsely.",
+            help="Largest size of the page. A lower limit shows whole photos at a lower resolution.",
             show_default="18, which fits into an e-mail",
         ),
     ] = None,

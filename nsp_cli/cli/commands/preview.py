@@ -66,7 +66,7 @@ def _check_name(target: Path) -> Path:
     from nsp_cli.errors import OutputError
 
     if target.suffix.lower() != ".png":
-        raise OutputError(f"{target} is not a name for a PNG file.", "Use a name ending in .png.")
+        raise OutputError(f"{target} is not the name of a PNG file.", "Use a name ending in .png.")
     return target
 
 

@@ -26,8 +26,8 @@ def train(
         bool,
         flag(
             "--student",
-            help="Train a teacher for half of the time and its fast student, which is FILE, for the other "
-            "half. The options under Method are for the teacher.",
+            help="Spend half of the time on a teacher and half on its fast student, which becomes FILE. "
+            "The options under Method apply to the teacher.",
         ),
     ] = False,
     network: NetworkOptions,
@@ -72,7 +72,7 @@ def _check(options: TrainingOptions, network: NetworkOptions, *, student: bool) 
     if student and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise typer.BadParameter("--student does not work with torchrun. Run nsp train, then nsp distill.")
     if student and options.start == NOTHING:
-        raise typer.BadParameter("--student starts from stock weights. Leave out --from nothing.")
+        raise typer.BadParameter("--student cannot start from random weights. Leave out --from nothing.")
 
 
 def _begin(start: str, network: NetworkOptions) -> tuple[StartingPoint, NamedWeights]:

@@ -58,7 +58,7 @@ def watch(
 
 
 def _plan(selection: Selection, result: ResultOptions, ending: str) -> list[Job]:
-    """Jobs for all photos in the folder, so that results next to them are not taken for new photos."""
+    """Jobs for all photos in the folder, so that results next to them are not mistaken for new photos."""
     from nsp_cli.batch import find_photos, plan_jobs
 
     try:

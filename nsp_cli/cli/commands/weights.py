@@ -131,7 +131,7 @@ def verify(
     epilog=EXAMPLES["weights import"],
 )
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE.pth", help="File of the paper's authors.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.pth", help="Weights file of the paper's authors.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE.safetensors", help="Weights to write.")
     ],
@@ -148,7 +148,7 @@ def import_(
             min=2,
             max=64,
             metavar="N",
-            help="Patch side (s) of their training, which .pth files do not record.",
+            help="Patch side (s) in the authors' training. It is not in .pth files.",
         ),
     ] = 5,
     overwrite: Annotated[bool, flag("--overwrite", help="Replace an existing output file.")] = False,
@@ -239,7 +239,9 @@ def _find(model: str) -> tuple[Path, Path | None]:
 
 def _check_output(output: Path, overwrite: bool) -> None:
     if output.suffix != ".safetensors":
-        raise OutputError(f"{output} is not a name for weights.", "Use a name ending in .safetensors.")
+        raise OutputError(
+            f"{output} is not the name of a weights file.", "Use a name ending in .safetensors."
+        )
     if output.exists() and not overwrite:
         raise OutputError(f"{output} already exists.", "Choose another name, or use --overwrite.")
     if not output.parent.is_dir():

@@ -11,7 +11,7 @@ from nsp_cli.photo.formats import FileFormat
 
 
 def check_strengths(text: str | None) -> str | None:
-    """The text itself, as an option's callback must return it.
+    """Checks a list of strengths and returns it unchanged, as Typer expects of a callback.
 
     Raises:
         typer.BadParameter: `parse_strengths` cannot read it.

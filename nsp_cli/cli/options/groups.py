@@ -68,7 +68,7 @@ class PhotoOptions(FilterOptions):
         typer.Option(
             "--files-from",
             metavar="FILE",
-            help="Read the names of photos from a file, one per line. - reads standard input.",
+            help="Read the names of photos from a file, one per line. Use - for standard input.",
             rich_help_panel=PHOTOS,
         ),
     ] = None
@@ -186,9 +186,11 @@ class CameraRawOptions:
 
 @dataclass(frozen=True)
 class ReportingOptions:
-    """What a run reports while it goes on."""
+    """What a run reports while it works."""
 
-    json: Annotated[bool, flag("--json", help="Print one JSON object per photo and line.", panel=RUN)] = False
+    json: Annotated[bool, flag("--json", help="Print one JSON object per photo, on one line.", panel=RUN)] = (
+        False
+    )
     log: Annotated[
         Path | None,
         typer.Option(

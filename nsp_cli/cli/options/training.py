@@ -91,7 +91,7 @@ class TrainingOptions:
             "--batch",
             min=1,
             metavar="N",
-            help="Crops per step and process. On a CUDA GPU, nsp train takes 64, except with --recipe paper.",
+            help="Crops per step and process. On a CUDA GPU, nsp train uses 64, except with --recipe paper.",
             show_default="from the recipe",
             rich_help_panel=METHOD,
         ),

@@ -110,7 +110,8 @@ def _submit_dnd(request: DatasetRequest) -> None:
 def _note_size(name: str, is_official: bool) -> None:
     if not is_official:
         console.warn(
-            f"The pictures are fewer or smaller than those of {name}. Scores cannot be compared with others."
+            f"The pictures are fewer or smaller than those of {name}. "
+            "Do not compare their scores with published ones."
         )
 
 

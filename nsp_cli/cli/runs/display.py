@@ -28,7 +28,7 @@ _MOST_ROWS = 40
 
 
 class RunDisplay:
-    """Shows a run while it goes on. A context manager: an interrupted run shows what was done."""
+    """Shows a run's progress. As a context manager, it also says what an interrupted run has done."""
 
     def __init__(self, count: int, options: RunOptions) -> None:
         """Prepares the display. It shows nothing yet.

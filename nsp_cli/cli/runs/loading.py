@@ -59,7 +59,9 @@ def _load_onto(device: str, model: str, machine: MachineOptions, *, announce: bo
 def _check(restorer: Restorer, operation: Operation) -> None:
     model, scale = operation.model, restorer.spec.scale
     if restorer.metadata.get("recommended") == "no":
-        console.warn(f"{model}: nsp train did not find these weights better than the stock ones.")
+        console.warn(
+            f"{model}: nsp train did not find these weights better than those it compared them with."
+        )
     if operation.enlarges and scale == 1:
         raise WeightsError(
             f"{model}: this network does not enlarge.",

@@ -19,14 +19,14 @@ _HEAD_BYTES = 1000
 
 
 def check_page(page: Path) -> Path:
-    """The name itself, checked before any work; creates the page's folder.
+    """Checks a page's name before any work, creates its folder and returns the name.
 
     Raises:
         OutputError: The name does not end in .html, a file of that name is not a page of nsp, or the folder
             cannot be created.
     """
     if page.suffix.lower() not in (".html", ".htm"):
-        raise OutputError(f"{page} is not a name for an HTML page.", "Use a name ending in .html.")
+        raise OutputError(f"{page} is not the name of an HTML page.", "Use a name ending in .html.")
     if page.exists() and not _is_page_of_nsp(page):
         raise OutputError(
             f"{page} already exists and is not a page of nsp.", "Choose another name, or delete the file."

@@ -29,7 +29,9 @@ def check_output(output: Path | None, folders: Sequence[Path], *, overwrite: boo
 
     output = output or Path(f"{folders[0].resolve().name}.safetensors")
     if output.suffix != ".safetensors":
-        raise OutputError(f"{output} is not a name for weights.", "Use a name ending in .safetensors.")
+        raise OutputError(
+            f"{output} is not the name of a weights file.", "Use a name ending in .safetensors."
+        )
     if not overwrite:
         check_free(output, resume=resume)
     try:

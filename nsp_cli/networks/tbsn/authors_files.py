@@ -1,4 +1,4 @@
-"""The authors' .pth files of TBSN: how to recognise one and read its config off the tensors."""
+"""The authors' .pth files of TBSN: how to recognise one and read its config from the tensors."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class TbsnConfig:
         return int(self.window_size * self.overlap_ratio) // 2
 
     def spec(self) -> NetworkSpec:
-        """States how to feed the network. The radius is what is worth reading, less than what has influence.
+        """States how to feed the network. The radius covers what is worth reading, not all that matters.
 
         Through convolutions and windows alone, the full-size network reaches up to 707 pixels, with
         hardly any weight beyond the nearest 64. Channel attention pools over the tile whatever the

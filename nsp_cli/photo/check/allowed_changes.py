@@ -71,22 +71,22 @@ def _share_a_resolution(before: object, after: object, is_transposed: bool) -> b
     return any(are_alike(old, new) for old in turned for new in after)
 
 
-def purpose(key: Key, value: object, target: WrittenFile) -> str | None:
+def change_reason(key: Key, value: object, target: WrittenFile) -> str | None:
     """Reason in words why a fact differs or is missing; None if it is lost."""
     if key.kind == EXIF:
-        return _exif_purpose(key, target)
+        return _exif_reason(key, target)
     if key.kind == XMP:
-        return _xmp_purpose(key, target)
+        return _xmp_reason(key, target)
     if key == Key(RESOURCES, "Thumbnail"):
-        return "removed, since it shows the photo before"
+        return "removed, because it shows the photo before denoising"
     if key.kind == ICC and isinstance(value, bytes):
-        return _icc_purpose(value, target)
+        return _icc_reason(value, target)
     return None
 
 
-def _exif_purpose(key: Key, target: WrittenFile) -> str | None:
+def _exif_reason(key: Key, target: WrittenFile) -> str | None:
     if key.name == "Thumbnail":
-        return "removed, since it shows the photo before"
+        return "removed, because it shows the photo before denoising"
     own = target.spec.metadata.own
     if key.first_tag in own.tags:
         return own.reason
@@ -108,17 +108,17 @@ def _is_one(entry: tuple[int, int, bytes]) -> bool:
     return entry[2].strip(b"\0") == b"\1"  # in either byte order
 
 
-def _xmp_purpose(key: Key, target: WrittenFile) -> str | None:
+def _xmp_reason(key: Key, target: WrittenFile) -> str | None:
     if key.name in _XMP_SIZES and key in target.facts:
         return "now the size of the result"
     if key.name == _XMP_ORIENTATION and target.facts.get(key) == "1":
         return "the pixels were turned upright"
     if key.name.startswith(f"{{{NAMESPACE}}}") and key in target.facts:
-        return "now what made this result"
+        return "now describes how this result was made"
     return None
 
 
-def _icc_purpose(profile: bytes, target: WrittenFile) -> str | None:
+def _icc_reason(profile: bytes, target: WrittenFile) -> str | None:
     space = profile_space(profile)
     if space == "CMYK" or (space == "GRAY" and not target.spec.has_grey):
         return "colours converted to sRGB"

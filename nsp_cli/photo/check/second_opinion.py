@@ -1,4 +1,4 @@
-"""A second comparison by exiv2, which reads the insides of makers' notes. Only if it is installed.
+"""A second comparison by exiv2, if it is installed. It also reads the contents of maker notes.
 
 exiv2 is under the GPL: an extra of the package (`nsp-cli[metadata]`), which nothing here needs.
 """
@@ -50,7 +50,7 @@ def losses(source: Path, written: Path, source_format: str, file_format: str) ->
         file_format: Format of the file made.
 
     Returns:
-        None where exiv2 is not installed or cannot read one of the files.
+        None if exiv2 is not installed or cannot read one of the files.
     """
     before, after = listing(source), listing(written)
     if before is None or after is None or _is_misread(before, after, file_format):
@@ -72,7 +72,7 @@ def _is_misread(before: Listing, after: Listing, file_format: str) -> bool:
 
 
 def is_inside_note(key: str) -> bool:
-    """Tells whether a key of exiv2's names a part of a maker's note, rather than a tag of the standard."""
+    """Tells whether a key of exiv2's names a part of a maker note, rather than a tag of the standard."""
     family, group, _ = key.split(".", 2)
     return family == "Exif" and group not in _STANDARD_GROUPS
 
@@ -89,9 +89,9 @@ def _is_meant(key: str, source_format: str, file_format: str) -> bool:
 
 
 def _points_nowhere(key: str, before: Listing) -> bool:
-    """Tells whether a key is a preview behind the pixels of its file, to which some makers' notes point.
+    """Tells whether a key is a preview after the pixels of its file, to which some maker notes point.
 
-    exiv2 reads nothing there in a JPEG, but takes a TIFF's pixels for it.
+    exiv2 reads nothing there in a JPEG, but mistakes a TIFF's pixels for it.
     """
     return key.startswith("Exif.") and before[key] == [""]
 
@@ -103,7 +103,7 @@ def _tag(name: str) -> int:
 
 
 def listing(path: Path) -> Listing | None:
-    """Returns every key that exiv2 finds in a file, with its values; None where it is absent or fails."""
+    """Returns every key that exiv2 finds in a file, with its values; None if it is absent or fails."""
     try:
         import exiv2
     except ImportError:

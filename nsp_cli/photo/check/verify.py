@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from nsp_cli.errors import OutputError
 from nsp_cli.photo.check import second_opinion
-from nsp_cli.photo.check.allowed_changes import WrittenFile, is_kept, purpose
+from nsp_cli.photo.check.allowed_changes import WrittenFile, change_reason, is_kept
 from nsp_cli.photo.check.blocks import blocks_of_file, blocks_of_photo
 from nsp_cli.photo.check.inventory import Key, inventory
 from nsp_cli.photo.formats.registry import SPECS, recognised
@@ -22,7 +22,7 @@ from nsp_cli.photo.photo import Photo
 _EXCUSED = {EXIF_DAMAGED: (EXIF, GPS, MAKER_NOTE, DPI), RESOURCES_DAMAGED: (IPTC, RESOURCES)}
 _ERRORS = (*ifd.IFD_ERRORS, LookupError)
 _MOST_NAMED = 8
-_NOTE_MOVED = "the maker's note is kept, but had to move: what it refers to by offsets may be unreadable"
+_NOTE_MOVED = "the maker note is kept, but had to move: what it refers to by offsets may be unreadable"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Written:
         kept: How many facts (tags, properties, fields, profiles) are in the file as they were.
         changed: What differs or is missing on purpose, or was damaged, in words.
         left_out: What the file's format has no place for, in words. The user must see it.
-        by_exiv2: Whether exiv2 compared as well, including the insides of makers' notes.
+        by_exiv2: Whether exiv2 compared as well, including the contents of maker notes.
     """
 
     kept: int = 0
@@ -68,7 +68,7 @@ def compare_metadata(blocks: Blocks, target: WrittenFile, notes: tuple[str, ...]
             continue
         if is_kept(key, value, target):
             result.kept.append(key)
-        elif reason := purpose(key, value, target):
+        elif reason := change_reason(key, value, target):
             result.changed[key] = reason
         elif key.kind not in target.spec.metadata.holds:
             result.left_out.append(key)
@@ -80,11 +80,11 @@ def compare_metadata(blocks: Blocks, target: WrittenFile, notes: tuple[str, ...]
 def verify_written(photo: Photo, path: Path, file: BinaryIO, file_format: str) -> Written:
     """Compares a file just written with its photo, and with the file that the photo was read from.
 
-    RAW files are not compared: their metadata is made anew, not copied.
+    RAW files are not compared: their metadata is newly made, not copied.
 
     Args:
         photo: What was written.
-        path: Where the file will stand, for messages.
+        path: Where the file will be, for messages.
         file: The file, complete, under whatever name.
         file_format: Its format.
 
@@ -118,9 +118,9 @@ def _read_again(photo: Photo, path: Path, file: BinaryIO, file_format: str) -> B
 
 
 def _ask_exiv2(photo: Photo, path: Path, written: Path, file_format: str) -> tuple[bool, tuple[str, ...]]:
-    """Returns whether exiv2 could compare the files, and what it reads otherwise within a maker's note.
+    """Returns whether exiv2 could compare the files, and what it reads otherwise within a maker note.
 
-    The note's bytes are known to be the same, but some point to what is behind the pixels of their file.
+    The note's bytes are known to be the same, but some point to what comes after the pixels of their file.
 
     Raises:
         OutputError: Something is lost.
@@ -130,7 +130,7 @@ def _ask_exiv2(photo: Photo, path: Path, written: Path, file_format: str) -> tup
     inside = [key for key in names or () if second_opinion.is_inside_note(key)]
     if names and len(names) > len(inside):
         raise _loss(path, photo, [key for key in names if key not in inside])
-    text = f"the maker's note is kept, but exiv2 reads parts of it otherwise: {_named(inside)}"
+    text = f"the maker note is kept, but exiv2 reads parts of it differently: {_named(inside)}"
     return names is not None, (text,) if inside else ()
 
 

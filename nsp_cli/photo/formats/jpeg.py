@@ -35,7 +35,7 @@ class _JpegImage(JpegImagePlugin.JpegImageFile):
 
 
 def read_jpeg(path: Path, max_megapixels: float) -> Photo:
-    """Reads a JPEG, grey, RGB or CMYK, as stored (not turned); of several pictures the first.
+    """Reads a JPEG, grey, RGB or CMYK, as stored (not turned). Only the first of several pictures is read.
 
     Raises:
         InputError: Damaged, truncated, too large, or of a kind that libjpeg does not know.
@@ -69,7 +69,7 @@ def _check_scans(data: bytes) -> None:
     """Counts the scans of the first picture.
 
     Raises:
-        ValueError: Decoding them would take for ever.
+        ValueError: Decoding them would take forever.
     """
     scans = sum(marker == jpeg_segments.START_OF_SCAN for marker, _ in jpeg_segments.walk(data))
     if scans > _MOST_SCANS:

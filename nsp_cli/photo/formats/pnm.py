@@ -19,7 +19,7 @@ from nsp_cli.photo.sniffing import check_size, damaged
 
 _MAGICS = (b"P2", b"P3", b"P5", b"P6")
 _PLAIN, _COLOUR = (b"P2", b"P3"), (b"P3", b"P6")
-_GAP = rb"(?:[ \t\r\n\v\f]|#[^\n]*\n)+"  # comments may stand wherever white space may
+_GAP = rb"(?:[ \t\r\n\v\f]|#[^\n]*\n)+"  # comments may be wherever white space may
 _HEADER = re.compile(rb"(P[2356])%b(\d{1,9})%b(\d{1,9})%b(\d{1,9})[ \t\r\n\v\f]" % (_GAP, _GAP, _GAP))
 _COMMENT = re.compile(rb"#[^\n]*")
 _LONGEST_HEADER = 2**16  # comments among it
@@ -75,7 +75,7 @@ def _parse(data: bytes) -> _Header:
 
 
 def _binary(data: bytes, header: _Header) -> tuple[Pixels, bytes]:
-    """Values of a binary file, and the bytes behind them."""
+    """Values of a binary file, and the bytes after them."""
     end = header.end + header.count * np.dtype(header.stored_type).itemsize
     if end > len(data):
         raise ValueError(f"it ends after {len(data)} of {end} bytes")
@@ -89,7 +89,7 @@ def _plain(data: bytes, header: _Header) -> tuple[Pixels, bytes]:
         try:
             values = np.fromstring(_COMMENT.sub(b"", data[header.end :]), np.int64, sep=" ")
         except (DeprecationWarning, ValueError) as error:
-            raise ValueError("it holds something that is no number") from error
+            raise ValueError("it holds something that is not a number") from error
     if len(values) != header.count:
         raise ValueError(f"it holds {len(values)} of {header.count} values")
     if values.min() < 0:

@@ -124,7 +124,7 @@ def _colour_notes(path: Path, raw: Any, options: RawOptions) -> tuple[str, ...]:
     if raw.num_colors == 3 and not is_known:
         notes.append("the camera's colours are not known; they are approximate")
     if raw.num_colors > 1 and options.white_balance == "camera" and not raw.camera_whitebalance[0] > 0:
-        notes.append("no white balance in the file; taken from the picture")
+        notes.append("no white balance in the file; estimated from the picture")
     return tuple(notes)
 
 
@@ -151,7 +151,7 @@ def _developed(raw: Any, options: RawOptions, *, is_dng: bool) -> Pixels:
 
 
 def _halved(linear: Pixels) -> Pixels:
-    """Averages each 2×2, for sensors without a mosaic, whose size LibRaw leaves."""
+    """Averages each 2×2 block, for sensors without a mosaic, which LibRaw does not halve."""
     rows, columns = (size - size % 2 for size in linear.shape[:2])
     wide = linear[:rows, :columns].astype(np.uint32)
     total = wide[::2, ::2] + wide[1::2, ::2] + wide[::2, 1::2] + wide[1::2, 1::2]
@@ -204,7 +204,7 @@ SPEC = FormatSpec(
     suffixes=_SUFFIXES,
     readable="all that LibRaw knows: Bayer, X-Trans, monochrome (grey), four colours",
     writable="never: becomes 16-bit TIFF, or DNG with `--format dng`",
-    not_kept="makers' notes",
+    not_kept="maker notes",
     recognise=_recognise,
     read=_read,
     size=_size,

@@ -13,7 +13,7 @@ from nsp_cli.photo.metadata.resolution import dpi_of
 
 
 def first_directory_blocks(file: BinaryIO) -> Blocks:
-    """Reads the first directory, a preview's, where a DNG has its metadata."""
+    """Reads the first directory. In a DNG it describes a preview and holds the metadata."""
     layout, offset = ifd.read_layout(file.read(16))
     return _of_directory(ifd.read_directory(file, layout, offset), layout, offset)
 

@@ -40,5 +40,5 @@ def write_tiff(photo: Photo, file: BinaryIO) -> None:
 
 
 def byte_order(photo: Photo) -> str:
-    """Byte order of the EXIF block: some makers' notes state none of their own and depend on it."""
+    """Byte order of the EXIF block: some maker notes state none of their own and depend on it."""
     return "<" if photo.exif is None else ifd.read_layout(photo.exif)[0].order

@@ -40,7 +40,7 @@ class Blocks:
 
     @property
     def note_place(self) -> int | None:
-        """Place of the maker's note, from which it may count offsets; None without a note."""
+        """Place of the maker note, from which it may count offsets; None without a note."""
         inner = None if self.exif is None else self.exif.children.get(ifd.EXIF_IFD)
         return None if inner is None else inner.places.get(ifd.MAKER_NOTE_TAG)
 

@@ -30,7 +30,7 @@ def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def first_box(data: bytes, kind: bytes) -> bytes:
-    """Returns the body of the first box of a kind; empty where there is none.
+    """Returns the body of the first box of a kind; empty if there is none.
 
     Raises:
         ValueError, struct.error: A box before it runs past the end.

@@ -16,7 +16,7 @@ _WIDTHS = {3: 2, 4: 4}  # bytes by type: SHORT, LONG
 
 @dataclass(frozen=True)
 class CameraFacts:
-    """Facts from EXIF; empty or None where EXIF does not state them.
+    """Facts from EXIF; empty or None if EXIF does not state them.
 
     Attributes:
         camera: Make and model.

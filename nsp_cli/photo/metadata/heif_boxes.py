@@ -23,7 +23,7 @@ class PictureFacts:
 
     height: int  # as stored
     width: int
-    bit_depth: int  # 0 where it is not stated
+    bit_depth: int  # 0 if not stated
     quarter_turns: int  # to the left, to be shown upright
     mirror: int | None  # after turning: 0 swaps top and bottom, 1 left and right
     icc_profile: bytes | None
@@ -75,7 +75,7 @@ def picture_size(path: Path) -> tuple[int, int]:
 
 
 def stored_depth(path: Path) -> int:
-    """Returns the bits per channel of a file's main picture; 0 where they are not stated, or unreadable."""
+    """Returns the bits per channel of a file's main picture; 0 if they are not stated or unreadable."""
     try:
         return read_picture_facts(path).bit_depth
     except (*BOX_ERRORS, OSError):
@@ -125,7 +125,7 @@ def _metadata(path: Path, parts: dict[bytes, bytes]) -> tuple[bytes | None, byte
     for item, kind, content in _items(parts.get(b"iinf", b"")):
         if kind == b"Exif" and exif is None and item in places:
             data = _content(path, parts, places[item])
-            exif = data[4 + struct.unpack_from(">I", data)[0] :]  # first where the TIFF header stands
+            exif = data[4 + struct.unpack_from(">I", data)[0] :]  # the header's offset comes first
         elif kind == b"mime" and content == _XMP_TYPE and xmp is None and item in places:
             xmp = _content(path, parts, places[item])
     return exif, xmp
@@ -167,7 +167,7 @@ def _places(iloc: bytes) -> dict[int, tuple[int, list[tuple[int, int]]]]:
 def _content(path: Path, parts: dict[bytes, bytes], place: tuple[int, list[tuple[int, int]]]) -> bytes:
     method, extents = place
     if method > 1 or sum(length for _, length in extents) > _LONGEST:
-        raise ValueError("its metadata stands in no plausible place")
+        raise ValueError("its metadata is in no plausible place")
     if method == 1:
         return b"".join(parts[b"idat"][start : start + length] for start, length in extents)
     with path.open("rb") as file:

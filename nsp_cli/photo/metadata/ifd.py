@@ -16,7 +16,7 @@ MAKER_NOTE_TAG = 37500
 # Bytes of one value, by its type.
 _BYTES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), start=1)) | {16: 8, 17: 8, 18: 8}
 HEADER_SIZE = 8  # of a classic TIFF, and so of an EXIF block
-_LONGEST_VALUE = 2**26  # far above any maker's note; a damaged count must not allocate gigabytes
+_LONGEST_VALUE = 2**26  # far above any maker note; a damaged count must not allocate gigabytes
 _LAST_PLACE = 2**63 - 1  # where seeking ends; BigTIFF's offsets have a bit more
 _CHILDREN = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
 
@@ -91,7 +91,7 @@ class Layout(NamedTuple):
 
     @property
     def inline(self) -> int:
-        """Number of bytes of a value that fit into a row; longer values stand elsewhere."""
+        """Number of bytes of a value that fit into a row; longer values are elsewhere."""
         return struct.calcsize(self.offset_code)
 
     @property
@@ -110,7 +110,7 @@ class Layout(NamedTuple):
         return 4 if self.inline == 4 else 16
 
     def table_end(self, start: int, count: int) -> int:
-        """Place behind the rows of a table that begins at `start`: where the link to the next IFD stands."""
+        """Place after the rows of a table that begins at `start`: that of the link to the next IFD."""
         return start + self.count_size + count * self.row_size
 
     def pack_count(self, count: int) -> bytes:
@@ -168,7 +168,7 @@ def _read_directory(stream: _Frugal, layout: Layout, offset: int, depth: int) ->
 
 
 def next_offset(stream: BinaryIO, layout: Layout, offset: int) -> int:
-    """Returns where the IFD after the one at `offset` stands; 0 after the last.
+    """Returns the offset of the IFD after the one at `offset`; 0 after the last.
 
     Raises:
         ValueError, struct.error: The directory runs past the end.
@@ -210,7 +210,7 @@ def _pointer(layout: Layout, row: bytes) -> int:
 
 
 def pack_directory(directory: Directory, layout: Layout, start: int) -> bytes:
-    """Packs an IFD that will stand at byte `start`: the table, then the values, then the children."""
+    """Packs an IFD that will begin at byte `start`: the table, then the values, then the children."""
     entries = {entry.tag: entry for entry in directory.entries}
     tags = entries.keys() | directory.children.keys()
     place = layout.table_end(start, len(tags)) + layout.inline
@@ -227,7 +227,7 @@ def pack_directory(directory: Directory, layout: Layout, start: int) -> bytes:
 
 
 def pack_entry(entry: Entry, layout: Layout, place: int) -> tuple[bytes, bytes]:
-    """Returns the entry's row, and the value that must stand at `place` where it is too long for the row."""
+    """Returns the entry's row, and the value that must be at `place` if it is too long for the row."""
     value, outside = entry.value.ljust(layout.inline, b"\0"), b""
     if len(entry.value) > layout.inline:
         value = layout.pack_offset(place)
@@ -241,7 +241,7 @@ def pack_block(directory: Directory, order: str) -> bytes:
 
 
 def header(order: str, start: int) -> bytes:
-    """Makes a classic TIFF header whose first directory stands at `start`."""
+    """Makes a classic TIFF header whose first directory begins at `start`."""
     return (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", start)
 
 

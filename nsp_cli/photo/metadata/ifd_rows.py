@@ -55,9 +55,9 @@ def with_numbers(block: bytes, layout: Layout, changes: dict[int, tuple[int, int
 
 
 def with_entries(block: bytes, entries: Iterable[Entry]) -> bytes:
-    """Copy of the block whose first directory has these entries too, in place of others with the same tag.
+    """Copy of the block with entries added to its first directory, in place of any with the same tag.
 
-    The directory is copied behind the block with the new rows in it, and the header points to the copy.
+    A copy of the directory with the new rows goes to the end of the block, and the header points to it.
     """
     layout, start = read_layout(block)
     places, _ = row_places(block, layout, start)

@@ -58,7 +58,7 @@ def pack_resources(resources: list[Resource]) -> bytes:
 
 
 def clean_resources(block: bytes | None) -> tuple[bytes | None, bool]:
-    """Returns the resources without their thumbnail, and whether they were readable; None where none stay."""
+    """Returns the resources without their thumbnail, and whether they were readable; None if none remain."""
     if not block:
         return None, True
     try:
@@ -75,7 +75,7 @@ def is_thumbnail(resource: Resource) -> bool:
 
 
 def iptc_record(block: bytes) -> bytes | None:
-    """Returns the IPTC record among resources; None where there is none.
+    """Returns the IPTC record among resources; None if there is none.
 
     Raises:
         ValueError, struct.error: The block is damaged.
@@ -98,7 +98,7 @@ def with_iptc(block: bytes | None, record: bytes) -> bytes:
 
 
 def iptc_fields(record: bytes) -> dict[tuple[int, int], tuple[bytes, ...]]:
-    """Returns the values of each (record, dataset) number; padding behind the last one is passed over.
+    """Returns the values of each (record, dataset) number; padding after the last one is skipped.
 
     Raises:
         ValueError, struct.error: The record is damaged.

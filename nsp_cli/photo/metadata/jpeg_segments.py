@@ -18,13 +18,13 @@ RESOURCES_PREFIX = b"Photoshop 3.0\0"
 APP1, APP13 = 0xE1, 0xED
 START_OF_SCAN = 0xDA
 _END = 0xD9
-# Markers of segments that have a length, and the end mark. A 0 behind 255 belongs to the pixels; other
+# Markers of segments that have a length, and the end mark. A 0 after 255 belongs to the pixels; other
 # markers stand alone.
 _MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
 
 
 def walk(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yields marker and content of each segment of the first picture, and of its scans the headers.
+    """Yields marker and content of each segment of the first picture; of scans, only the header.
 
     Pixels, and what does not belong to any segment, are passed over, as decoders do.
     """

@@ -1,6 +1,6 @@
 """Changes in place to the few values in EXIF and XMP that would be wrong for the new pixels.
 
-Nothing is decoded and rebuilt, because makers' notes hold offsets into the EXIF block and
+Nothing is decoded and rebuilt, because maker notes hold offsets into the EXIF block and
 rebuilding breaks them. Everything else in the block stays as the camera wrote it.
 """
 
@@ -132,12 +132,12 @@ def _without_thumbnail(block: bytes) -> bytes:
         return block
     first, end = _thumbnail_range(block, layout, second)
     unlinked = block[:link] + bytes(4) + block[link + 4 :]
-    rest = unlinked[end:].strip(b"\0\xff")  # some cameras pad behind it
+    rest = unlinked[end:].strip(b"\0\xff")  # some cameras pad after it
     return unlinked[:first] + (bytes(end - first) + unlinked[end:] if rest else b"")
 
 
 def _second_directory(block: bytes, layout: Layout, start: int) -> tuple[int, int]:
-    """Returns where the link to IFD1 stands and what it says; 0 where there is none."""
+    """Returns the place of the link to IFD1, and the link, which is 0 if there is no IFD1."""
     _, link = row_places(block, layout, start)
     # Some cameras leave the link out altogether where there is no thumbnail.
     return link, struct.unpack_from(layout.order + "I", block, link)[0] if link + 4 <= len(block) else 0

@@ -18,13 +18,13 @@ _ERRORS = (*ifd.IFD_ERRORS, OSError)
 _CAMERA_TAGS = frozenset({270, 271, 272, 274, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096)})
 _LENS_MODEL = 42036
 _CANON = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")  # the box of Canon's own in a CR3's moov
-_CR3_PARTS = {b"CMT1": 0, b"CMT2": ifd.EXIF_IFD, b"CMT4": ifd.GPS_IFD}  # CMT3 is the maker's note
+_CR3_PARTS = {b"CMT1": 0, b"CMT2": ifd.EXIF_IFD, b"CMT4": ifd.GPS_IFD}  # CMT3 is the maker note
 
 _Found = tuple[Directory, ifd.Layout]
 
 
 def first_directory(path: Path) -> _Found | None:
-    """Returns a TIFF's first directory with its children; None where the file is no TIFF."""
+    """Returns a TIFF's first directory with its children; None if the file is not a TIFF."""
     with path.open("rb") as file:
         try:
             layout, offset = ifd.read_layout(file.read(16))
@@ -36,7 +36,7 @@ def first_directory(path: Path) -> _Found | None:
 def shot_exif(path: Path, raw: Any) -> bytes | None:
     """Returns EXIF from the file's own directories, otherwise from its preview, otherwise from LibRaw.
 
-    The maker's note is left out: its offsets point into a file that the result no longer is. The lens,
+    The maker note is left out: its offsets point into a file that the result no longer is. The lens,
     which some makers name nowhere else, is added from what LibRaw found in it.
 
     Args:
@@ -75,7 +75,7 @@ def _cr3_parts(moov: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def _preview_directory(raw: Any) -> _Found | None:
-    """Returns the EXIF directory of the JPEG preview, for RAW files that are no TIFF."""
+    """Returns the EXIF directory of the JPEG preview, for RAW files that are not TIFFs."""
     import rawpy
 
     try:
@@ -121,7 +121,7 @@ def _lens(raw: Any, stated: list[Entry]) -> list[Entry]:
 
 
 def _camera_block(directory: Directory, order: str) -> bytes | None:
-    """Makes an EXIF block of what a RAW file's IFD0 says about the shot; None where it says nothing."""
+    """Makes an EXIF block of what a RAW file's IFD0 says about the shot; None if it says nothing."""
     entries = [entry for entry in directory.entries if entry.tag in _CAMERA_TAGS]
     if not entries and not directory.children:
         return None

@@ -20,7 +20,7 @@ _PIXEL_TAGS = frozenset(
     | {*range(332, 348), 351, 400, *range(512, 522), 529, 530, 532, 531, 32995, 32996, 32997, 37724}
 )
 # Tags that a TIFF states for itself and must not take over from another file's EXIF. Pointers are among them:
-# they stand among the entries only if they are damaged.
+# they are among the entries only if they are damaged.
 OWN_TAGS = _PIXEL_TAGS | _BLOCK_TAGS | RESOLUTION_TAGS | {ifd.EXIF_IFD, ifd.GPS_IFD, ifd.INTEROP_IFD}
 _BYTE, _LONG, _UNDEFINED = 1, 4, 7
 _LARGEST_BEGINNING = 2**16 - 2**12  # less than a JPEG can hold of EXIF
@@ -40,7 +40,7 @@ class Facts(NamedTuple):
 
 
 def read_tiff_facts(file: BinaryIO, offset: int) -> Facts:
-    """Reads the metadata of the page whose directory stands at `offset`."""
+    """Reads the metadata of the page whose directory begins at `offset`."""
     file.seek(0)
     layout, _ = ifd.read_layout(file.read(16))
     directory = ifd.read_directory(file, layout, offset)
@@ -62,7 +62,7 @@ def about_the_shot(directory: Directory) -> list[Entry]:
 
 
 def _exif(file: BinaryIO, directory: Directory, layout: Layout) -> bytes | None:
-    """Makes an EXIF block; a maker's note keeps its place in it, if that is near the file's beginning."""
+    """Makes an EXIF block; a maker note keeps its place in it, if that is near the file's beginning."""
     shot = dataclasses.replace(directory, entries=about_the_shot(directory))
     if not shot.entries and not shot.children:
         return None
@@ -94,7 +94,7 @@ def _first_pixel(directory: Directory, layout: Layout) -> int:
 
 
 def _end(directory: Directory, place: int, layout: Layout) -> int:
-    """Returns where a directory that stands at `place` ends, with its values and children."""
+    """Returns where a directory that begins at `place` ends, with its values and children."""
     table = layout.table_end(place, directory.row_count) + layout.inline
     values = [directory.places.get(entry.tag, 0) + len(entry.value) for entry in directory.entries]
     below = [_end(child, directory.places[tag], layout) for tag, child in directory.children.items()]
@@ -102,7 +102,7 @@ def _end(directory: Directory, place: int, layout: Layout) -> int:
 
 
 def _pointers(directory: Directory, layout: Layout) -> list[Entry]:
-    """Returns entries that point to the children where these stand already."""
+    """Returns entries that point to children already in the file."""
     return [
         Entry(tag, _LONG, 1, struct.pack(layout.order + "I", directory.places[tag]))
         for tag in directory.children
@@ -110,7 +110,7 @@ def _pointers(directory: Directory, layout: Layout) -> list[Entry]:
 
 
 def reserve(photo: Photo, file: BinaryIO) -> bool:
-    """Begins a classic TIFF with the EXIF block itself, so that all in it stays at its offset.
+    """Begins a classic TIFF with the EXIF block itself, so that everything in it keeps its offset.
 
     Makers' notes hold offsets that count from the block's beginning; moved, they lose their meaning.
     A directory that says "no full-size picture" follows, to which tifffile appends. Damaged blocks are not
@@ -135,7 +135,7 @@ def reserve(photo: Photo, file: BinaryIO) -> bool:
 
 
 def append_facts(photo: Photo, file: BinaryIO, *, is_reserved: bool) -> None:
-    """Appends a copy of the directory with the metadata in it, and lets the header point to that.
+    """Appends a copy of the directory with the metadata in it, and makes the header point to it.
 
     What tifffile's own directory says, such as where the pixels are, holds anywhere in the file.
 
@@ -164,7 +164,7 @@ def append_facts(photo: Photo, file: BinaryIO, *, is_reserved: bool) -> None:
 
 
 def _shot_entries(photo: Photo, is_reserved: bool) -> list[Entry]:
-    """Returns IFD0's share of EXIF, with pointers to the children where these stand in the file already."""
+    """Returns IFD0's share of EXIF, with pointers to the children already in the file."""
     if photo.exif is None:
         return []
     directory, layout = ifd.read_block(photo.exif)

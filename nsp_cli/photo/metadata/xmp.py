@@ -1,6 +1,6 @@
 """XMP packets: what properties they hold, and how a JPEG's two parts become one packet and two again.
 
-A JPEG segment ends at 64 KB; what exceeds it stands in an "extended" packet of its own, in portions.
+A JPEG segment ends at 64 KB; what exceeds it goes into an "extended" packet of its own, in portions.
 Packets are cut and joined as text, so that every property stays as its program spelled it.
 """
 
@@ -103,7 +103,7 @@ def _assembled(portions: list[bytes], guid: bytes) -> bytes:
 
 
 def _merged(main: bytes, extension: bytes) -> bytes:
-    """Puts the extension's descriptions behind those of the main packet.
+    """Puts the extension's descriptions after those of the main packet.
 
     Raises:
         ValueError: One of the packets is damaged, or a property did not arrive.
@@ -124,7 +124,7 @@ def split(packet: bytes, limit: int) -> tuple[bytes, bytes | None]:
     """Cuts a packet so that its main part has at most `limit` bytes, the largest properties going first.
 
     Returns:
-        The main packet, which names the other, and the extended one; None where all fits.
+        The main packet, which names the other, and the extended one; None if all fits.
 
     Raises:
         ValueError: It cannot be cut so.
@@ -167,7 +167,7 @@ def _pointer(guid: bytes, descriptions: list[Description]) -> bytes:
 
 
 def _opened(about: str, namespaces: dict[str, str]) -> bytes:
-    """Begins a description of our own, whose prefix for RDF is "rdf" whatever the packet's is."""
+    """Begins a description of our own. Its prefix for RDF is "rdf", even if the packet uses another."""
     names = {**namespaces, "rdf": RDF}
     declared = "".join(f" xmlns:{prefix}={quoteattr(address)}" for prefix, address in names.items())
     return f"<rdf:Description{declared} rdf:about={quoteattr(about)}".encode()

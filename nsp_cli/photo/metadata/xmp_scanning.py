@@ -1,4 +1,4 @@
-"""Where the properties of an XMP packet stand in its text."""
+"""Where the properties of an XMP packet are in its text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ATTRIBUTE = re.compile(rb"\s+([\w.-]+:[\w.-]+)\s*=\s*(?:\"[^\"]*\"|'[^']*')")
 
 @dataclass
 class Description:
-    """One `rdf:Description` that holds properties: where they stand, and what they need around them."""
+    """One `rdf:Description` that holds properties: where they are, and what they need around them."""
 
     about: str
     namespaces: dict[str, str]  # prefixes in scope
@@ -50,7 +50,7 @@ def scan(packet: bytes) -> tuple[list[Description], int, int]:
 
 
 class _Scanner:
-    """Finds where properties stand, by the parser's own count of bytes."""
+    """Finds where properties are, by the parser's own count of bytes."""
 
     def __init__(self, packet: bytes) -> None:
         self.packet = packet

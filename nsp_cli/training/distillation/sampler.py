@@ -23,7 +23,7 @@ from nsp_cli.training.simulation.augmentation import Augmentation, draw_augmenta
 from nsp_cli.training.simulation.camera import Camera, draw_camera
 
 # Standard deviations of the conditioning error, as powers of e: an error of all bands, one of each band, and
-# one of coarse luma, where the estimate takes gentle gradients for noise.
+# one of coarse luma, where the estimate mistakes gentle gradients for noise.
 _COMMON_ERROR, _BAND_ERROR, _COARSE_ERROR = 0.3, 0.2, 0.6
 
 
@@ -157,7 +157,7 @@ def _choice(dataset: TeacherDataset, recipe: StudentRecipe, side: int) -> Weight
 
 
 def check_sizes(pool: PhotoPool, recipe: StudentRecipe, scale: int) -> None:
-    """Checks that some photo is large enough, before the teacher spends an hour on them.
+    """Checks that at least one photo is large enough, before the teacher spends an hour on them.
 
     Raises:
         TrainingError: All photos are too small.

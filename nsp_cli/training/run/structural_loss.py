@@ -1,4 +1,4 @@
-"""A loss for lost structure: the absolute error alone hardly punishes faint texture."""
+"""A loss for lost structure: the absolute error alone hardly penalises the loss of faint texture."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def discard(path: Path) -> bool:
 
 
 def _knock(file: HubFile) -> None:
-    """Asks the hub for the file once: the client itself would ask a blocked hub for minutes.
+    """Asks the hub for the file once: the client itself would retry a blocked hub for minutes.
 
     Raises:
         WeightsError: The file is too large for weights.
