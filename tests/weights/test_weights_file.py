@@ -151,8 +151,8 @@ def test_a_file_with_something_behind_it(saved):
     [
         ({"nsp_format": None}, "not made by nsp"),
         ({"nsp_format": "2"}, "has format 2, but this nsp reads format 1"),
-        ({"network": None}, "none of dbsn, tbsn, unet"),
-        ({"network": "vit"}, "none of dbsn, tbsn, unet"),
+        ({"network": None}, "not one of dbsn, tbsn, unet"),
+        ({"network": "vit"}, "not one of dbsn, tbsn, unet"),
         ({"config": None}, "not JSON"),
         ({"config": "{"}, "not JSON"),
         ({"config": "[" * 100_000}, "not JSON"),
