@@ -22,7 +22,7 @@ _TERMS: Mapping[str, Protocol] = {"xterm-kitty": "kitty", "xterm-ghostty": "kitt
 def find_protocol(environment: Mapping[str, str]) -> Protocol | None:
     """Returns the protocol of the terminal that environment variables describe, or None if it is unknown.
 
-    NSP_TERMINAL_PICTURES decides where it is set: kitty, iterm2, or anything else for no pictures.
+    NSP_TERMINAL_PICTURES decides if it is set: kitty, iterm2, or anything else for no pictures.
     """
     chosen = environment.get(_CHOSEN)
     if chosen:

@@ -30,7 +30,7 @@ Predict = Callable[[Tensor], Tensor]
 # Share of the free memory that a tile may take: allocators round up, and other programs run too.
 _MEMORY_SHARE = 0.4
 # Best side of a core if any side is exact, in pixels that the network treats as neighbours. Larger cores read
-# fewer pixels twice, but on a CPU their fresh memory costs more than that (docs/speed.md).
+# fewer pixels twice, but on a CPU their fresh memory costs more than that (.github/docs/speed.md).
 _BEST_CORE, _BEST_CORE_ON_CUDA = 1024, 2048
 
 

@@ -1,9 +1,9 @@
 """Detail recovery: returns a photo's detail to a network's prediction, and removes leftover noise.
 
 Two empirical Wiener filters work in overlapping 16×16 DCT blocks, on luma and chroma separately; they
-go beyond the paper (shared notes, method.md section 3). The first filter passes the part of
+go beyond the paper (.github/docs/method.md, step 8). The first filter passes the part of
 (noisy − prediction) that exceeds the noise: texture that a blind-spot network cannot predict. The
-second removes what is left of correlated noise, which blind-spot networks pass on as blotches.
+second removes leftover correlated noise, which blind-spot networks pass on as blotches.
 """
 
 from __future__ import annotations

@@ -186,7 +186,8 @@ def _loss(pictures: Sequence[Tensor], pd_factor: int, restorer: Restorer, index:
 def recorrupted_error(restorer: Restorer, noisy: Tensor, *, seed: int) -> float:
     """Estimates the squared error of denoising a picture, without the clean one.
 
-    Noise n like the estimated noise is added to the picture y for the input and subtracted for the target.
+    Noise n with the estimated statistics is added to the picture y for the input, and subtracted for the
+    target.
     The noise in y + n and the noise in y − n are then independent of each other. The mean of
     (f(y + n) − (y − n))² is therefore the error against the clean picture plus the noise of the target, which
     is subtracted (Pang et al., Recorrupted-to-Recorrupted, CVPR 2021). The result is the error on noise that

@@ -34,7 +34,7 @@ def train_student(request: TrainRequest, device: torch.device, *, overwrite: boo
         overwrite: Replace an existing teacher.
 
     Raises:
-        NspError: As in training; or the teacher's weights exist already.
+        NspError: As in training; or the teacher's weights already exist.
         KeyboardInterrupt: The user stopped the run. Its checkpoint is saved.
     """
     path, resume = teacher_beside(request.output), request.resume

@@ -45,7 +45,7 @@ def losses(source: Path, written: Path, source_format: str, file_format: str) ->
 
     Args:
         source: The file that was read.
-        written: The file made of it, under whatever name.
+        written: The file made of it, under any name.
         source_format: Format of the file that was read, by its name in the registry.
         file_format: Format of the file made.
 

@@ -85,7 +85,7 @@ def verify_written(photo: Photo, path: Path, file: BinaryIO, file_format: str) -
     Args:
         photo: What was written.
         path: Where the file will be, for messages.
-        file: The file, complete, under whatever name.
+        file: The complete file, under any name.
         file_format: Its format.
 
     Raises:

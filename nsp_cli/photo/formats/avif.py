@@ -84,7 +84,7 @@ def _photo(path: Path, pixels: Pixels, facts: PictureFacts) -> Photo:
 def _exif(photo: Photo) -> bytes:
     """EXIF without its orientation, which Pillow would take out by rebuilding the block.
 
-    Makers' notes hold offsets into the block, so that everything else stays where it is. The resolution
+    Maker notes hold offsets into the block, so everything else stays where it is. The resolution
     goes there too, because AVIF has no other place for it.
     """
     exif = exif_with_dpi(photo.exif, photo.dpi)

@@ -81,7 +81,7 @@ def read_raw(path: Path, max_megapixels: float, options: RawOptions) -> Photo:
 
     Args:
         path: The file.
-        max_megapixels: Larger ones are refused, by their full size also where `options.half` is asked for.
+        max_megapixels: Larger photos are refused. Their full size counts, even with `options.half`.
         options: How it is developed.
 
     Raises:

@@ -103,8 +103,8 @@ class FormatSpec:
             photo, the path of the result, and how many times larger per axis the result will be.
         result_suffix: Suffix of a photo's result if the user asks for no format.
         metadata: How it stores metadata.
-        noise_difference: Mean difference in levels of 8 bits with which a picture of pure noise may come
-            back.
+        noise_difference: Largest mean difference, in 8-bit levels, of pure noise that is written and
+            read again.
         only_from: Name of the format that every photo must come from; empty for any.
     """
 

@@ -56,8 +56,8 @@ class Directory:
 class _Frugal:
     """A stream that gives out no more bytes in all than it holds.
 
-    Directories that point to themselves, or thousands of tags that share one long value, would
-    otherwise make hours of work and gigabytes of a small file.
+    Directories that point to themselves, or thousands of tags that share one long value, would otherwise
+    turn a small file into hours of work and gigabytes of memory.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -131,7 +131,7 @@ def read_layout(head: bytes) -> tuple[Layout, int]:
     """Reads a TIFF header of at least 8 bytes (16 for BigTIFF); returns the layout and IFD0's offset.
 
     Raises:
-        ValueError: This is no TIFF header.
+        ValueError: This is not a TIFF header.
     """
     if head[:2] not in (b"II", b"MM"):
         raise ValueError("no TIFF header")

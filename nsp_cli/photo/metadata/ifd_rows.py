@@ -1,6 +1,6 @@
 """The rows of a directory in an EXIF block: found, and changed without moving anything else in the block.
 
-Makers' notes hold offsets into the block. So nothing is decoded and packed again.
+Maker notes hold offsets into the block. So nothing is decoded and packed again.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def iptc_record(block: bytes) -> bytes | None:
 def with_iptc(block: bytes | None, record: bytes) -> bytes:
     """Returns resources whose IPTC is `record`; damaged resources are left out.
 
-    For TIFF, which may hold a record beside the resources: most programs believe that one.
+    A TIFF may hold a record beside the resources, and most programs prefer that one.
     """
     try:
         others = [resource for resource in read_resources(block or b"") if resource.number != IPTC_RESOURCE]

@@ -26,7 +26,7 @@ _MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
 def walk(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yields marker and content of each segment of the first picture; of scans, only the header.
 
-    Pixels, and what does not belong to any segment, are passed over, as decoders do.
+    Skips pixels, and all that does not belong to a segment, as decoders do.
     """
     place = 2
     while (found := _MARKER.search(data, place)) and (marker := found[1][0]) != _END:

@@ -33,7 +33,7 @@ _XMP_HEIGHTS = (b"tiff:ImageLength", b"exif:PixelYDimension")
 def clean_exif(data: bytes | None) -> tuple[bytes | None, bool]:
     """Returns the TIFF block of an EXIF segment without its thumbnail, and whether it was readable.
 
-    A block whose directories cannot be walked is not kept: what points nowhere cannot be patched.
+    A block whose directories cannot be read is not kept, because it cannot be patched.
     """
     if not data:
         return None, True

@@ -36,7 +36,7 @@ def first_directory(path: Path) -> _Found | None:
 def shot_exif(path: Path, raw: Any) -> bytes | None:
     """Returns EXIF from the file's own directories, otherwise from its preview, otherwise from LibRaw.
 
-    The maker note is left out: its offsets point into a file that the result no longer is. The lens,
+    The maker note is left out: its offsets are only right in the RAW file. The lens,
     which some makers name nowhere else, is added from what LibRaw found in it.
 
     Args:

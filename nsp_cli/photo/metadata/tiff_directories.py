@@ -112,9 +112,9 @@ def _pointers(directory: Directory, layout: Layout) -> list[Entry]:
 def reserve(photo: Photo, file: BinaryIO) -> bool:
     """Begins a classic TIFF with the EXIF block itself, so that everything in it keeps its offset.
 
-    Makers' notes hold offsets that count from the block's beginning; moved, they lose their meaning.
-    A directory that says "no full-size picture" follows, to which tifffile appends. Damaged blocks are not
-    begun with: what points beyond their end would point into the pixels.
+    Maker notes hold offsets that count from the block's beginning; moved, they lose their meaning.
+    A directory that says "no full-size picture" follows, to which tifffile appends. Damaged blocks are
+    left out here: what points beyond their end would point into the pixels.
 
     Returns:
         Whether anything was written.
@@ -137,7 +137,7 @@ def reserve(photo: Photo, file: BinaryIO) -> bool:
 def append_facts(photo: Photo, file: BinaryIO, *, is_reserved: bool) -> None:
     """Appends a copy of the directory with the metadata in it, and makes the header point to it.
 
-    What tifffile's own directory says, such as where the pixels are, holds anywhere in the file.
+    What tifffile's own directory says, such as where the pixels are, stays valid anywhere in the file.
 
     Args:
         photo: What the file is made of.

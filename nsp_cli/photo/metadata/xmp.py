@@ -28,7 +28,7 @@ def properties(packet: bytes) -> dict[str, str]:
     """Returns every property and part of one by its path, such as "{namespace}subject/{…}Bag/{…}li[0]".
 
     Raises:
-        ValueError: The packet is no well-formed XMP.
+        ValueError: The packet is not well-formed XMP.
     """
     found: dict[str, str] = {}
     for description in _rdf(packet):
@@ -127,7 +127,7 @@ def split(packet: bytes, limit: int) -> tuple[bytes, bytes | None]:
         The main packet, which names the other, and the extended one; None if all fits.
 
     Raises:
-        ValueError: It cannot be cut so.
+        ValueError: It cannot be cut to that size.
     """
     if len(packet) <= limit:
         return packet, None

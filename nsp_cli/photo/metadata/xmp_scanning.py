@@ -35,7 +35,7 @@ def scan(packet: bytes) -> tuple[list[Description], int, int]:
     """Returns the descriptions, and where the content of the RDF element begins and ends.
 
     Raises:
-        ValueError: The packet is damaged, or not in UTF-8, in which alone bytes can be counted.
+        ValueError: The packet is damaged, or not in UTF-8, so that its bytes cannot be counted.
     """
     packet.decode("utf-8")
     refuse_declarations(packet)

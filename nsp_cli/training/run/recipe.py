@@ -104,7 +104,7 @@ PAPER_RECIPE = BlindSpotRecipe(
     simulated=0.0,
     noise_emphasis=0.0,
 )
-# A GPU finishes four crops before the next four are ready (docs/speed.md).
+# A GPU finishes four crops before the next four are ready (.github/docs/speed.md).
 CUDA_BATCH = 64
 PAPER_STEPS = 750 * 400
 # Trained weights need smaller steps, and learn the noise of these photos instead of simulated noise.
