@@ -18,7 +18,7 @@ class Order:
         weights: Name of the weights.
         weights_sha256: sha256 of their file.
         settings: Everything else that affects the result, as text. It is compared, never parsed.
-        scale: How many times larger per axis results are.
+        scale: How many times wider and higher results are.
         bit_depth: 8 or 16; None keeps the photo's if the format can hold it.
         quality: 1 to 100, for lossy formats.
         overwrite: Whether an existing file may be replaced; a photo itself never is.
@@ -67,7 +67,7 @@ class Ready:
 
 @dataclass(frozen=True, eq=False)
 class Worked:
-    """A photo that was worked on.
+    """A photo whose pixels were processed.
 
     Attributes:
         ready: The photo as it was read.

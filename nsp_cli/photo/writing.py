@@ -25,7 +25,7 @@ def check_writable(photo: Photo, path: Path, *, overwrite: bool = False, scale: 
         photo: The photo, before or after the work.
         path: File of the result.
         overwrite: Whether an existing file may be replaced.
-        scale: How many times larger per axis the result will be than `photo`.
+        scale: How many times wider and higher than `photo` the result will be.
 
     Raises:
         OutputError: The file must not be written, or the format cannot hold the photo's depth,

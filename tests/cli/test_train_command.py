@@ -106,7 +106,7 @@ def test_versions_are_told_apart_whatever_the_weights_are_called(
 
 def test_the_end_of_a_run_tells_how_long_it_waited_for_photos(train):
     run, _ = train("--steps", 2)
-    assert re.search(r"2 steps in \d+\.\d minutes, \d+\.\d% of them waiting for photos", run.err)
+    assert re.search(r"2 steps in \d+\.\d minutes, \d+\.\d% of that time waiting for photos", run.err)
 
 
 @pytest.mark.parametrize("moment", ["judge", "write_page", "write_card", "save_weights"])

@@ -112,5 +112,5 @@ def _evaluate_pairs(
         show_scores(scores, enlarges=operation.enlarges, json=json)
     if len(scores) < len(pairs):
         raise PhotosFailedError(
-            f"{len(pairs) - len(scores)} of {len(pairs)} pairs failed. The scores are of the others."
+            f"{len(pairs) - len(scores)} of {len(pairs)} pairs failed. The scores cover the others."
         )

@@ -217,7 +217,7 @@ def _describe(now: TrainingProgress) -> str:
 def _publish(trainer: Trainer, request: TrainRequest, material: Material) -> None:
     console.say(
         f"{counted(trainer.step, 'step')} in {trainer.seconds / 60:.1f} minutes, "
-        f"{trainer.waited_share:.1%} of them waiting for photos"
+        f"{trainer.waited_share:.1%} of that time waiting for photos"
     )
     with (
         _saying_how_to_continue(request.checkpoint),

@@ -106,8 +106,8 @@ def verify_written(photo: Photo, path: Path, file: BinaryIO, file_format: str) -
     left_out = _without_place(result, file_format) + ((_NOTE_MOVED,) if is_moved else ())
     if source is None or source.damaged:  # programs differ in what they read of damaged blocks
         return Written(len(result.kept), _changes(result), left_out)
-    by_exiv2, otherwise = _ask_exiv2(photo, path, Path(file.name), file_format)
-    return Written(len(result.kept), _changes(result), left_out + (() if is_moved else otherwise), by_exiv2)
+    by_exiv2, differing = _ask_exiv2(photo, path, Path(file.name), file_format)
+    return Written(len(result.kept), _changes(result), left_out + (() if is_moved else differing), by_exiv2)
 
 
 def _read_again(photo: Photo, path: Path, file: BinaryIO, file_format: str) -> Blocks:
@@ -118,7 +118,7 @@ def _read_again(photo: Photo, path: Path, file: BinaryIO, file_format: str) -> B
 
 
 def _ask_exiv2(photo: Photo, path: Path, written: Path, file_format: str) -> tuple[bool, tuple[str, ...]]:
-    """Returns whether exiv2 could compare the files, and what it reads otherwise within a maker note.
+    """Returns whether exiv2 could compare the files, and what it reads differently within a maker note.
 
     The note's bytes are known to be the same, but some point to what comes after the pixels of their file.
 

@@ -39,7 +39,7 @@ def _check(photo: Photo, path: Path, scale: int) -> None:
     Args:
         photo: The photo, before or after the work.
         path: File of the result, for the message.
-        scale: How many times larger per axis the result will be.
+        scale: How many times wider and higher the result will be.
 
     Raises:
         OutputError: The photo is not camera RAW, has 8 bits, or is too large for a classic TIFF.

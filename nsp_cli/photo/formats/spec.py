@@ -100,7 +100,7 @@ class FormatSpec:
         has_alpha: Whether a file can hold transparency.
         longest_side: Largest height or width in pixels; None if there is no limit below 2 billion.
         check_photo: Raises OutputError for photos that this format cannot hold for other reasons. Takes the
-            photo, the path of the result, and how many times larger per axis the result will be.
+            photo, the path of the result, and how many times wider and higher it will be.
         result_suffix: Suffix of a photo's result if the user asks for no format.
         metadata: How it stores metadata.
         noise_difference: Largest mean difference, in 8-bit levels, of pure noise that is written and
