@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from nsp_cli import load_weights
-from nsp_cli.batch import Job, Order, Pipeline, Restored, Worker
+from nsp_cli.batch import Job, Pipeline, Restored, RunSettings, Worker
 from nsp_cli.batch.outcome import Outcome
 from nsp_cli.batch.stages import read_job, work_job, write_job
 from nsp_cli.restoration import pipeline
@@ -111,8 +111,8 @@ def overlapped(photos: list[Path], worker: Worker) -> None:
             assert outcome.error is None
 
 
-def planned(photos: list[Path], folder: str) -> list[tuple[Job, Order]]:
-    order = Order("nsp-fast", "", "")
+def planned(photos: list[Path], folder: str) -> list[tuple[Job, RunSettings]]:
+    order = RunSettings("nsp-fast", "", "")
     return [(Job(photo, Path(folder) / photo.name), order) for photo in photos]
 
 

@@ -18,7 +18,7 @@ ROWS = [
     {"__main__"},
     {"cli"},
     {"cli.commands"},
-    {"cli.runs"},
+    {"cli.workflows"},
     {"cli.options", "cli.examples", "cli.signals", "cli.progress_bars"},
     {"cli.console"},
     {"cli.terminal"},

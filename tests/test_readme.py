@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nsp_cli.cli.runs import training
+from nsp_cli.cli.workflows import training
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.training.data.pairs import STRATEGIES
 from nsp_cli.training.run.recipe import PAPER_RECIPE, PAPER_STEPS

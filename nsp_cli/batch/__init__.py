@@ -5,21 +5,21 @@ from __future__ import annotations
 from nsp_cli.batch.discover import Found, Selection, find_photos, read_list, walk_photos
 from nsp_cli.batch.forecast import Forecast, foresee, seconds_per_megapixel
 from nsp_cli.batch.naming import Job, plan_jobs
-from nsp_cli.batch.order import Order
 from nsp_cli.batch.outcome import Outcome, Status
 from nsp_cli.batch.pipeline import Pipeline, Worker
 from nsp_cli.batch.restored import Restore, Restored
+from nsp_cli.batch.run_settings import RunSettings
 from nsp_cli.batch.watch import arriving_jobs
 
 __all__ = [
     "Forecast",
     "Found",
     "Job",
-    "Order",
     "Outcome",
     "Pipeline",
     "Restore",
     "Restored",
+    "RunSettings",
     "Selection",
     "Status",
     "Worker",

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from nsp_cli.batch.naming import Job
-from nsp_cli.batch.order import Order
+from nsp_cli.batch.run_settings import RunSettings
 from nsp_cli.errors import InputError, OutputError
 from nsp_cli.files import file_sha256
 from nsp_cli.photo import Provenance, read_provenance
@@ -35,7 +35,7 @@ def is_copy(job: Job, source_sha256: str) -> bool:
         return False
 
 
-def is_finished(job: Job, provenance: Provenance, order: Order) -> bool:
+def is_finished(job: Job, provenance: Provenance, settings: RunSettings) -> bool:
     """Tells whether the result already exists. With `overwrite`, only a result of this version of nsp counts.
 
     Raises:
@@ -44,9 +44,9 @@ def is_finished(job: Job, provenance: Provenance, order: Order) -> bool:
     if not os.path.lexists(job.target):
         return False
     made = read_provenance(job.target)
-    if made is not None and made.is_repeated_by(provenance, same_version=order.overwrite):
+    if made is not None and made.is_repeated_by(provenance, same_version=settings.overwrite):
         return True
-    if made is not None and not order.overwrite:
+    if made is not None and not settings.overwrite:
         raise OutputError(
             f"{job.target} already exists. It was made from {_difference(made, provenance)}.",
             "Replace it with --overwrite, or choose another folder with -o.",

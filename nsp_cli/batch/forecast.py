@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from nsp_cli.batch.finished import fingerprint, is_copy, is_finished
 from nsp_cli.batch.naming import Job
-from nsp_cli.batch.order import Order
 from nsp_cli.batch.outcome import Status
 from nsp_cli.batch.restored import Restore
+from nsp_cli.batch.run_settings import RunSettings
 from nsp_cli.errors import InputError, NspError
 from nsp_cli.photo import check_readable, photo_size
 
@@ -39,19 +39,19 @@ class Forecast:
     reason: str = ""
 
 
-def foresee(job: Job, order: Order) -> Forecast:
+def foresee(job: Job, settings: RunSettings) -> Forecast:
     """Returns what a run would do with a photo, from its header and checksum, without reading pixels."""
     try:
         check_readable(job.source)
-        provenance = order.provenance(fingerprint(job.source)[1])
-        if is_copy(job, provenance.source) or is_finished(job, provenance, order):
+        provenance = settings.provenance(fingerprint(job.source)[1])
+        if is_copy(job, provenance.source) or is_finished(job, provenance, settings):
             return Forecast(job, Status.SKIPPED, reason="done before")
         width, height = photo_size(job.source)
-        if width * height / 1e6 > order.max_megapixels:
-            raise InputError(f"more than {order.max_megapixels:g} megapixels", "")
+        if width * height / 1e6 > settings.max_megapixels:
+            raise InputError(f"more than {settings.max_megapixels:g} megapixels", "")
     except NspError as error:
         return Forecast(job, Status.FAILED, reason=error.message)
-    scale = order.scale
+    scale = settings.scale
     return Forecast(job, Status.DONE, width * scale, height * scale, width * height / 1e6)
 
 

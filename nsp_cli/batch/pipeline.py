@@ -12,9 +12,9 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from nsp_cli.batch.naming import Job
-from nsp_cli.batch.order import Order, Ready, Worked
 from nsp_cli.batch.outcome import Outcome, Status
 from nsp_cli.batch.restored import Restore
+from nsp_cli.batch.run_settings import Ready, RunSettings, Worked
 from nsp_cli.batch.stages import read_job, work_job, write_job
 from nsp_cli.errors import NspError, UnexpectedError
 from nsp_cli.ops.progress import OnProgress
@@ -50,12 +50,12 @@ class Pipeline:
     Only a few are in memory at a time: one per device, one more that waits, and one that is written.
 
     Attributes:
-        order: Settings of the run.
+        settings: Settings of the run.
         workers: One per device.
         begin: Called with a photo's index when its work begins. Returns the function that gets its progress.
     """
 
-    order: Order
+    settings: RunSettings
     workers: Sequence[Worker]
     begin: Callable[[int, Job], OnProgress]
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -112,7 +112,7 @@ class Pipeline:
     def _read(self, job: Job) -> Ready | Outcome:
         if self._stop.is_set():
             raise Interrupted
-        return read_job(job, self.order)
+        return read_job(job, self.settings)
 
     def _work(self, index: int, ready: Ready | Outcome) -> Worked | Outcome:
         if isinstance(ready, Outcome):
@@ -144,7 +144,7 @@ class Pipeline:
         if isinstance(worked, Outcome):
             return worked
         try:
-            return write_job(worked, self.order)
+            return write_job(worked, self.settings)
         finally:
             worked.ready.claim.release()
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from nsp_cli.batch.finished import check_unchanged, fingerprint, is_copy, is_finished
 from nsp_cli.batch.naming import Job
-from nsp_cli.batch.order import Order, Ready, Worked
 from nsp_cli.batch.outcome import Outcome, Status
 from nsp_cli.batch.restored import Restore, restore_photo
+from nsp_cli.batch.run_settings import Ready, RunSettings, Worked
 from nsp_cli.errors import OutputError
 from nsp_cli.files import claim
 from nsp_cli.ops.progress import OnProgress
@@ -29,7 +29,7 @@ from nsp_cli.photo import (
 )
 
 
-def read_job(job: Job, order: Order) -> Ready | Outcome:
+def read_job(job: Job, settings: RunSettings) -> Ready | Outcome:
     """Claims a result and reads its photo, unless it is finished or another process works on it.
 
     Raises:
@@ -44,15 +44,15 @@ def read_job(job: Job, order: Order) -> Ready | Outcome:
         return Outcome(job, Status.SKIPPED, notes=("another nsp process is working on it",))
     try:
         before, source_sha256 = fingerprint(job.source)
-        provenance, is_copied = order.provenance(source_sha256), is_copy(job, source_sha256)
-        if not is_copied and is_finished(job, provenance, order):
+        provenance, is_copied = settings.provenance(source_sha256), is_copy(job, source_sha256)
+        if not is_copied and is_finished(job, provenance, settings):
             claimed.release()
             return Outcome(job, Status.SKIPPED, notes=("done before with the same settings",))
-        photo = read_photo(job.source, max_megapixels=order.max_megapixels, raw=order.raw)
+        photo = read_photo(job.source, max_megapixels=settings.max_megapixels, raw=settings.raw)
         check_unchanged(job.source, before)
-        depth = _depth(photo, job.target, order.bit_depth)
-        may_replace = order.overwrite or is_copied
-        check_writable(to_bit_depth(photo, depth), job.target, overwrite=may_replace, scale=order.scale)
+        depth = _depth(photo, job.target, settings.bit_depth)
+        may_replace = settings.overwrite or is_copied
+        check_writable(to_bit_depth(photo, depth), job.target, overwrite=may_replace, scale=settings.scale)
     except BaseException:
         claimed.release()
         raise
@@ -96,7 +96,7 @@ def work_job(
     return Worked(ready, result, is_changed, restored.notes, restored.noise, device, precision, seconds)
 
 
-def write_job(worked: Worked, order: Order) -> Outcome:
+def write_job(worked: Worked, settings: RunSettings) -> Outcome:
     """Writes a result, whole or not at all.
 
     Raises:
@@ -109,12 +109,12 @@ def write_job(worked: Worked, order: Order) -> Outcome:
         return _outcome(worked, Status.SKIPPED, 0.0, notes=("passed through before",))
     if is_copy:
         # A copy keeps every byte of metadata, and encoding JPEG again would lose a little.
-        copy_photo(job.source, job.target, overwrite=order.overwrite)
+        copy_photo(job.source, job.target, overwrite=settings.overwrite)
         written = Written()
     else:
         photo = with_provenance(photo, ready.provenance)
-        written = write_photo(photo, job.target, quality=order.quality, overwrite=order.overwrite)
-    if order.keep_times:
+        written = write_photo(photo, job.target, quality=settings.quality, overwrite=settings.overwrite)
+    if settings.keep_times:
         _keep_times(job)
     status = Status.DONE if worked.is_changed else Status.PASSED_THROUGH
     seconds = time.perf_counter() - begin

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from nsp_cli.report.batch_page import write_run
 from nsp_cli.report.comparison import MOST_MEGABYTES, NotShown, PageSummary, PhotoComparison, write_comparison
 from nsp_cli.report.preview import Preview, make_preview
-from nsp_cli.report.run import write_run
 from nsp_cli.report.versions import Version, read_versions, strength_versions
 
 __all__ = [

@@ -13,11 +13,11 @@ import pytest
 from noisy_files import save
 from PIL import Image
 
-from nsp_cli.batch import Job, Order, Outcome, Pipeline, Restored, Status, Worker, arriving_jobs
+from nsp_cli.batch import Job, Outcome, Pipeline, Restored, RunSettings, Status, Worker, arriving_jobs
 from nsp_cli.files import claim
 from nsp_cli.photo import read_provenance
 
-ORDER = Order("net", "0" * 64, "settings")
+ORDER = RunSettings("net", "0" * 64, "settings")
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ class TestTelling:
         assert "7 not begun" in run.err or "8 not begun" in run.err or "9 not begun" in run.err
 
 
-def pipeline(restore, order: Order = ORDER, devices: int = 1) -> Pipeline:
+def pipeline(restore, order: RunSettings = ORDER, devices: int = 1) -> Pipeline:
     return Pipeline(order, [Worker(restore)] * devices, lambda _index, _job: lambda _done, _total: None)
 
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from nsp_cli.cli import console
-from nsp_cli.cli.runs import training
+from nsp_cli.cli.workflows import training
 from nsp_cli.training import publish
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.run import loop, memory

@@ -15,7 +15,7 @@ import pytest
 import scipy.io
 
 from nsp_cli.cli import console
-from nsp_cli.cli.runs import datasets as dataset_runs
+from nsp_cli.cli.workflows import datasets as dataset_runs
 from nsp_cli.evaluation import datasets
 from tests.mat_files import write_boxes, write_variable
 

@@ -19,7 +19,7 @@ from conftest import SHARED
 from PIL import Image
 from test_photo import NOTE, THUMBNAIL, camera_facts, make_exif, make_photo
 
-from nsp_cli.batch import Job, Order, Pipeline, Restored, Worker
+from nsp_cli.batch import Job, Pipeline, Restored, RunSettings, Worker
 from nsp_cli.errors import OutputError
 from nsp_cli.photo import WRITABLE_SUFFIXES, Photo, read_photo, write_photo
 from nsp_cli.photo.check.verify import Comparison
@@ -203,7 +203,7 @@ def test_iptc_without_a_place_is_said_so(tmp_path: Path, suffix: str) -> None:
 
     job = Job(tmp_path / "a.jpg", tmp_path / f"b{suffix}")
     pipeline = Pipeline(
-        Order("net", "", ""), [Worker(restore)], lambda _index, _job: lambda _done, _total: None
+        RunSettings("net", "", ""), [Worker(restore)], lambda _index, _job: lambda _done, _total: None
     )
     (outcome,) = pipeline.run([job])
     assert any("IPTC" in note and "not kept" in note for note in outcome.notes)

@@ -12,7 +12,7 @@ from nsp_cli.cli.options import common as options
 from nsp_cli.cli.options.grouping import grouped
 from nsp_cli.cli.options.groups import MachineOptions
 from nsp_cli.cli.options.panels import flag
-from nsp_cli.cli.runs.pages import check_page, say_written
+from nsp_cli.cli.workflows.pages import check_page, say_written
 
 if TYPE_CHECKING:
     from nsp_cli.report import Version
@@ -86,7 +86,7 @@ def compare(
 
 
 def _denoised(before: Version, strengths: list[float], model: str, machine: MachineOptions) -> list[Version]:
-    from nsp_cli.cli.runs.loading import load_restorer
+    from nsp_cli.cli.workflows.loading import load_restorer
     from nsp_cli.report import strength_versions
 
     restorer = load_restorer(model, machine)

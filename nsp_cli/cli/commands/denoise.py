@@ -11,8 +11,8 @@ from nsp_cli.cli.options.groups import (
     ResultOptions,
     RunOptions,
 )
-from nsp_cli.cli.runs.operations import denoising
-from nsp_cli.cli.runs.photos import process_photos
+from nsp_cli.cli.workflows.operations import denoising
+from nsp_cli.cli.workflows.photos import process_photos
 
 
 @grouped

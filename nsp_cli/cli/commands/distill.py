@@ -10,7 +10,7 @@ import typer
 from nsp_cli.cli.options.grouping import grouped
 from nsp_cli.cli.options.panels import flag
 from nsp_cli.cli.options.training import TrainingOptions
-from nsp_cli.cli.runs.training_start import begin_student, budget_of, check_output, stock_of
+from nsp_cli.cli.workflows.training_start import begin_student, budget_of, check_output, named_weights
 
 
 @grouped
@@ -30,12 +30,12 @@ def distill(
     options: TrainingOptions,
 ) -> None:
     """Train a fast student network to imitate a slower teacher. No clean photos are needed."""
-    from nsp_cli.cli.runs.training import TrainRequest, run_training
+    from nsp_cli.cli.workflows.training import TrainRequest, run_training
     from nsp_cli.device import choose_device
     from nsp_cli.training.run.recipe import FINE_TUNE_STUDENT_RECIPE, StudentRecipe
 
     output = check_output(options.output, options.folders, overwrite=options.overwrite, resume=options.resume)
-    begin, stock = begin_student(options.start, x2=x2)
+    begin, baseline = begin_student(options.start, x2=x2)
     recipe = FINE_TUNE_STUDENT_RECIPE if begin.weights else StudentRecipe()
     changes: dict[str, Any] = {"learning_rate": options.learning_rate, "batch": options.batch}
     request = TrainRequest(
@@ -43,9 +43,9 @@ def distill(
         output=output,
         budget=budget_of(options.minutes, options.steps),
         start=begin,
-        stock=stock,
+        baseline=baseline,
         recipe=replace(recipe, **{name: value for name, value in changes.items() if value is not None}),
-        teacher=stock_of(teacher),
+        teacher=named_weights(teacher),
         group_by=options.group_by,
         validate=options.validate,
         seed=options.seed,

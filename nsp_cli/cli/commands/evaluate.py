@@ -12,12 +12,12 @@ from nsp_cli.cli.options import common as options
 from nsp_cli.cli.options.grouping import grouped
 from nsp_cli.cli.options.groups import MachineOptions, NoiseOptions
 from nsp_cli.cli.options.panels import RESULT, flag
-from nsp_cli.cli.runs.operations import denoising, upscaling
-from nsp_cli.cli.runs.scores import show_scores
+from nsp_cli.cli.workflows.operations import denoising, upscaling
+from nsp_cli.cli.workflows.scores import show_scores
 from nsp_cli.errors import InputError, PhotosFailedError
 
 if TYPE_CHECKING:
-    from nsp_cli.cli.runs.operations import Operation
+    from nsp_cli.cli.workflows.operations import Operation
 
 DATASETS = ("sidd-validation", "sidd-benchmark", "dnd")
 
@@ -69,7 +69,7 @@ def evaluate(
     """
     operation = _operation(noise, mode, x2=x2)
     if noisy in DATASETS:
-        from nsp_cli.cli.runs.datasets import DatasetRequest, evaluate_dataset
+        from nsp_cli.cli.workflows.datasets import DatasetRequest, evaluate_dataset
 
         evaluate_dataset(noisy, DatasetRequest(clean, operation, machine, output, overwrite, json))
         return
@@ -89,7 +89,7 @@ def _operation(noise: NoiseOptions, mode: Literal["auto", "direct", "pd"], *, x2
 def _evaluate_pairs(
     noisy: Path, clean: Path, operation: Operation, machine: MachineOptions, *, json: bool
 ) -> None:
-    from nsp_cli.cli.runs.loading import load_restorers
+    from nsp_cli.cli.workflows.loading import load_restorers
     from nsp_cli.evaluation.folders import denoising_trial, enlarging_trial, find_pairs
     from nsp_cli.evaluation.folders import evaluate as score_pairs
 

@@ -83,7 +83,7 @@ def _read_while_torch_loads(source: Path, max_megapixels: float) -> Photo:
 
 
 def _draft(photo: Photo, strengths: list[float], model: str, machine: MachineOptions) -> Preview:
-    from nsp_cli.cli.runs.loading import load_restorer
+    from nsp_cli.cli.workflows.loading import load_restorer
     from nsp_cli.report import make_preview
 
     restorer = load_restorer(model, machine)

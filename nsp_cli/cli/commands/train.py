@@ -11,7 +11,7 @@ import typer
 from nsp_cli.cli.options.grouping import grouped
 from nsp_cli.cli.options.panels import flag
 from nsp_cli.cli.options.training import MethodOptions, NetworkOptions, TrainingOptions
-from nsp_cli.cli.runs.training_start import NOTHING, budget_of, check_output, stock_of
+from nsp_cli.cli.workflows.training_start import NOTHING, budget_of, check_output, named_weights
 
 if TYPE_CHECKING:
     from nsp_cli.training.publish import NamedWeights
@@ -35,18 +35,18 @@ def train(
     options: TrainingOptions,
 ) -> None:
     """Train a network on your own noisy photos. No clean photos are needed."""
-    from nsp_cli.cli.runs.training import TrainRequest, run_training
+    from nsp_cli.cli.workflows.training import TrainRequest, run_training
     from nsp_cli.device import choose_device
 
     _check(options, network, student=student)
     output = check_output(options.output, options.folders, overwrite=options.overwrite, resume=options.resume)
-    begin, stock = _begin(options.start, network)
+    begin, baseline = _begin(options.start, network)
     request = TrainRequest(
         folders=options.folders,
         output=output,
         budget=budget_of(options.minutes, options.steps),
         start=begin,
-        stock=stock,
+        baseline=baseline,
         recipe=_choose_recipe(begin, options, method),
         teacher=None,
         group_by=options.group_by,
@@ -57,7 +57,7 @@ def train(
         is_batch_free=options.batch is None and method.recipe != "paper",
     )
     if student:
-        from nsp_cli.cli.runs.training_student import train_student
+        from nsp_cli.cli.workflows.training_student import train_student
 
         train_student(request, choose_device(options.device), overwrite=options.overwrite)
     else:
@@ -79,13 +79,13 @@ def _begin(start: str, network: NetworkOptions) -> tuple[StartingPoint, NamedWei
     """Where the run starts, and the weights to compare its result with."""
     from nsp_cli.training.run.starting_point import start_from_file, start_from_random
 
-    stock = stock_of("auto-blind-spot" if start in ("auto", NOTHING) else start)
+    baseline = named_weights("auto-blind-spot" if start in ("auto", NOTHING) else start)
     if start == NOTHING:
-        return start_from_random(network.network or "light", t=network.scaling_factor), stock
-    begin = start_from_file(stock.path, stock.name)
+        return start_from_random(network.network or "light", t=network.scaling_factor), baseline
+    begin = start_from_file(baseline.path, baseline.name)
     if not begin.config.spec().is_blind_spot:
         raise typer.BadParameter(f"{start} is a student. Train it with nsp distill.")
-    return begin, stock
+    return begin, baseline
 
 
 def _choose_recipe(start: StartingPoint, options: TrainingOptions, method: MethodOptions) -> BlindSpotRecipe:

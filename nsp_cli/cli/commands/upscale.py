@@ -15,8 +15,8 @@ from nsp_cli.cli.options.groups import (
     RunOptions,
 )
 from nsp_cli.cli.options.panels import flag
-from nsp_cli.cli.runs.operations import upscaling
-from nsp_cli.cli.runs.photos import process_photos
+from nsp_cli.cli.workflows.operations import upscaling
+from nsp_cli.cli.workflows.photos import process_photos
 
 
 @grouped

@@ -20,15 +20,15 @@ from nsp_cli.cli.options.groups import (
     ResultOptions,
     RunOptions,
 )
-from nsp_cli.cli.runs.display import RunDisplay
-from nsp_cli.cli.runs.loading import load_restorers, make_worker
-from nsp_cli.cli.runs.operations import denoising
-from nsp_cli.cli.runs.photos import make_order, select
 from nsp_cli.cli.signals import sigterm_interrupts
+from nsp_cli.cli.workflows.display import RunDisplay
+from nsp_cli.cli.workflows.loading import load_restorers, make_worker
+from nsp_cli.cli.workflows.operations import denoising
+from nsp_cli.cli.workflows.photos import make_settings, select
 from nsp_cli.errors import InputError
 
 if TYPE_CHECKING:
-    from nsp_cli.batch import Job, Order, Selection, Worker
+    from nsp_cli.batch import Job, RunSettings, Selection, Worker
 
 
 @grouped
@@ -48,13 +48,16 @@ def watch(
         raise InputError(f"{folder} is not a folder.", "Name the folder that the camera writes to.")
     operation = denoising(noise)
     (restorer,) = load_restorers(operation, machine, share=False)
-    order, worker = make_order(operation, restorer, filters, result, raw), make_worker(restorer, operation)
+    settings, worker = (
+        make_settings(operation, restorer, filters, result, raw),
+        make_worker(restorer, operation),
+    )
     plan = partial(_plan, select([folder], filters), result, operation.ending)
     run = RunOptions(json=reporting.json, log=reporting.log)
     console.say(f"Watching {folder}. Press Ctrl-C to stop.")
     with sigterm_interrupts(), suppress(KeyboardInterrupt):
         for job in arriving_jobs(plan):
-            _process(job, order, worker, run)
+            _process(job, settings, worker, run)
 
 
 def _plan(selection: Selection, result: ResultOptions, ending: str) -> list[Job]:
@@ -68,11 +71,11 @@ def _plan(selection: Selection, result: ResultOptions, ending: str) -> list[Job]
         return []
 
 
-def _process(job: Job, order: Order, worker: Worker, run: RunOptions) -> None:
+def _process(job: Job, settings: RunSettings, worker: Worker, run: RunOptions) -> None:
     from nsp_cli.batch import Pipeline
 
     with RunDisplay(1, run) as display:
-        pipeline = Pipeline(order, [worker], lambda index, job: display.begin(index, job.source.name))
+        pipeline = Pipeline(settings, [worker], lambda index, job: display.begin(index, job.source.name))
         for outcome in pipeline.run([job]):
             display.show(outcome)
             if outcome.error is not None:

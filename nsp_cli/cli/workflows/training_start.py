@@ -50,7 +50,7 @@ def budget_of(minutes: float | None, steps: int | None) -> Budget:
     return Budget(steps, DEFAULT_MINUTES if minutes is None and steps is None else minutes)
 
 
-def stock_of(model: str) -> NamedWeights:
+def named_weights(model: str) -> NamedWeights:
     """Weights that a run starts from, learns from or is compared with.
 
     Raises:
@@ -72,15 +72,15 @@ def begin_student(start: str, *, x2: bool) -> tuple[StartingPoint, NamedWeights]
     """
     from nsp_cli.training.run.starting_point import start_enlarging, start_from_file, start_from_random
 
-    stock = stock_of(("auto-upscale" if x2 else "auto") if start in ("auto", NOTHING) else start)
+    baseline = named_weights(("auto-upscale" if x2 else "auto") if start in ("auto", NOTHING) else start)
     if start == NOTHING:
-        return start_from_random("fast-x2" if x2 else "fast"), stock
-    begin = start_from_file(stock.path, stock.name)
+        return start_from_random("fast-x2" if x2 else "fast"), baseline
+    begin = start_from_file(baseline.path, baseline.name)
     spec = begin.config.spec()
     if not spec.is_noise_conditioned:
         raise typer.BadParameter(
-            f"{stock.name} is not a student. Start from a student, or use --from nothing."
+            f"{baseline.name} is not a student. Start from a student, or use --from nothing."
         )
     if spec.scale == 2 and not x2:
-        raise typer.BadParameter(f"{stock.name} enlarges. Add --x2.")
-    return (start_enlarging(begin) if x2 and spec.scale == 1 else begin), stock
+        raise typer.BadParameter(f"{baseline.name} enlarges. Add --x2.")
+    return (start_enlarging(begin) if x2 and spec.scale == 1 else begin), baseline

@@ -19,15 +19,15 @@ from nsp_cli.cli.options.groups import (
     ResultOptions,
     RunOptions,
 )
-from nsp_cli.cli.runs.display import RunDisplay
-from nsp_cli.cli.runs.dry_run import show_forecast
-from nsp_cli.cli.runs.loading import load_restorers, make_workers
-from nsp_cli.cli.runs.operations import Operation
-from nsp_cli.cli.runs.pages import check_page
 from nsp_cli.cli.signals import sigterm_interrupts
+from nsp_cli.cli.workflows.display import RunDisplay
+from nsp_cli.cli.workflows.dry_run import show_forecast
+from nsp_cli.cli.workflows.loading import load_restorers, make_workers
+from nsp_cli.cli.workflows.operations import Operation
+from nsp_cli.cli.workflows.pages import check_page
 
 if TYPE_CHECKING:
-    from nsp_cli.batch import Job, Order, Selection, Worker
+    from nsp_cli.batch import Job, RunSettings, Selection, Worker
     from nsp_cli.restoration.inference import Restorer
 
 
@@ -55,21 +55,23 @@ def process_photos(
     found = find_photos(selection, leave_out=result.output)
     jobs = plan_jobs(found, output=result.output, ending=operation.ending, file_format=result.format_name)
     restorers = load_restorers(operation, machine, share=len(jobs) > 1)
-    order = make_order(operation, restorers[0], photos, result, raw)
+    settings = make_settings(operation, restorers[0], photos, result, raw)
     workers = make_workers(restorers, operation)
     if run.dry_run:
-        show_forecast(jobs, order, workers)
+        show_forecast(jobs, settings, workers)
         return
     with sigterm_interrupts(), RunDisplay(len(jobs), run) as display:
-        _process(jobs, order, workers, display)
+        _process(jobs, settings, workers, display)
         display.report()
         display.sum_up()
 
 
-def _process(jobs: Sequence[Job], order: Order, workers: Sequence[Worker], display: RunDisplay) -> None:
+def _process(
+    jobs: Sequence[Job], settings: RunSettings, workers: Sequence[Worker], display: RunDisplay
+) -> None:
     from nsp_cli.batch import Pipeline
 
-    pipeline = Pipeline(order, workers, lambda index, job: display.begin(index, job.source.name))
+    pipeline = Pipeline(settings, workers, lambda index, job: display.begin(index, job.source.name))
     # Closed in any case, so that a run that is left early waits for the file being written.
     with closing(pipeline.run(jobs)) as outcomes:
         for outcome in outcomes:
@@ -100,15 +102,15 @@ def select(named: Sequence[Path], filters: FilterOptions) -> Selection:
     )
 
 
-def make_order(
+def make_settings(
     operation: Operation,
     restorer: Restorer,
     filters: FilterOptions,
     result: ResultOptions,
     raw: CameraRawOptions,
-) -> Order:
-    """The order of a run: what to do with each photo and how to write its result."""
-    from nsp_cli.batch import Order
+) -> RunSettings:
+    """The settings of a run: what to do with each photo and how to write its result."""
+    from nsp_cli.batch import RunSettings
     from nsp_cli.photo import RawOptions
 
     weights = restorer.weights
@@ -117,7 +119,7 @@ def make_order(
     settings = {**operation.settings, "bit_depth": result.bit_depth, "quality": result.quality}
     if development != RawOptions():
         settings["raw"] = asdict(development)
-    return Order(
+    return RunSettings(
         weights=weights.name,
         weights_sha256=weights.sha256,
         settings=json.dumps(settings, sort_keys=True),

@@ -16,7 +16,7 @@ import typer
 
 from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options.groups import RunOptions
-from nsp_cli.cli.runs.pages import report_run
+from nsp_cli.cli.workflows.pages import report_run
 from nsp_cli.errors import OutputError, PhotosFailedError
 from nsp_cli.ops.progress import OnProgress
 

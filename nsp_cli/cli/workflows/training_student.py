@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nsp_cli.cli import console
-from nsp_cli.cli.runs.training import TrainRequest, run_training
-from nsp_cli.cli.runs.training_start import begin_student
+from nsp_cli.cli.workflows.training import TrainRequest, run_training
+from nsp_cli.cli.workflows.training_start import begin_student
 from nsp_cli.training.publish import NamedWeights, check_free
 from nsp_cli.training.run.recipe import FINE_TUNE_STUDENT_RECIPE, Budget
 from nsp_cli.weights.file import describe_weights
@@ -25,7 +25,7 @@ def teacher_beside(output: Path) -> Path:
 def train_student(request: TrainRequest, device: torch.device, *, overwrite: bool) -> None:
     """Trains a teacher for half of the budget and a student for the other half.
 
-    If the new teacher is not found better, the student learns from the stock teacher. A resumed run does
+    If the new teacher is not found better, the student learns from the baseline teacher. A resumed run does
     not train an existing teacher again.
 
     Args:
@@ -44,11 +44,11 @@ def train_student(request: TrainRequest, device: torch.device, *, overwrite: boo
         if not overwrite:
             check_free(path, resume=resume)
         run_training(replace(first, resume=resume and first.checkpoint.exists()), device)
-    teacher = _choose_teacher(path, request.stock)
+    teacher = _choose_teacher(path, request.baseline)
     console.say(f"The student learns from {teacher.name}.")
-    start, stock = begin_student("auto", x2=False)
+    start, baseline = begin_student("auto", x2=False)
     second = replace(
-        request, budget=half, start=start, stock=stock, recipe=FINE_TUNE_STUDENT_RECIPE, teacher=teacher
+        request, budget=half, start=start, baseline=baseline, recipe=FINE_TUNE_STUDENT_RECIPE, teacher=teacher
     )
     run_training(replace(second, resume=resume and second.checkpoint.exists()), device)
 
@@ -58,6 +58,6 @@ def _halved(budget: Budget) -> Budget:
     return Budget(steps and max(1, steps // 2), minutes and minutes / 2)
 
 
-def _choose_teacher(path: Path, stock: NamedWeights) -> NamedWeights:
+def _choose_teacher(path: Path, baseline: NamedWeights) -> NamedWeights:
     is_better = describe_weights(path).metadata.get("recommended") == "yes"
-    return NamedWeights(path.stem, path) if is_better else stock
+    return NamedWeights(path.stem, path) if is_better else baseline

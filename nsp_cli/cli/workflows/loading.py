@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options.groups import MachineOptions
-from nsp_cli.cli.runs.operations import Operation
+from nsp_cli.cli.workflows.operations import Operation
 from nsp_cli.errors import WeightsError
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import typer
 from nsp_cli import __version__
 from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options.groups import MachineOptions
-from nsp_cli.cli.runs.loading import load_restorers
-from nsp_cli.cli.runs.operations import Operation
-from nsp_cli.cli.runs.scores import show_scores
+from nsp_cli.cli.workflows.loading import load_restorers
+from nsp_cli.cli.workflows.operations import Operation
+from nsp_cli.cli.workflows.scores import show_scores
 from nsp_cli.device import describe_precision
 from nsp_cli.evaluation import datasets
 from nsp_cli.evaluation.datasets.sidd import SCORE_COLUMNS, SUBMISSION_COLUMNS

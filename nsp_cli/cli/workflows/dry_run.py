@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from nsp_cli.cli import console, progress_bars
 
 if TYPE_CHECKING:
-    from nsp_cli.batch import Job, Order, Worker
+    from nsp_cli.batch import Job, RunSettings, Worker
 
 
-def show_forecast(jobs: Sequence[Job], order: Order, workers: Sequence[Worker]) -> None:
+def show_forecast(jobs: Sequence[Job], settings: RunSettings, workers: Sequence[Worker]) -> None:
     """Shows what a run would write, in what size, and about how long it would take. Writes nothing."""
     from nsp_cli.batch import Status, foresee, seconds_per_megapixel
 
     forecasts = []
     with progress_bars.progress("Checking photos") as on_progress:
         for done, job in enumerate(jobs, 1):
-            forecasts.append(foresee(job, order))
+            forecasts.append(foresee(job, settings))
             on_progress(done, len(jobs))
     speed = seconds_per_megapixel(workers[0].restore) / len(workers)
     rows = [

@@ -11,7 +11,7 @@ from nsp_cli.photo import Photo, Provenance, RawOptions
 
 
 @dataclass(frozen=True)
-class Order:
+class RunSettings:
     """The settings that all photos of a run share.
 
     Attributes:

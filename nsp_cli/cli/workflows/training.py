@@ -48,7 +48,7 @@ class TrainRequest:
     output: Path
     budget: Budget
     start: StartingPoint
-    stock: NamedWeights
+    baseline: NamedWeights
     recipe: BlindSpotRecipe | StudentRecipe
     teacher: NamedWeights | None
     group_by: GroupBy | None
@@ -221,9 +221,9 @@ def _publish(trainer: Trainer, request: TrainRequest, material: Material) -> Non
     )
     with (
         _saying_how_to_continue(request.checkpoint),
-        progress_bars.progress(f"Comparing with {request.stock.name}") as on_progress,
+        progress_bars.progress(f"Comparing with {request.baseline.name}") as on_progress,
     ):
-        published = publish(trainer, request.output, request.stock, material, on_progress)
+        published = publish(trainer, request.output, request.baseline, material, on_progress)
     for measure in published.judgement.measures if published.judgement else ():
         console.say(f"  {measure.title}: {measure.show(measure.before)} → {measure.show(measure.after)}")
     console.say(published.verdict)
