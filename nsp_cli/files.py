@@ -24,14 +24,14 @@ def check_target(path: Path, *, source: Path | None, overwrite: bool) -> None:
     """Refuses a place where a result must not go. Call it before hours of work.
 
     Raises:
-        OutputError: The folder is missing, the path is a folder, is the input itself (also through a
-            link), exists and `overwrite` is False, or has a name that the file system does not accept.
+        OutputError: The folder is missing, the path is a folder, a pipe or a device, is the input itself
+            (also through a link), exists and `overwrite` is False, or has a name that the file system does
+            not accept.
     """
     try:
         if not path.parent.is_dir():
             raise OutputError(f"The folder {path.parent} does not exist.", "Create it first.")
-        if path.is_dir():
-            raise OutputError(f"{path} is a folder; a file name is needed.", "Add a file name.")
+        check_plain(path)
         if source is not None and path.exists() and source.exists() and path.samefile(source):
             raise OutputError(
                 f"{path} is the input itself, which nsp never overwrites.", "Choose another name."
@@ -40,6 +40,20 @@ def check_target(path: Path, *, source: Path | None, overwrite: bool) -> None:
             raise _exists(path)
     except OSError as error:
         raise cannot_write(path, error, "Choose a shorter name or another folder with -o.") from error
+
+
+def check_plain(path: Path) -> None:
+    """Refuses a result's place where something other than a file is. Reading a pipe would wait for ever.
+
+    Raises:
+        OutputError: The path is a folder, a pipe, a socket or a device.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; a file name is needed.", "Add a file name.")
+    if path.exists() and not path.is_file():
+        raise OutputError(
+            f"{path} is a pipe, socket or device, which is never replaced.", "Choose another name."
+        )
 
 
 @contextmanager

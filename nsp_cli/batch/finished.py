@@ -8,7 +8,7 @@ from pathlib import Path
 from nsp_cli.batch.naming import Job
 from nsp_cli.batch.run_settings import RunSettings
 from nsp_cli.errors import InputError, OutputError
-from nsp_cli.files import file_sha256
+from nsp_cli.files import check_plain, file_sha256
 from nsp_cli.photo import Provenance, read_provenance
 
 
@@ -39,10 +39,11 @@ def is_finished(job: Job, provenance: Provenance, settings: RunSettings) -> bool
     """Tells whether the result already exists. With `overwrite`, only a result of this version of nsp counts.
 
     Raises:
-        OutputError: Another result exists, which must not be replaced.
+        OutputError: Another result exists, or something that is no file, which must not be replaced.
     """
     if not os.path.lexists(job.target):
         return False
+    check_plain(job.target)
     made = read_provenance(job.target)
     if made is not None and made.is_repeated_by(provenance, same_version=settings.overwrite):
         return True

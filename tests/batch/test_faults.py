@@ -55,6 +55,34 @@ def assert_whole(folder: Path) -> None:
             read_photo(path)
 
 
+@pytest.fixture
+def pipe(out: Path) -> Iterator[Path]:
+    """A pipe where a result should go. It is held open, else whatever opens it would wait."""
+    out.mkdir()
+    path = out / "0.png"
+    os.mkfifo(path)
+    held = os.open(path, os.O_RDWR)
+    yield path
+    os.close(held)
+
+
+@posix
+class TestPipes:
+    def test_a_result_never_replaces_one(self, run_nsp, shoot, pipe, tiny_weights):
+        run = run_nsp("denoise", shoot / "0.png", "-o", pipe, "-m", tiny_weights, "--overwrite")
+        assert run.code == 1
+        assert "is a pipe, socket or device, which is never replaced" in run.err
+        assert pipe.is_fifo()
+
+    def test_a_page_never_replaces_one(self, run_nsp, shoot, pipe):
+        page = pipe.rename(pipe.with_suffix(".html"))
+        page.write_bytes(b'<meta name="generator" content="nsp">'.ljust(1000))
+        run = run_nsp("compare", shoot / "0.png", shoot / "1.png", "-o", page)
+        assert run.code == 1
+        assert "is not a page of nsp" in run.err
+        assert page.is_fifo()
+
+
 class TestDisk:
     def test_a_full_disk_stops_the_run_and_the_next_goes_on(
         self, run_nsp, shoot, out, tiny_weights, monkeypatch

@@ -42,6 +42,8 @@ def check_page(page: Path) -> Path:
 
 def _is_page_of_nsp(page: Path) -> bool:
     try:
+        if not page.is_file():  # to read a pipe would wait for ever
+            return False
         with page.open("rb") as file:
             return _GENERATOR in file.read(_HEAD_BYTES)
     except OSError:
