@@ -155,5 +155,7 @@ def _without_masks(state: Mapping[str, Tensor], files: AuthorsFiles) -> dict[str
 
 
 def _first_line(error: Exception) -> str:
+    """What went wrong, without torch's advice to load the file unsafely."""
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    is_advice = "weights_only" in str(error)
+    return f"{type(error).__name__}: {lines[0]}" if lines and not is_advice else type(error).__name__

@@ -248,8 +248,17 @@ class TestPnm:
         with pytest.raises(InputError, match="several pictures"):
             read_photo(tmp_path / "a.ppm")
 
-    @pytest.mark.parametrize("content", [b"P7\nWIDTH 2\n", b"P4\n2 2\n\0", b"Pf\n2 2\n-1\n", b"P6XYZ"])
-    def test_other_magic_numbers_are_no_pnm(self, tmp_path: Path, content: bytes) -> None:
+    @pytest.mark.parametrize(
+        ("content", "what"),
+        [
+            (b"P7\nWIDTH 2\n", "is a PAM file"),
+            (b"P1\n2 2\n0 1 1 0", "is a PBM file"),
+            (b"P4\n2 2\n\0", "is a PBM file"),
+            (b"Pf\n2 2\n-1\n", "is a PFM file"),
+            (b"P6XYZ", "is not a photo"),
+        ],
+    )
+    def test_other_magic_numbers_are_no_pnm(self, tmp_path: Path, content: bytes, what: str) -> None:
         (tmp_path / "a.pnm").write_bytes(content)
-        with pytest.raises(InputError, match="is not a photo"):
+        with pytest.raises(InputError, match=what):
             read_photo(tmp_path / "a.pnm")

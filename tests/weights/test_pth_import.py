@@ -293,3 +293,11 @@ def test_other_pickle_protocols_are_refused_without_a_warning(tmp_path, protocol
     path = tmp_path / "a.pth"
     path.write_bytes(pickle.dumps({"head.0.weight": 1.0}, protocol=protocol))
     assert "Warning" not in refusal(path)
+
+
+def test_a_refusal_does_not_pass_on_advice_to_load_unsafely(tmp_path):
+    path = tmp_path / "photo.pth"
+    path.write_bytes(b"\xff\xd8\xff\xe0" * 100)
+    message = refusal(path)
+    assert "damaged or not a .pth file (UnpicklingError)" in message
+    assert "weights_only" not in message

@@ -28,6 +28,11 @@ _FOREIGN = {
     b"\xff\x0a": "a JPEG XL",
     b"\0\0\0\x0cJXL ": "a JPEG XL",
     b"v/1\x01": "an OpenEXR picture",
+    b"P1\n": "a PBM",
+    b"P4\n": "a PBM",
+    b"P7\n": "a PAM",
+    b"PF\n": "a PFM",
+    b"Pf\n": "a PFM",
 }
 
 
