@@ -52,7 +52,7 @@ def test_a_result_can_be_restored_again_and_says_what_made_it_then(
     given = read_photo(tmp_path / f"first{suffix}")
     written = write_photo(with_provenance(given, again), tmp_path / f"second{other}")
     assert read_provenance(tmp_path / f"second{other}") == again
-    assert any("what made this result" in change for change in written.changed)
+    assert any("how this result was made" in change for change in written.changed)
 
 
 def test_what_made_a_result_is_not_lost_without_another_in_its_place(tmp_path: Path) -> None:
