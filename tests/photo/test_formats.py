@@ -198,6 +198,14 @@ class TestPnm:
         np.testing.assert_array_equal(photo.pixels, wanted)
         assert (photo.format, photo.is_grey, photo_size(path)) == ("pnm", channels == 1, (7, 5))
 
+    def test_lines_of_a_header_may_end_in_two_characters(self, tmp_path: Path) -> None:
+        pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+        pixels[0, 0, 0] = 10  # a line feed, which is a pixel's value where the file has no spare byte
+        (tmp_path / "a").write_bytes(b"P6\r\n7 5\r\n255\r\n" + pixels.tobytes())
+        (tmp_path / "b").write_bytes(b"P6\r\n7 5\r\n255\r" + pixels.tobytes())
+        for name in "ab":
+            np.testing.assert_array_equal(read_photo(tmp_path / name).pixels, pixels)
+
     @pytest.mark.parametrize("suffix", [".ppm", ".pnm"])
     def test_sixteen_bits_keep_all_levels(self, tmp_path: Path, suffix: str) -> None:
         ramp = np.arange(65536, dtype=np.uint16).reshape(256, 256)

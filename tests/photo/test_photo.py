@@ -20,7 +20,7 @@ from nsp_cli.errors import OutputError
 from nsp_cli.photo import Photo, check_writable, read_photo, to_bit_depth, write_photo
 from nsp_cli.photo.colour import srgb_profile
 from nsp_cli.photo.formats import tiff_writing
-from nsp_cli.photo.metadata import ifd, patching, tiff_directories
+from nsp_cli.photo.metadata import ifd, patching, tiff_directories, xmp
 from nsp_cli.photo.metadata.ifd import Directory, Entry
 
 XMP = (
@@ -470,6 +470,14 @@ def test_what_a_format_cannot_hold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="suffix"):
         write_photo(make_photo(8), tmp_path / "a.gif")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_white_space_of_an_xmp_is_read_once() -> None:
+    """A megabyte took hours when the end of white space was sought from every place in it; now this ends."""
+    padding = b" " * 2**20
+    packet = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>" + padding + b"</x:xmpmeta>"
+    with pytest.raises(ValueError, match="holds no"):
+        xmp.split(packet, 65000)
 
 
 @pytest.mark.shared

@@ -76,10 +76,13 @@ def _parse(data: bytes) -> _Header:
 
 def _binary(data: bytes, header: _Header) -> tuple[Pixels, bytes]:
     """Values of a binary file, and the bytes after them."""
-    end = header.end + header.count * np.dtype(header.stored_type).itemsize
+    start, size = header.end, header.count * np.dtype(header.stored_type).itemsize
+    if data[start - 1 : start + 1] == b"\r\n" and len(data) == start + size + 1:
+        start += 1  # a program that ends lines with two characters wrote the header
+    end = start + size
     if end > len(data):
         raise ValueError(f"it ends after {len(data)} of {end} bytes")
-    return np.frombuffer(data, header.stored_type, header.count, header.end), data[end : end + 64]
+    return np.frombuffer(data, header.stored_type, header.count, start), data[end : end + 64]
 
 
 def _plain(data: bytes, header: _Header) -> tuple[Pixels, bytes]:

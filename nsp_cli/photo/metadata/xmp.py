@@ -15,11 +15,12 @@ from xml.sax.saxutils import quoteattr
 from nsp_cli.photo.metadata.xmp_scanning import RDF, Description, refuse_declarations, scan
 
 _NOTE = "http://ns.adobe.com/xmp/note/"
+# White space is matched from its start only: a long run would otherwise be tried from every place in it.
 _POINTER = re.compile(
-    rb"\s+xmpNote:HasExtendedXMP\s*=\s*(?:\"(\w*)\"|'(\w*)')"
+    rb"(?<!\s)\s+xmpNote:HasExtendedXMP\s*=\s*(?:\"(\w*)\"|'(\w*)')"
     rb"|<xmpNote:HasExtendedXMP\s*>\s*(\w*)\s*</xmpNote:HasExtendedXMP\s*>"
 )
-_PADDING = re.compile(rb"\s+(?=<\?xpacket end)")
+_PADDING = re.compile(rb"(?<!\s)\s+(?=<\?xpacket end)")
 _PORTION = struct.Struct(">32sII")  # of a JPEG's extended XMP: GUID, length of the whole, place in it
 _DEEPEST = 200
 
