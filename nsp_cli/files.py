@@ -98,6 +98,18 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
+def make_folder(folder: Path, hint: str = "Choose another folder.") -> None:
+    """Creates a folder and the folders above it, unless it exists.
+
+    Raises:
+        OutputError: It cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {folder} cannot be created: {reason_of(error)}.", hint) from error
+
+
 def cannot_write(path: Path, error: OSError, hint: str = _HINT) -> OutputError:
     """Returns the error for a file or folder that cannot be written."""
     return OutputError(f"{path} cannot be written: {reason_of(error)}.", hint)

@@ -12,7 +12,7 @@ from nsp_cli.batch.outcome import Outcome, Status
 from nsp_cli.batch.restored import Restore, restore_photo
 from nsp_cli.batch.run_settings import Ready, RunSettings, Worked
 from nsp_cli.errors import OutputError
-from nsp_cli.files import claim
+from nsp_cli.files import claim, make_folder
 from nsp_cli.ops.progress import OnProgress
 from nsp_cli.photo import (
     EIGHT_BIT_FORMATS,
@@ -38,7 +38,7 @@ def read_job(job: Job, settings: RunSettings) -> Ready | Outcome:
     """
     begin = time.perf_counter()
     check_readable(job.source)
-    _make_folder(job.target.parent)
+    make_folder(job.target.parent, "Choose another with -o.")
     claimed = claim(job.target)
     if claimed is None:
         return Outcome(job, Status.SKIPPED, notes=("another nsp process is working on it",))
@@ -57,15 +57,6 @@ def read_job(job: Job, settings: RunSettings) -> Ready | Outcome:
         claimed.release()
         raise
     return Ready(job, claimed, photo, depth, provenance, is_copied, time.perf_counter() - begin)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"The folder {folder} cannot be created: {error.strerror}.", "Choose another with -o."
-        ) from error
 
 
 def _depth(photo: Photo, target: Path, asked: int | None) -> int:

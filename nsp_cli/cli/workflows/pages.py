@@ -25,18 +25,15 @@ def check_page(page: Path) -> Path:
         OutputError: The name does not end in .html, a file of that name is not a page of nsp, or the folder
             cannot be created.
     """
+    from nsp_cli.files import make_folder
+
     if page.suffix.lower() not in (".html", ".htm"):
         raise OutputError(f"{page} is not the name of an HTML page.", "Use a name ending in .html.")
     if page.exists() and not _is_page_of_nsp(page):
         raise OutputError(
             f"{page} already exists and is not a page of nsp.", "Choose another name, or delete the file."
         )
-    try:
-        page.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"The folder {page.parent} cannot be created: {error.strerror}.", "Choose another folder."
-        ) from error
+    make_folder(page.parent)
     return page
 
 

@@ -25,6 +25,7 @@ def check_output(output: Path | None, folders: Sequence[Path], *, overwrite: boo
     Raises:
         OutputError: The file has another suffix or exists, or its folder cannot be created.
     """
+    from nsp_cli.files import make_folder
     from nsp_cli.training.publish import check_free
 
     output = output or Path(f"{folders[0].resolve().name}.safetensors")
@@ -34,12 +35,7 @@ def check_output(output: Path | None, folders: Sequence[Path], *, overwrite: boo
         )
     if not overwrite:
         check_free(output, resume=resume)
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"The folder {output.parent} cannot be created: {error.strerror}.", "Choose another folder."
-        ) from error
+    make_folder(output.parent)
     return output
 
 
