@@ -17,7 +17,7 @@ from nsp_cli.noise.estimation import NoiseProfile, estimate_noise
 from nsp_cli.ops.progress import OnProgress
 from nsp_cli.restoration.back_projection import back_projected
 from nsp_cli.restoration.inference import InferenceMode, Restorer
-from nsp_cli.restoration.neutral import is_neutral, neutral
+from nsp_cli.restoration.neutral import keep_neutral
 from nsp_cli.restoration.recovery import Strength, recover_detail
 
 # Level of luma noise above which the PD average is the better prediction (phones at night). Below it the
@@ -94,7 +94,7 @@ def denoise_tensor(
     prediction = _predict(restorer, noisy, plan.mode, given, _first_part(on_progress))
     [result] = _recover(restorer, noisy, prediction, plan.noise, [strength])
     _finish_progress(noisy, on_progress)
-    return _as_neutral_as(noisy, result), plan
+    return keep_neutral(noisy)(result), plan
 
 
 def denoise_by_strengths(
@@ -126,6 +126,7 @@ def denoise_by_strengths(
     results = dict.fromkeys(strengths, part)
     groups = _filtered_alike(strengths) if plan.mode else {}
     answers: dict[tuple[float, ...], Tensor] = {}
+    finish = keep_neutral(noisy)
     for index, (strength, members) in enumerate(groups.items()):
         given = _conditioning(restorer, plan.noise, strength)
         key = () if given is None else tuple(given.tolist())
@@ -133,8 +134,7 @@ def denoise_by_strengths(
             show = _part_of_several(on_progress, index, len(groups))
             answers = {key: wanted(_predict(restorer, noisy, plan.mode or "direct", given, show))}
         recovered = _recover(restorer, part, answers[key], plan.noise, members)
-        finished = [_as_neutral_as(noisy, one) for one in recovered]
-        results |= dict(zip(members, finished, strict=True))
+        results |= dict(zip(members, map(finish, recovered), strict=True))
     if on_progress:
         total = max(1, len(groups)) * pixels
         on_progress(total, total)
@@ -223,18 +223,13 @@ def upscale_tensor(
         [target] = _recover(restorer, noisy, prediction, plan.noise, [strength])
     result = back_projected(enlarged, target, restorer.spec.scale)
     _finish_progress(noisy, on_progress)
-    return _as_neutral_as(noisy, result), RestorationPlan(plan.noise, chosen)
+    return keep_neutral(noisy)(result), RestorationPlan(plan.noise, chosen)
 
 
 def _conditioning(restorer: Restorer, noise: NoiseProfile, strength: Strength) -> Tensor | None:
     if not restorer.spec.is_noise_conditioned:
         return None
     return noise_conditioning(noise, luma=strength.luma, chroma=strength.chroma)
-
-
-def _as_neutral_as(noisy: Tensor, result: Tensor) -> Tensor:
-    """The result, without a tint if the photo has none: networks answer the three channels apart."""
-    return neutral(result) if is_neutral(noisy) else result
 
 
 def _halfway_type(photo: Tensor) -> torch.dtype:

@@ -23,6 +23,13 @@ def test_the_type_stays_and_one_pixel_of_colour_is_enough(dtype):
     assert not is_neutral(other)
 
 
+def test_the_channels_of_a_result_can_be_changed_one_by_one():
+    grey = neutral(torch.rand(3, 5, 7))
+    kept = grey[1:].clone()
+    grey[0] = 0
+    assert torch.equal(grey[1:], kept)
+
+
 @pytest.mark.parametrize("model", ["nsp-fast", "nsp-light"])
 @pytest.mark.parametrize("strength", [0.5, 1, 2])
 def test_black_and_white_stays_exactly_neutral(bundled, model, strength):
