@@ -97,23 +97,23 @@ def compare(photos: list[Path]) -> None:
 
 def in_turn(photos: list[Path], worker: Worker) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        for job, order in planned(photos, folder):
-            ready = read_job(job, order)
+        for job, settings in planned(photos, folder):
+            ready = read_job(job, settings)
             assert not isinstance(ready, Outcome)
-            write_job(work_job(ready, worker.restore, on_progress=None), order)
+            write_job(work_job(ready, worker.restore, on_progress=None), settings)
             ready.claim.release()
 
 
 def overlapped(photos: list[Path], worker: Worker) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        jobs, (order, *_) = zip(*planned(photos, folder), strict=True)
-        for outcome in Pipeline(order, [worker], lambda *_: lambda *_: None).run(jobs):
+        jobs, (settings, *_) = zip(*planned(photos, folder), strict=True)
+        for outcome in Pipeline(settings, [worker], lambda *_: lambda *_: None).run(jobs):
             assert outcome.error is None
 
 
 def planned(photos: list[Path], folder: str) -> list[tuple[Job, RunSettings]]:
-    order = RunSettings("nsp-fast", "", "")
-    return [(Job(photo, Path(folder) / photo.name), order) for photo in photos]
+    settings = RunSettings("nsp-fast", "", "")
+    return [(Job(photo, Path(folder) / photo.name), settings) for photo in photos]
 
 
 if __name__ == "__main__":
