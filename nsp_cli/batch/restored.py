@@ -39,16 +39,20 @@ def restore_photo(
 ) -> tuple[Photo, Restored, bool]:
     """Works on a photo's pixels and carries everything else along. Transparency is resized to fit.
 
+    Colours that nobody sees, under full transparency, do not count, and stay as they are at the same size.
+
     Returns:
         The photo, what was measured and done, and whether the pixels differ now.
     """
     from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
 
-    given = pixels_to_tensor(photo.pixels)
+    given = pixels_to_tensor(photo.seen_pixels)
     restored = restore(given, on_progress)
     if restored.pixels is given:
         return photo, restored, False
     pixels = tensor_to_pixels(restored.pixels)
+    if photo.hidden is not None and photo.hidden.shape == pixels.shape[:2]:
+        pixels = np.where(photo.hidden[..., None], photo.pixels, pixels)
     alpha = _fit_alpha(photo.alpha, pixels.shape[0], pixels.shape[1])
     return photo.with_pixels(pixels, alpha=alpha), restored, True
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import EllipsisType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nsp_cli.ops.pixel_array import Pixels
 
@@ -55,6 +56,22 @@ class Photo:
     def width(self) -> int:
         """Number of columns."""
         return int(self.pixels.shape[1])
+
+    @property
+    def hidden(self) -> NDArray[np.bool_] | None:
+        """Mask (H, W) of the pixels that are fully transparent; None if none or all of them are."""
+        if self.alpha is None:
+            return None
+        hidden = self.alpha == 0
+        return hidden if hidden.any() and not hidden.all() else None
+
+    @property
+    def seen_pixels(self) -> Pixels:
+        """The pixels, hidden ones with the mean colour of the others: what is there would pass for noise."""
+        if (hidden := self.hidden) is None:
+            return self.pixels
+        mean = self.pixels[~hidden].mean(0).round().astype(self.pixels.dtype)
+        return np.where(hidden[..., None], mean, self.pixels)
 
     def with_pixels(self, pixels: Pixels, alpha: Pixels | EllipsisType | None = ...) -> Photo:
         """Returns the same photo with other pixels of any size.

@@ -138,7 +138,7 @@ def _entry(comparison: PhotoComparison, number: int, room: int) -> _Entry | NotS
     if room < _LEAST_ROOM:
         return NotShown(comparison.name, _NO_ROOM)
     versions = comparison.versions
-    plans = [plan_restoration(pixels_to_tensor(version.photo.pixels)) for version in versions]
+    plans = [plan_restoration(pixels_to_tensor(version.photo.seen_pixels)) for version in versions]
     pictures, colours = _alike(versions)
     named = {version.name: picture for version, picture in zip(versions, pictures, strict=True)}
     html = render(

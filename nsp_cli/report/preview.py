@@ -69,7 +69,7 @@ def make_preview(
     Raises:
         DeviceError: Memory is full even at the smallest tile, or the network's result is not finite.
     """
-    noisy = pixels_to_tensor(photo.pixels)
+    noisy = pixels_to_tensor(photo.seen_pixels)
     plan = plan_restoration(noisy, is_blind_spot=restorer.spec.is_blind_spot)
     regions = _choose(photo)
     parts = _Parts.of(regions, photo)

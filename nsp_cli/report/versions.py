@@ -84,7 +84,7 @@ def strength_versions(
     Raises:
         DeviceError: Memory is full even at the smallest tile, or the network's result is not finite.
     """
-    noisy = pixels_to_tensor(before.photo.pixels)
+    noisy = pixels_to_tensor(before.photo.seen_pixels)
     results = pipeline.denoise_by_strengths(
         restorer,
         noisy,

@@ -68,7 +68,7 @@ def _measure_all(photos: list[Path], max_megapixels: float) -> tuple[list[tuple[
     with progress_bars.progress("Measuring") as on_progress:
         for done, photo in enumerate(photos):
             try:
-                pixels = read_photo(photo, max_megapixels=max_megapixels).pixels
+                pixels = read_photo(photo, max_megapixels=max_megapixels).seen_pixels
                 plans.append((photo, plan_restoration(pixels_to_tensor(pixels))))
             except NspError as error:
                 if len(photos) == 1:
