@@ -50,9 +50,7 @@ def restore_photo(
     restored = restore(given, on_progress)
     if restored.pixels is given:
         return photo, restored, False
-    pixels = tensor_to_pixels(restored.pixels)
-    if photo.hidden is not None and photo.hidden.shape == pixels.shape[:2]:
-        pixels = np.where(photo.hidden[..., None], photo.pixels, pixels)
+    pixels = photo.hidden_kept(tensor_to_pixels(restored.pixels))
     alpha = _fit_alpha(photo.alpha, pixels.shape[0], pixels.shape[1])
     return photo.with_pixels(pixels, alpha=alpha), restored, True
 

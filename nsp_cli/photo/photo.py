@@ -73,6 +73,13 @@ class Photo:
         mean = self.pixels[~hidden].mean(0).round().astype(self.pixels.dtype)
         return np.where(hidden[..., None], mean, self.pixels)
 
+    def hidden_kept(self, pixels: Pixels) -> Pixels:
+        """New (H, W, 3) pixels with this photo's own colours where they are hidden, if the size fits."""
+        hidden = self.hidden
+        if hidden is None or hidden.shape != pixels.shape[:2]:
+            return pixels
+        return np.where(hidden[..., None], self.pixels, pixels)
+
     def with_pixels(self, pixels: Pixels, alpha: Pixels | EllipsisType | None = ...) -> Photo:
         """Returns the same photo with other pixels of any size.
 

@@ -96,7 +96,7 @@ def strength_versions(
         Version(
             strength_name(strength),
             "in no file",
-            before.photo.with_pixels(tensor_to_pixels(result)),
+            before.photo.with_pixels(before.photo.hidden_kept(tensor_to_pixels(result))),
             _made(restorer, before.sha256, strength),
         )
         for strength, result in zip(strengths, results, strict=True)
