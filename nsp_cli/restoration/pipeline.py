@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -19,6 +19,7 @@ from nsp_cli.restoration.back_projection import back_projected
 from nsp_cli.restoration.inference import InferenceMode, Restorer
 from nsp_cli.restoration.neutral import keep_neutral
 from nsp_cli.restoration.recovery import Strength, recover_detail
+from nsp_cli.restoration.view import View
 
 # Level of luma noise above which the PD average is the better prediction (phones at night). Below it the
 # direct pass keeps more detail and shows no chessboard.
@@ -34,10 +35,12 @@ class RestorationPlan:
     Attributes:
         noise: The estimated noise.
         mode: How to run the network, "direct" or "pd"; None to leave the photo as it is.
+        view: The view of the photo in which noise is measured and removed.
     """
 
     noise: NoiseProfile
     mode: InferenceMode | None
+    view: View
 
     @property
     def levels(self) -> tuple[float, float]:
@@ -49,20 +52,27 @@ class RestorationPlan:
         if self.noise.is_clean:
             return "no noise measured"
         luma, chroma = self.levels
-        levels = f"noise {luma:.1f} luma, {chroma:.1f} chroma (of 255)"
+        scale = "of 255" if self.view == View() else "of 255, in the stretched picture"
+        levels = f"noise {luma:.1f} luma, {chroma:.1f} chroma ({scale})"
         return f"{levels}, correlated over {self.noise.correlation_length():.1f} pixels"
 
 
-def plan_restoration(photo: Tensor, *, is_blind_spot: bool = True) -> RestorationPlan:
-    """Estimates the noise of a (3, H, W) photo and chooses how to run the network.
+def plan_restoration(
+    photo: Tensor, *, is_blind_spot: bool = True, view: View | None = None
+) -> RestorationPlan:
+    """Estimates the noise of a photo and chooses how to run the network.
 
-    Only blind-spot networks can run as "pd".
+    Args:
+        photo: (3, H, W) uint8, uint16 or float in [0, 1].
+        is_blind_spot: Whether the network is blind-spot; only such networks can run as "pd".
+        view: View of the photo; None to choose it.
     """
-    noise = estimate_noise(photo)
+    view = view or View.of(photo)
+    noise = estimate_noise(view.picture(photo))
     if noise.is_clean:
-        return RestorationPlan(noise, None)
+        return RestorationPlan(noise, None, view)
     is_strong = min(noise.fine_luma, noise.most_luma) > STRONG_NOISE
-    return RestorationPlan(noise, "pd" if is_strong and is_blind_spot else "direct")
+    return RestorationPlan(noise, "pd" if is_strong and is_blind_spot else "direct", view)
 
 
 def denoise_tensor(
@@ -70,6 +80,7 @@ def denoise_tensor(
     noisy: Tensor,
     *,
     strength: Strength | None = None,
+    view: View | None = None,
     on_progress: OnProgress | None = None,
 ) -> tuple[Tensor, RestorationPlan]:
     """Denoises a photo by as much as its estimated noise requires.
@@ -78,6 +89,7 @@ def denoise_tensor(
         restorer: Network and device.
         noisy: (3, H, W) uint8, uint16 or float32 in [0, 1].
         strength: How much to remove; None for automatic.
+        view: View of the photo; None to choose it.
         on_progress: Called with the photo's pixels done and in total.
 
     Returns:
@@ -87,14 +99,15 @@ def denoise_tensor(
         DeviceError: The smallest tile does not fit in memory, or the network's result is not finite.
     """
     strength = strength or Strength()
-    plan = plan_restoration(noisy, is_blind_spot=restorer.spec.is_blind_spot)
+    plan = plan_restoration(noisy, is_blind_spot=restorer.spec.is_blind_spot, view=view)
     if plan.mode is None or strength.is_zero:
-        return noisy, RestorationPlan(plan.noise, None)
+        return noisy, replace(plan, mode=None)
+    seen = plan.view.picture(noisy)
     given = _conditioning(restorer, plan.noise, strength)
-    prediction = _predict(restorer, noisy, plan.mode, given, _first_part(on_progress))
-    [result] = _recover(restorer, noisy, prediction, plan.noise, [strength])
+    prediction = _predict(restorer, seen, plan.mode, given, _first_part(on_progress))
+    [result] = _recover(restorer, seen, prediction, plan.noise, [strength])
     _finish_progress(noisy, on_progress)
-    return keep_neutral(noisy)(result), plan
+    return keep_neutral(noisy)(plan.view.undo(result, noisy)), plan
 
 
 def denoise_by_strengths(
@@ -122,19 +135,21 @@ def denoise_by_strengths(
     Raises:
         DeviceError: As for `denoise_tensor`.
     """
-    pixels, part = noisy.shape[1] * noisy.shape[2], wanted(noisy)
-    results = dict.fromkeys(strengths, part)
+    pixels, seen = noisy.shape[1] * noisy.shape[2], plan.view.picture(noisy)
+    part, own = wanted(seen), wanted(noisy)
+    results = dict.fromkeys(strengths, own)
     groups = _filtered_alike(strengths) if plan.mode else {}
     answers: dict[tuple[float, ...], Tensor] = {}
-    finish = keep_neutral(noisy)
+    keep = keep_neutral(noisy)
     for index, (strength, members) in enumerate(groups.items()):
         given = _conditioning(restorer, plan.noise, strength)
         key = () if given is None else tuple(given.tolist())
         if key not in answers:
             show = _part_of_several(on_progress, index, len(groups))
-            answers = {key: wanted(_predict(restorer, noisy, plan.mode or "direct", given, show))}
+            answers = {key: wanted(_predict(restorer, seen, plan.mode or "direct", given, show))}
         recovered = _recover(restorer, part, answers[key], plan.noise, members)
-        results |= dict(zip(members, map(finish, recovered), strict=True))
+        finished = (keep(plan.view.undo(one, own)) for one in recovered)
+        results |= dict(zip(members, finished, strict=True))
     if on_progress:
         total = max(1, len(groups)) * pixels
         on_progress(total, total)
@@ -201,7 +216,7 @@ def upscale_tensor(
 
     Returns:
         (3, t·H, t·W) of the same type, and what was done. The mean of every t×t pixels is the denoised
-        photo's, up to rounding and clipping.
+        photo's, up to rounding and clipping, and for dark linear photos in their view.
 
     Raises:
         ValueError: The mode is "pd", and the network is no blind-spot network.
@@ -209,21 +224,22 @@ def upscale_tensor(
     """
     strength = strength or Strength()
     plan = plan_restoration(noisy, is_blind_spot=restorer.spec.is_blind_spot)
+    seen = plan.view.picture(noisy)
     chosen: InferenceMode = (plan.mode or "direct") if mode == "auto" else mode
     enlarged = restorer.upscale(
-        noisy,
+        seen,
         mode=chosen,
         noise=_conditioning(restorer, plan.noise, strength),
-        dtype=_halfway_type(noisy),
+        dtype=_halfway_type(seen),
         on_progress=_first_part(on_progress),
     )
     prediction = _scaled_down(enlarged, restorer.spec.scale)
-    target = noisy
+    target = seen
     if plan.mode is not None and not strength.is_zero:
-        [target] = _recover(restorer, noisy, prediction, plan.noise, [strength])
+        [target] = _recover(restorer, seen, prediction, plan.noise, [strength])
     result = back_projected(enlarged, target, restorer.spec.scale)
     _finish_progress(noisy, on_progress)
-    return keep_neutral(noisy)(result), RestorationPlan(plan.noise, chosen)
+    return keep_neutral(noisy)(plan.view.undo(result, noisy)), replace(plan, mode=chosen)
 
 
 def _conditioning(restorer: Restorer, noise: NoiseProfile, strength: Strength) -> Tensor | None:

@@ -18,6 +18,7 @@ from nsp_cli.ops.pixels import to_unit_range
 from nsp_cli.ops.progress import OnProgress
 from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Restorer
+from nsp_cli.restoration.view import View
 from nsp_cli.training.data.pairs import make_pairs
 
 # A gain counts if it is more than this many standard errors; it is then chance in one of forty cases.
@@ -201,9 +202,10 @@ def recorrupted_error(restorer: Restorer, noisy: Tensor, *, seed: int) -> float:
     Returns:
         Mean squared error in 8-bit levels²; differences are more reliable than single values.
     """
-    picture, profile = to_unit_range(noisy), estimate_noise(noisy)
+    seen = View.of(noisy).picture(noisy)
+    picture, profile = to_unit_range(seen), estimate_noise(seen)
     noise = sample_noise(profile, picture, torch.Generator().manual_seed(seed))
-    denoised, _ = pipeline.denoise_tensor(restorer, picture + noise)
+    denoised, _ = pipeline.denoise_tensor(restorer, picture + noise, view=View())
     error = (denoised - (picture - noise)).square().mean()
     in_target = 2 * noise.square().mean()
     return float(error - in_target) * 255**2

@@ -90,6 +90,14 @@ def test_the_same_weights_gain_nothing(pictures):
     assert all(measure.gain == 0 for measure in judgement.measures)
 
 
+def test_a_night_photo_of_8_bits_is_judged_as_it_is(bundled):
+    # As floats it is as dark as linear light, and its noise reaches below black.
+    night = torch.full((3, 256, 256), 1 / 255) + white_noise(torch.Size((3, 256, 256)), 0.8)
+    night[:, 100:140, 100:140] += 0.5
+    error = recorrupted_error(bundled("nsp-fast"), to_8_bits(night), seed=0)
+    assert abs(error) < 1
+
+
 def test_without_pictures_there_is_no_judgement():
     assert judge(restorer(3), restorer(3), [], pd_factor=5) is None
 
