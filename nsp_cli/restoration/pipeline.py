@@ -135,8 +135,8 @@ def denoise_by_strengths(
     Raises:
         DeviceError: As for `denoise_tensor`.
     """
-    pixels, seen = noisy.shape[1] * noisy.shape[2], plan.view.picture(noisy)
-    part, own = wanted(seen), wanted(noisy)
+    pixels, own = noisy.shape[1] * noisy.shape[2], wanted(noisy)
+    seen, part = plan.view.picture(noisy), plan.view.picture(own)
     results = dict.fromkeys(strengths, own)
     groups = _filtered_alike(strengths) if plan.mode else {}
     answers: dict[tuple[float, ...], Tensor] = {}
