@@ -32,10 +32,10 @@ from nsp_cli.bench.photos import synthetic_photo
 from nsp_cli.bench.timing import PeakMemory, alternated
 from nsp_cli.device import describe_precision
 from nsp_cli.networks.dbsn import DbsnConfig, fused
-from nsp_cli.noise.estimation import estimate_noise
 from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Execution, Restorer
-from nsp_cli.restoration.recovery import Strength, recover_detail
+from nsp_cli.restoration.noise_mapping import map_noise
+from nsp_cli.restoration.recovery import remove_leftover
 from nsp_cli.training.blind_spot import BlindSpotTask
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import load_pool
@@ -78,10 +78,9 @@ def end_to_end(megapixels: float) -> dict[str, float]:
 def recovery_difference() -> dict[str, float]:
     """How detail recovery on a GPU differs from the CPU: share of values, and the largest difference."""
     photo = synthetic_photo(1.0)
-    noise = estimate_noise(photo)
+    noise = map_noise(photo)
     on_cpu, on_gpu = (
-        recover_detail(photo, photo, noise, [Strength()], device=torch.device(name))[0].int()
-        for name in ("cpu", "cuda")
+        remove_leftover(photo, noise, device=torch.device(name)).int() for name in ("cpu", "cuda")
     )
     difference = (on_cpu - on_gpu).abs()
     return {"share": float((difference > 0).float().mean()), "most": float(difference.max())}
@@ -106,8 +105,8 @@ def convolutions(peak: float) -> dict[str, float]:
 
 
 def _direct_pass(restorer: Restorer, photo: torch.Tensor) -> Callable[[], object]:
-    """One pass of the network alone. Speed does not depend on a student's noise conditioning."""
-    noise = torch.full((6,), 0.03) if restorer.spec.is_noise_conditioned else None
+    """One pass of the network alone."""
+    noise = map_noise(photo) if restorer.spec.is_noise_conditioned else None
     return partial(restorer.denoise, photo, mode="direct", noise=noise)
 
 

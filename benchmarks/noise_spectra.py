@@ -3,7 +3,7 @@
     python benchmarks/noise_spectra.py PLOT.png NAME=NOISY,CLEAN [NAME=NOISY,CLEAN ...]
 
 Real noise is noisy minus clean. The simulated camera works on the clean pictures with the ranges of a
-student's training samples.
+student's training samples, and JPEG with standard tables.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from torch import Tensor
 from nsp_cli.evaluation.folders import find_pairs, read_pair
 from nsp_cli.ops.block_dct import to_luma_chroma
 from nsp_cli.ops.pixels import to_unit_range
-from nsp_cli.training.simulation.camera import draw_camera, simulate_camera
+from nsp_cli.training.simulation.camera import camera_noise, draw_camera
+from nsp_cli.training.simulation.jpeg_compression import compress, draw_compression
+from nsp_cli.training.simulation.noise_reduction import draw_noise_reduction, reduced_noise
 
 SIDE = 128
 RINGS = 24
@@ -47,7 +49,14 @@ def simulated(clean: Tensor, seed: int) -> Tensor:
     """Noise of several simulated cameras on a picture: (CAMERAS, 3, SIDE, SIDE)."""
     generators = [torch.Generator().manual_seed(seed * CAMERAS + index) for index in range(CAMERAS)]
     cameras = [draw_camera(generator) for generator in generators]
-    return simulate_camera(clean.expand(CAMERAS, -1, -1, -1), cameras, generators) - clean
+    noise = camera_noise(clean.expand(CAMERAS, -1, -1, -1), cameras, generators)
+    noise = torch.stack(
+        [
+            reduced_noise(one, clean, draw_noise_reduction(own))
+            for one, own in zip(noise, generators, strict=True)
+        ]
+    )
+    return compress(clean + noise, [draw_compression((), own) for own in generators]) - clean
 
 
 def main() -> None:

@@ -21,12 +21,15 @@ from nsp_cli import load_weights
 from nsp_cli.evaluation.metrics import psnr, ssim
 from nsp_cli.restoration import pipeline
 from nsp_cli.training.seeded_random import generator_for
-from nsp_cli.training.simulation.camera import draw_camera, simulate_camera
+from nsp_cli.training.simulation.camera import camera_noise, draw_camera
+from nsp_cli.training.simulation.jpeg_compression import Compression, compress, standard_tables
+from nsp_cli.training.simulation.noise_reduction import NoiseReduction, reduced_noise
 from nsp_cli.training.simulation.sensor import SensorNoise, add_sensor_noise
 
 PICTURES = ("astronaut", "coffee", "grass", "brick", "gravel", "chelsea", "rocket", "camera", "moon", "page")
 SIDE = 512
 RAW = SensorNoise(shot=0.004, read=0.0001, gains=(2.0, 1.7))
+REDUCTION = NoiseReduction(threshold=1.0, strength=0.5, width=1.2)
 # Levels of luma and chroma, and the width of the camera's smoothing.
 JPEGS = ((4, 1.2, 0.8), (8, 3, 0.7), (15, 8, 0.8))
 
@@ -49,14 +52,16 @@ def jpeg_of(luma: float, chroma: float, width: float) -> Callable[[Tensor], Tens
         floor=0.1,
         blotches=0.0,
         sharpening=0.3,
-        flat_smoothing=0.4,
         mixing=0.5,
-        quality=93,
-        subsampling=2,
         phase=(0, 0),
-        grid=(0, 0),
     )
-    return lambda clean: simulate_camera(clean[None], [camera], [generator_for(1)])[0]
+
+    def add_noise(clean: Tensor) -> Tensor:
+        noise = camera_noise(clean[None], [camera], [generator_for(1)])[0]
+        noisy = clean + reduced_noise(noise, clean, REDUCTION)
+        return compress(noisy[None], [Compression(standard_tables(93))])[0]
+
+    return add_noise
 
 
 def main() -> None:

@@ -15,11 +15,10 @@ from torch import Tensor
 
 from nsp_cli import load_weights
 from nsp_cli.networks.tbsn import TbsnConfig
-from nsp_cli.noise.conditioning import noise_conditioning
-from nsp_cli.noise.estimation import estimate_noise
 from nsp_cli.ops.pixels import pixels_to_tensor
 from nsp_cli.photo import read_photo
 from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.restoration.noise_mapping import map_noise
 
 SAMPLE = Path(__file__).parents[1] / "tests" / "data" / "sample_noisy.jpg"
 WHOLE = 1 << 20
@@ -46,7 +45,7 @@ def student(tile: int) -> Restorer:
 def restore(restorer: Restorer, photo: Tensor) -> Tensor:
     """Prediction of the network alone."""
     if restorer.spec.is_noise_conditioned:
-        return restorer.denoise(photo, mode="direct", noise=noise_conditioning(estimate_noise(photo)))
+        return restorer.denoise(photo, mode="direct", noise=map_noise(photo))
     return restorer.denoise(photo)
 
 

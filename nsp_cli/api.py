@@ -9,7 +9,7 @@ from nsp_cli.ops.progress import OnProgress
 from nsp_cli.photo import Pixels
 from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Execution, Restorer
-from nsp_cli.restoration.recovery import Strength
+from nsp_cli.restoration.strength import Strength
 from nsp_cli.weights.file import load_network
 from nsp_cli.weights.resolve import resolve
 
@@ -35,7 +35,7 @@ def load_weights(
         on_download: Called with the bytes done and in total, if the weights must be downloaded.
 
     Raises:
-        WeightsError: The weights cannot be found, downloaded or trusted.
+        WeightsError: The weights cannot be found, downloaded or trusted, or make no pictures.
         DeviceError: The device or precision is unknown or absent.
     """
     execution = Execution.choose(device, precision, tile)

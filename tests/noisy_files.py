@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image
 
 
-def save(path: Path, seed: int = 0, side: int = 24) -> Path:
-    """Writes a square of noise in the format of the suffix, making its folders."""
+def save(path: Path, seed: int = 0, side: int = 48) -> Path:
+    """Writes a noisy grey square in the format of the suffix, making its folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)
-    Image.fromarray(noise).save(path)
+    noisy = 128 + 25 * np.random.default_rng(seed).standard_normal((side, side, 3))
+    Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(path)
     return path

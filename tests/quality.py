@@ -104,11 +104,12 @@ def _with_noise(clean: NDArray[np.number], noise: Noise) -> NDArray[np.uint8]:
     shared, own = random.standard_normal((height, width, 1)), random.standard_normal(clean.shape)
     added = noise.luma * _smoothed(shared, noise.smoothings) + noise.chroma * _smoothed(own, noise.smoothings)
     by_brightness = np.sqrt(0.25 + 1.5 * clean / 255)
-    return (clean + added * by_brightness).round().clip(0, 255).astype(np.uint8)
+    noisy: NDArray[np.uint8] = (clean + added * by_brightness).round().clip(0, 255).astype(np.uint8)
+    return noisy
 
 
 def _smoothed(noise: NDArray[np.float64], times: int) -> NDArray[np.float64]:
     for _ in range(times):
         for axis in (0, 1):
             noise = (np.roll(noise, 1, axis) + 2 * noise + np.roll(noise, -1, axis)) / 4
-    return noise / noise.std()
+    return noise / float(noise.std())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
 from nsp_cli.photo import CameraFacts
 from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto
+from nsp_cli.training.run.recipe import SampleShares
 
 
 def noisy_pixels(height: int, width: int, sigma: float = 20.0, seed: int = 0) -> np.ndarray:
@@ -30,3 +32,8 @@ def small_pool(folder: Path, count: int = 2) -> PhotoPool:
     """Pool of a few small noisy photos."""
     photos = [stored(folder, noisy_pixels(150, 140, seed=n), name=str(n)) for n in range(count)]
     return PhotoPool(tuple(photos), (), count)
+
+
+def only(**shares: float) -> SampleShares:
+    """Shares of training samples without any kinds but these."""
+    return SampleShares(**{field.name: 0.0 for field in fields(SampleShares)} | shares)

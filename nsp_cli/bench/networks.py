@@ -16,10 +16,10 @@ from nsp_cli.bench.timing import PeakMemory, alternated
 from nsp_cli.device import describe_precision, free_memory
 from nsp_cli.networks import PRESETS, NetworkSpec
 from nsp_cli.networks.base import CONDITIONING_SIZE
-from nsp_cli.noise.conditioning import noise_conditioning
-from nsp_cli.noise.estimation import estimate_noise
+from nsp_cli.noise.noise_map import NoiseMap
 from nsp_cli.ops.pixels import to_unit_range
 from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.restoration.noise_mapping import map_noise
 from nsp_cli.weights.file import load_network
 from nsp_cli.weights.resolve import resolve
 
@@ -116,7 +116,7 @@ def multiplications_per_pixel(network: nn.Module, spec: NetworkSpec) -> float:
     side = 2 * max(32, spec.input_multiple)
     inputs = [torch.zeros(1, 3, side, side)]
     if spec.is_noise_conditioned:
-        inputs.append(torch.zeros(1, CONDITIONING_SIZE))
+        inputs.append(torch.zeros(1, CONDITIONING_SIZE, 1, 1))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(*inputs)
     return float(counter.get_total_flops()) / 2 / side**2
@@ -185,7 +185,7 @@ def _way(subject: Subject, execution: Execution, photo: Tensor) -> Callable[[], 
 
 def _naive_way(subject: Subject, device: torch.device, photo: Tensor) -> Callable[[], Tensor]:
     network, noise = copy.deepcopy(subject.network).to(device), _noise(subject, photo)
-    inputs = [photo[None].contiguous()] if noise is None else [photo[None].contiguous(), noise[None]]
+    inputs = [photo[None].contiguous()] if noise is None else [photo[None].contiguous(), noise.bands[None]]
 
     @torch.no_grad()  # not inference mode: there networks work in strips
     def run() -> Tensor:
@@ -203,8 +203,8 @@ def _whole_multiples(subject: Subject, megapixels: float) -> Tensor:
     return photo[:, :height, :width]
 
 
-def _noise(subject: Subject, photo: Tensor) -> Tensor | None:
-    return noise_conditioning(estimate_noise(photo)) if subject.spec.is_noise_conditioned else None
+def _noise(subject: Subject, photo: Tensor) -> NoiseMap | None:
+    return map_noise(photo) if subject.spec.is_noise_conditioned else None
 
 
 def _most_naive_megapixels(subject: Subject, device: torch.device) -> float:

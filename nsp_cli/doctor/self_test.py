@@ -16,7 +16,7 @@ from nsp_cli.evaluation.metrics import psnr
 from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Restorer
 
-# Wide enough for tiles whose halo of 123 pixels (nsp-fast) does not reach both ends.
+# Wide enough for tiles whose halo of 128 pixels (nsp-fast) does not reach both ends.
 HEIGHT, WIDTH, LEVEL = 96, 640, 15
 _UNTILED, _TILED = WIDTH, 128
 # Limits: difference of tiles from one pass (half a level of 255); agreement of precisions, and gain, in dB.

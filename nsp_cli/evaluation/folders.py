@@ -101,14 +101,28 @@ def find_pairs(noisy: Path, clean: Path) -> list[tuple[Path, Path]]:
     """
     if noisy.is_file() and clean.is_file():
         return [(noisy, clean)]
-    noisy_files, clean_files = _by_stem(noisy), _by_stem(clean)
-    alone = sorted(set(noisy_files) - set(clean_files))
+    pairs, alone = match_folders(noisy, clean)
     if alone:
         raise InputError(
-            f"{noisy_files[alone[0]]} has no clean counterpart in {clean}.",
+            f"{alone[0]} has no clean counterpart in {clean}.",
             "Give both the same file name; the suffix may differ.",
         )
-    return [(noisy_files[stem], clean_files[stem]) for stem in sorted(noisy_files)]
+    return pairs
+
+
+def match_folders(noisy: Path, clean: Path) -> tuple[list[tuple[Path, Path]], list[Path]]:
+    """Matches the photos of two folders by name, as `find_pairs`.
+
+    Returns:
+        The pairs, and the noisy photos that have no clean counterpart, both by name.
+
+    Raises:
+        InputError: A folder is missing or empty.
+    """
+    noisy_files, clean_files = _by_stem(noisy), _by_stem(clean)
+    stems = sorted(noisy_files)
+    pairs = [(noisy_files[stem], clean_files[stem]) for stem in stems if stem in clean_files]
+    return pairs, [noisy_files[stem] for stem in stems if stem not in clean_files]
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# Numbers that describe a photo's noise to a network: levels of coarse, middle and fine luma, then of chroma.
+# Numbers that describe noise to a network: levels of coarse, middle and fine luma, then of chroma.
 CONDITIONING_SIZE = 6
+# Sides in photo pixels of the cells in which a noise map gives these numbers.
+CELL = 8
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class NetworkSpec:
             pools over all that the network sees (TBSN), however large the halo is.
         values_per_pixel: Numbers held at the peak per input pixel, measured; the memory that a tile needs.
         is_blind_spot: Whether an output pixel is independent of the input pixel in its own place.
-        is_noise_conditioned: Whether the network takes the photo's estimated noise as a second input:
-            (B, 6), as from `noise_conditioning`.
+        is_noise_conditioned: Whether the network takes the photo's noise map as a second input.
+        is_noise_estimator: Whether the network's result is a noise map and not a picture.
     """
 
     scale: int
@@ -36,6 +38,7 @@ class NetworkSpec:
     values_per_pixel: int
     is_blind_spot: bool = True
     is_noise_conditioned: bool = False
+    is_noise_estimator: bool = False
 
 
 class NetworkConfig(Protocol):

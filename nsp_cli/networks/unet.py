@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nsp_cli.networks.base import CONDITIONING_SIZE, NetworkConfig, NetworkSpec
+from nsp_cli.networks.base import CELL, CONDITIONING_SIZE, NetworkConfig, NetworkSpec
 from nsp_cli.networks.kind import NetworkKind, State
 
 # The first step folds 2×2 pixels into channels; each further level halves the sides again.
@@ -59,7 +59,8 @@ class UnetConfig:
             scale=self.scale,
             input_multiple=pitch[-1],
             # An output pixel may lie anywhere in its cell of the coarsest level.
-            radius=reach + pitch[-1] - 1,
+            # Noise is interpolated between cells.
+            radius=reach + pitch[-1] - 1 + CELL // 2,
             exact_tiling=True,
             values_per_pixel=2 * self.widths[0],
             is_blind_spot=False,
@@ -113,13 +114,14 @@ class Unet(nn.Module):
 
         Args:
             x: (B, 3, H, W) in [0, 1]; both sides multiples of 8.
-            noise: (B, 6) standard deviations, as `noise_bands` gives them.
+            noise: (B, 6, H / 8, W / 8) standard deviations of the bands in each cell of 8×8 pixels, or
+                (B, 6, 1, 1) for noise that is the same everywhere.
 
         Returns:
             (B, 3, scale·H, scale·W).
         """
         folded = functional.pixel_unshuffle(x, _FOLD)
-        planes = (10 * noise).sqrt()[..., None, None].expand(-1, -1, *folded.shape[-2:])
+        planes = functional.interpolate(as_planes(noise), folded.shape[-2:], mode="bilinear")
         features, kept = self.head(torch.cat([folded - 0.5, planes.to(folded.dtype)], dim=1)), []
         for encoder, down in zip(self.encoder, self.down, strict=False):
             kept.append(encoder(features))
@@ -128,14 +130,25 @@ class Unet(nn.Module):
         for decoder, up in reversed(list(zip(self.decoder, self.up, strict=True))):
             features = decoder(functional.pixel_shuffle(up(features), 2) + kept.pop())
         removed = functional.pixel_shuffle(self.tail(features), _FOLD * self.scale)
-        return _enlarged(x, self.scale) - removed.to(x.dtype)
+        return enlarged(x, self.scale) - removed.to(x.dtype)
+
+
+def as_planes(noise: Tensor) -> Tensor:
+    """Standard deviations as networks take them: the root makes equal errors of all levels about equal."""
+    return (10 * noise).sqrt()
+
+
+def from_planes(planes: Tensor) -> Tensor:
+    """Standard deviations from what `as_planes` makes of them; below 0 is 0."""
+    return planes.clamp(min=0).square() / 10
 
 
 def _blocks(channels: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
 
 
-def _enlarged(x: Tensor, scale: int) -> Tensor:
+def enlarged(x: Tensor, scale: int) -> Tensor:
+    """What the network's answer is subtracted from: (B, 3, H, W), scaled up by bicubic interpolation."""
     return x if scale == 1 else functional.interpolate(x, scale_factor=scale, mode="bicubic")
 
 

@@ -1,1 +1,1 @@
-"""Noise: estimation from a photo, conditioning of a network, and synthesis."""
+"""Noise: maps and profiles of a photo's, known noise in bands, and synthesis."""

@@ -15,15 +15,13 @@ import torch
 from torch import Tensor
 
 from nsp_cli.device import to_device
-from nsp_cli.noise.bands import BANDS, COARSE, MIDDLE, frequencies
+from nsp_cli.noise.constants import CONSTANTS
 from nsp_cli.noise.flat_blocks import flat_power
+from nsp_cli.ops.bands import BANDS, COARSE, frequencies
 from nsp_cli.ops.block_dct import dct_kernels, from_luma_chroma, lattice_coefficients
 
 # Side of the DCT blocks in which noise is described.
 BLOCK_SIDE = 8
-# Level below which no noise is visible: rounding to 8 bits makes 0.29 alone, and up to 0.7 on a gradient.
-CLEAN = 0.7 / 255
-
 # Most bins of brightness, and the fewest blocks in one.
 _BINS, _FEWEST_BLOCKS = 8, 100
 # Share of a bin's blocks that counts as flat.
@@ -33,20 +31,6 @@ _FLATTEST = 0.1
 _STEEPEST = 3.0
 # Distance from black and from white within which pixels count as clipped.
 _CLIPPED = 2 / 255
-# Chroma level below which a photo counts as grey, so that chroma says nothing about luma.
-_GREY = 0.05 / 255
-# Polynomial of the chroma level that gives the highest believable luma level. Cameras and phones stay
-# below it, by pictures whose noise is known.
-_LUMA_BY_CHROMA = (2.2 / 255, 1.3, 0.025 * 255)
-# Slope at which luma above the believable level is texture, and slope at which it is noise. Texture rises
-# towards coarse frequencies, noise hardly does. Of 91 photos of cameras and phones, those whose luma
-# exceeds the level show noise where the slope is below 2, and leaves, lawn and wood where it is above 2.1.
-_TEXTURE, _NOISE = 2.1, 1.7
-
-
-def ramp(value: float, at_zero: float, at_one: float) -> float:
-    """Position of a value between two others, 0 at the first and 1 at the second, clipped."""
-    return min(1.0, max(0.0, (value - at_zero) / (at_one - at_zero)))
 
 
 def noise_bands(spectrum: Tensor) -> Tensor:
@@ -81,15 +65,11 @@ class NoiseProfile:
         levels: (3, B) levels of red, green and blue.
         spectrum: (3, 8, 8) variance of each DCT coefficient of 8×8 blocks, in luma and the two
             chroma planes. At DC, noise cannot be separated from the scene, so DC is extrapolated.
-        anisotropy: Level of middle luma along rows and columns over that of slanting waves: median of
-            the bins, without a sensor's banding. 1 to 2 for noise, up to 4 where edges of buildings
-            or print are everywhere.
     """
 
     brightness: Tensor
     levels: Tensor
     spectrum: Tensor
-    anisotropy: float
 
     @property
     def luma(self) -> float:
@@ -110,26 +90,10 @@ class NoiseProfile:
         return float(self.spectrum[0].flatten()[frequencies(BLOCK_SIDE) >= COARSE.high].mean().sqrt())
 
     @property
-    def most_luma(self) -> float:
-        """Highest level of luma noise that the noise in chroma makes believable.
-
-        A lawn fills a photo with texture that looks like noise in everything but colour. Sensors make
-        noise in both; cameras smooth chroma more, and the polynomial allows for that.
-        """
-        is_grey = self.chroma < _GREY
-        believable = sum(k * self.chroma**n for n, k in enumerate(_LUMA_BY_CHROMA))
-        return math.inf if is_grey else believable * (1 + ramp(self.slope, _TEXTURE, _NOISE))
-
-    @property
-    def slope(self) -> float:
-        """Level of coarse luma over that of middle luma: 1 to 2 for noise, 3 to 6 for texture."""
-        coarse, middle = noise_bands(self.spectrum)[:2]
-        return float(coarse / middle.clamp(min=1e-6))
-
-    @property
     def is_clean(self) -> bool:
         """Whether no noise is visible. Coarse luma does not count: a clean sky's gradient has it."""
-        return self.fine_luma < CLEAN and self.chroma < 4 * CLEAN
+        clean = CONSTANTS.clean / 255
+        return self.fine_luma < clean and self.chroma * CONSTANTS.chroma_visibility < clean
 
     def autocorrelation(self, plane: int = 0) -> Tensor:
         """Correlation of the noise of two pixels by their distance in rows and columns, (8, 8); [0, 0] is 1.
@@ -145,7 +109,7 @@ class NoiseProfile:
 
     def correlation_length(self, plane: int = 0) -> float:
         """Distance in pixels at which correlation along rows and columns falls to 1/e; 0 without noise."""
-        if self.spectrum[plane].mean() < CLEAN**2 / 100:
+        if self.spectrum[plane].mean() < (CONSTANTS.clean / 255) ** 2 / 100:
             return 0.0
         lags = self.autocorrelation(plane)
         along = ((lags[0] + lags[:, 0]) / 2).tolist()
@@ -180,7 +144,6 @@ def estimate_noise(photo: Tensor) -> NoiseProfile:
         brightness=torch.stack([brightness[group].mean() for group in groups]),
         levels=(channels * plausible).mean(2).sqrt().T,
         spectrum=(powers * plausible).mean(0).view(3, BLOCK_SIDE, BLOCK_SIDE),
-        anisotropy=_anisotropy(flat_power(_without_banding(coefficients[:1]), _FLATTEST, groups)[:, 0]),
     )
 
 
@@ -194,25 +157,6 @@ def _bins_of(brightness: Tensor, usable: Tensor) -> list[Tensor]:
         group[part] = True
         groups.append(group.view_as(brightness))
     return groups
-
-
-def _without_banding(coefficients: Tensor) -> Tensor:
-    """The (C, 64, rows, columns) coefficients without what a whole row or column of blocks has in common.
-
-    A sensor's banding is the same from edge to edge; what a scene has along rows or columns is not.
-    """
-    place, left = torch.arange(BLOCK_SIDE**2), coefficients.clone()
-    for is_even, axis in ((place % BLOCK_SIDE == 0, 3), (place < BLOCK_SIDE, 2)):
-        left[:, is_even] -= left[:, is_even].median(axis, keepdim=True).values
-    return left
-
-
-def _anisotropy(luma: Tensor) -> float:
-    """Level of upright over slanting waves, median of (B, 64) power by bin."""
-    place, is_middle = torch.arange(BLOCK_SIDE**2), MIDDLE.mask(BLOCK_SIDE)
-    is_upright = (place < BLOCK_SIDE) | (place % BLOCK_SIDE == 0)
-    upright, slanting = (luma[:, is_middle & kind].mean(1) for kind in (is_upright, ~is_upright))
-    return float((upright / slanting.clamp(min=1e-12)).sqrt().median())
 
 
 def _plausible(totals: Tensor) -> Tensor:

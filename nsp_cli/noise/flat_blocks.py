@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nsp_cli.noise.bands import BANDS, Band
+from nsp_cli.ops.bands import BANDS, Band
 
 # Side of the region of blocks over which flatness is averaged: texture rarely stops after one block.
 _REGION = 5

@@ -27,7 +27,7 @@ def sample_noise(profile: NoiseProfile, picture: Tensor, generator: torch.Genera
     shape = (picture.shape[1], picture.shape[2])
     response = to_device(_response(profile, shape), picture.device)
     planes = torch.fft.irfft2(torch.fft.rfft2(white) * response, s=shape)
-    return from_luma_chroma(planes) * _relative_level(profile, picture.mean(0))
+    return from_luma_chroma(planes) * relative_level(profile, picture.mean(0))
 
 
 # A training run samples noise for the same photos over and over.
@@ -49,7 +49,7 @@ def _power_spectrum(profile: NoiseProfile, plane: int, shape: tuple[int, int]) -
     return power.clamp(min=0)
 
 
-def _relative_level(profile: NoiseProfile, brightness: Tensor) -> Tensor:
+def relative_level(profile: NoiseProfile, brightness: Tensor) -> Tensor:
     """Noise level at each pixel's brightness over the mean level, (H, W); linear between the bins."""
     levels = profile.levels.square().mean(0).sqrt()
     levels = levels / levels.square().mean().sqrt().clamp(min=1e-9)

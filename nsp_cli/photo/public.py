@@ -6,6 +6,7 @@ from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.check.verify import Written
 from nsp_cli.photo.colour import srgb_pixels
 from nsp_cli.photo.formats.jpeg import jpeg_bytes
+from nsp_cli.photo.formats.jpeg_header import JpegTables, Subsampling, read_jpeg_tables
 from nsp_cli.photo.formats.png import png_bytes
 from nsp_cli.photo.formats.raw import RawOptions
 from nsp_cli.photo.formats.registry import (
@@ -32,10 +33,12 @@ __all__ = [
     "RAW_SUFFIXES",
     "WRITABLE_SUFFIXES",
     "CameraFacts",
+    "JpegTables",
     "Photo",
     "Pixels",
     "Provenance",
     "RawOptions",
+    "Subsampling",
     "Written",
     "camera_facts",
     "check_readable",
@@ -46,6 +49,7 @@ __all__ = [
     "labelled_sheet",
     "photo_size",
     "png_bytes",
+    "read_jpeg_tables",
     "read_photo",
     "read_provenance",
     "result_suffix",

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from nsp_cli import __version__
 from nsp_cli.files import write_text
+from nsp_cli.noise.estimation import estimate_noise
 from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
 from nsp_cli.photo import Pixels, camera_facts, srgb_pixels
 from nsp_cli.report.chart import draw_noise_curve
@@ -138,7 +139,7 @@ def _entry(comparison: PhotoComparison, number: int, room: int) -> _Entry | NotS
     if room < _LEAST_ROOM:
         return NotShown(comparison.name, _NO_ROOM)
     versions = comparison.versions
-    plans = [plan_restoration(pixels_to_tensor(version.photo.seen_pixels)) for version in versions]
+    plans = [_measured(version) for version in versions]
     pictures, colours = _alike(versions)
     named = {version.name: picture for version, picture in zip(versions, pictures, strict=True)}
     html = render(
@@ -155,8 +156,16 @@ def _entry(comparison: PhotoComparison, number: int, room: int) -> _Entry | NotS
     return _Entry(packed, html, f"noise {noise}")
 
 
+def _measured(version: Version) -> RestorationPlan:
+    return plan_restoration(pixels_to_tensor(version.photo.seen_pixels), is_blind_spot=False)
+
+
 def _curve(versions: Sequence[Version], plans: Sequence[RestorationPlan]) -> str:
-    return draw_noise_curve([(v.name, t.noise) for v, t in zip(versions, plans, strict=True)])
+    seen = (
+        plan.view.picture(pixels_to_tensor(version.photo.seen_pixels))
+        for version, plan in zip(versions, plans, strict=True)
+    )
+    return draw_noise_curve([(v.name, estimate_noise(one)) for v, one in zip(versions, seen, strict=True)])
 
 
 def _alike(versions: Sequence[Version]) -> tuple[list[Pixels], list[str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from nsp_cli.errors import InputError
 from nsp_cli.files import replacing
 from nsp_cli.noise.estimation import BLOCK_SIDE, NoiseProfile
+from nsp_cli.noise.noise_map import NoiseMap
 
 _COLOURS = ("tab:red", "tab:green", "tab:blue")
 
@@ -25,11 +26,11 @@ def check_plotting() -> None:
         )
 
 
-def plot_noise(profiles: Sequence[tuple[str, NoiseProfile]], target: Path) -> None:
-    """Draws a row per photo: noise level by brightness, and correlation by distance.
+def plot_noise(measured: Sequence[tuple[str, NoiseMap, NoiseProfile]], target: Path) -> None:
+    """Draws a row per photo: the map of its luma noise, noise level by brightness, correlation by distance.
 
     Args:
-        profiles: Name and measurement of each photo.
+        measured: Name, noise map and profile of each photo.
         target: A PNG file, replaced if it exists.
 
     Raises:
@@ -37,10 +38,13 @@ def plot_noise(profiles: Sequence[tuple[str, NoiseProfile]], target: Path) -> No
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 3.2 * len(profiles)), layout="constrained")
-    rows = figure.subplots(len(profiles), 2, squeeze=False)
-    for (name, profile), (left, right) in zip(profiles, rows, strict=True):
-        left.set(title=name, xlabel="brightness (0–255)", ylabel="noise level (0–255)")
+    figure = Figure(figsize=(13, 3.2 * len(measured)), layout="constrained")
+    rows = figure.subplots(len(measured), 3, squeeze=False)
+    for (name, noise, profile), (place, left, right) in zip(measured, rows, strict=True):
+        picture = place.imshow((noise.local_luma * 255).numpy(), vmin=0)
+        place.set(title=name, xticks=[], yticks=[])
+        figure.colorbar(picture, ax=place, label="luma noise (0–255)")
+        left.set(title="by brightness", xlabel="brightness (0–255)", ylabel="noise level (0–255)")
         for channel, colour in enumerate(_COLOURS):
             left.plot(profile.brightness * 255, profile.levels[channel] * 255, "o-", color=colour)
         left.set_ylim(bottom=0)

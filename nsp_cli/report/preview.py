@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from nsp_cli.networks.base import CELL
+from nsp_cli.noise.noise_map import NoiseMap
 from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
 from nsp_cli.ops.progress import OnProgress
 from nsp_cli.photo import Photo, Pixels, labelled_sheet, srgb_pixels, to_bit_depth
 from nsp_cli.report.regions import Region, choose_regions
 from nsp_cli.report.versions import strength_name
 from nsp_cli.restoration.inference import Restorer
-from nsp_cli.restoration.pipeline import RestorationPlan, denoise_by_strengths, plan_restoration
-from nsp_cli.restoration.recovery import HALO, Strength
+from nsp_cli.restoration.pipeline import RestorationPlan, denoise_by_strengths, plan_for
+from nsp_cli.restoration.strength import Strength
 
 CROP_SIDE = 256
 _MOST_CROPS = 3
-# Pixels around a crop. nsp-fast sees 123, but with 64 no pixel changed by more than one level in 14 of 25
-# camera photos, and by more than five in none (`benchmarks/preview.py`). With 123 a preview takes a tenth
-# longer, without a visible difference.
-_AROUND = 64
-# Cuts lie on this grid, so that blocks, PD's sub-images and the U-Net's cells match those of the whole photo.
+# Pixels around a crop: as far as nsp-fast sees. Detail recovery sees farther, but hardly anything there.
+_AROUND = 128
+# Cuts lie on this grid, so that blocks, PD's sub-images and cells match those of the whole photo.
 _GRID = 16
 # Regions are chosen on a picture this many times smaller.
 _COARSER = 4
@@ -56,9 +56,8 @@ def make_preview(
 ) -> Preview:
     """Denoises up to three parts of a photo, chosen for what they show.
 
-    The noise is measured on the whole photo; leftover noise is measured only on the
-    parts. So a crop differs from the whole photo's result by some 8-bit levels: in half of 25 camera
-    photos no pixel by more than 5, in the worst one pixel by 28. The mean over a crop was 1.4 at most.
+    The noise is measured on the whole photo. A crop is as in the whole photo's result, but for some values
+    that differ by one 8-bit level. If the network sees farther than nsp-fast, they differ by a few.
 
     Args:
         restorer: Network and device.
@@ -70,19 +69,18 @@ def make_preview(
         DeviceError: Memory is full even at the smallest tile, or the network's result is not finite.
     """
     noisy = pixels_to_tensor(photo.seen_pixels)
-    plan = plan_restoration(noisy, is_blind_spot=restorer.spec.is_blind_spot)
+    plan = plan_for(restorer, noisy)
     regions = _choose(photo)
     parts = _Parts.of(regions, photo)
     results = denoise_by_strengths(
         restorer,
         parts.gather(noisy),
         [Strength(strength, strength) for strength in strengths],
-        plan,
-        wanted=parts.wanted,
+        parts.plan(plan),
         on_progress=on_progress,
     )
     names = ["noisy", *map(strength_name, strengths)]
-    pictures = [parts.wanted(parts.gather(noisy)), *results]
+    pictures = [parts.gather(noisy), *results]
     versions = [(name, parts.crops(photo, picture)) for name, picture in zip(names, pictures, strict=True)]
     return Preview(regions, versions, plan)
 
@@ -91,41 +89,39 @@ def make_preview(
 class _Parts:
     """Regions as parts of one picture: one below the other, each with its surroundings.
 
-    They form one picture, so that recovery's statistics cover all of them.
+    They form one picture, which is denoised at once.
 
     Attributes:
         regions: Regions of one size.
         around: Pixels around each region for the network.
-        kept: How many of these pixels detail recovery needs.
     """
 
     regions: Sequence[Region]
     around: int
-    kept: int
 
     @classmethod
     def of(cls, regions: Sequence[Region], photo: Photo) -> _Parts:
-        return cls(regions, _AROUND, HALO) if _has_room(photo) else cls(regions, 0, 0)
+        return cls(regions, _AROUND if _has_room(photo) else 0)
 
-    def gather(self, image: Tensor) -> Tensor:
-        """Returns the network's input, cut out of a (3, H, W) photo; a small photo stays whole."""
+    def gather(self, image: Tensor, cell: int = 1) -> Tensor:
+        """Returns the parts of a photo's (C, H, W), or of its map with a number for each cell.
+
+        A small photo stays whole.
+        """
         if not self.around:
             return image
-        return torch.cat([_cut(image, one.top, one.left, one, self.around) for one in self.regions], 1)
+        return torch.cat([_cut(image, one.top, one.left, one, self.around, cell) for one in self.regions], 1)
 
-    def wanted(self, gathered: Tensor) -> Tensor:
-        """Cuts the parts that detail recovery needs out of the network's picture."""
-        if not self.around:
-            return gathered
-        parts = [_cut(gathered, top, self.around, one, self.kept) for top, one in self._places(self.around)]
-        return torch.cat(parts, 1)
+    def plan(self, whole: RestorationPlan) -> RestorationPlan:
+        """Returns the plan for the parts."""
+        return replace(whole, noise=NoiseMap(self.gather(whole.noise.bands, CELL)))
 
-    def crops(self, photo: Photo, recovered: Tensor) -> list[Pixels]:
+    def crops(self, photo: Photo, denoised: Tensor) -> list[Pixels]:
         """Returns the regions of the result in sRGB."""
-        pixels, _ = srgb_pixels(photo.with_pixels(np.ascontiguousarray(tensor_to_pixels(recovered)), None))
+        pixels, _ = srgb_pixels(photo.with_pixels(np.ascontiguousarray(tensor_to_pixels(denoised)), None))
         image = pixels_to_tensor(pixels)
         if self.around:
-            cut = [_cut(image, top, self.kept, one, 0) for top, one in self._places(self.kept)]
+            cut = [_cut(image, top, self.around, one, 0) for top, one in self._places(self.around)]
         else:
             cut = [_cut(image, one.top, one.left, one, 0) for one in self.regions]
         return [np.ascontiguousarray(tensor_to_pixels(one)) for one in cut]
@@ -137,9 +133,9 @@ class _Parts:
         ]
 
 
-def _cut(image: Tensor, top: int, left: int, size: Region, around: int) -> Tensor:
-    rows = slice(top - around, top + size.height + around)
-    return image[:, rows, left - around : left + size.width + around]
+def _cut(image: Tensor, top: int, left: int, size: Region, around: int, cell: int = 1) -> Tensor:
+    rows = slice((top - around) // cell, (top + size.height + around) // cell)
+    return image[:, rows, (left - around) // cell : (left + size.width + around) // cell]
 
 
 def _has_room(photo: Photo) -> bool:

@@ -17,7 +17,7 @@ from nsp_cli.ops.progress import OnProgress
 from nsp_cli.photo import Photo, Provenance, read_photo, read_provenance
 from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Restorer
-from nsp_cli.restoration.recovery import Strength
+from nsp_cli.restoration.strength import Strength
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ def strength_versions(
         restorer,
         noisy,
         [Strength(strength, strength) for strength in strengths],
-        pipeline.plan_restoration(noisy, is_blind_spot=restorer.spec.is_blind_spot),
+        pipeline.plan_for(restorer, noisy),
         on_progress=on_progress,
     )
     return [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
@@ -12,11 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nsp_cli.device import begin_fetch, choose_device, choose_precision, free_memory
+from nsp_cli.errors import WeightsError
 from nsp_cli.networks import NetworkSpec
+from nsp_cli.noise.noise_map import NoiseMap
 from nsp_cli.ops.pixel_shuffle import pd_downsample, pd_upsample
 from nsp_cli.ops.progress import OnProgress
 from nsp_cli.tiling.grid import Tile, TileGrid
-from nsp_cli.tiling.pixels import begin_paste, cut_tile, pad_bottom_right
+from nsp_cli.tiling.pixels import begin_paste, cut_map, cut_tile, pad_bottom_right
 from nsp_cli.tiling.runner import Finish, run_tiles
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 InferenceMode = Literal["pd", "direct"]
 INFERENCE_MODES: tuple[str, ...] = get_args(InferenceMode)
 
-# Maps a (B, 3, h, w) tile to a (B, 3, t·h, t·w) prediction.
-Predict = Callable[[Tensor], Tensor]
+# Maps a (B, 3, h, w) tile, and its part of the noise map if the network takes one, to a (B, 3, t·h, t·w)
+# prediction.
+Predict = Callable[..., Tensor]
 # Share of the free memory that a tile may take: allocators round up, and other programs run too.
 _MEMORY_SHARE = 0.4
 # Best side of a core if any side is exact, in pixels that the network treats as neighbours. Larger cores read
@@ -83,7 +85,15 @@ class Restorer:
             execution: Where and how it runs.
             metadata: Metadata of its weights file.
             weights: The weights file, for callers that record it.
+
+        Raises:
+            WeightsError: The network makes no pictures.
         """
+        if spec.is_noise_estimator:
+            raise WeightsError(
+                f"{weights.name if weights else 'The network'} measures noise and does not remove it.",
+                "Leave out --model, or choose other weights from nsp weights list.",
+            )
         if execution.device.type == "cuda":
             # float32 is a request for accuracy: TF32 has only the digits of float16.
             torch.backends.cudnn.allow_tf32 = False
@@ -98,7 +108,7 @@ class Restorer:
         noisy: Tensor,
         *,
         mode: InferenceMode = "pd",
-        noise: Tensor | None = None,
+        noise: NoiseMap | None = None,
         dtype: torch.dtype | None = None,
         on_progress: OnProgress | None = None,
     ) -> Tensor:
@@ -109,8 +119,7 @@ class Restorer:
             mode: "pd" averages the predictions from the t² sub-images, as in the paper (Eq. 7). "direct"
                 keeps more detail, and noise that correlates between neighbours. Only blind-spot networks
                 can run as "pd".
-            noise: Conditioning of a noise-conditioned network, (6,) as from `noise_conditioning`; None
-                for other networks.
+            noise: The photo's noise map for a noise-conditioned network; None for other networks.
             dtype: Type of the result; None for that of `noisy`.
             on_progress: Called with the photo's pixels done and in total.
 
@@ -121,17 +130,17 @@ class Restorer:
             ValueError: The mode is unknown, or the mode or `noise` does not suit the network.
             DeviceError: The smallest tile does not fit in memory, or the result is not finite.
         """
-        stride, network = self._check_mode(mode), self._conditioned(noise)
-        process = partial(self._average_sub_images if mode == "pd" else self._predict_and_reduce, network)
+        stride = self._check_mode(mode)
+        process = self._average_sub_images if mode == "pd" else self._predict_and_reduce
         result = _empty(noisy.shape[1], noisy.shape[2], dtype or noisy.dtype)
-        return self._run(noisy, process, result, stride=stride, on_progress=on_progress)
+        return self._run(noisy, noise, process, result, stride=stride, on_progress=on_progress)
 
     def upscale(
         self,
         noisy: Tensor,
         *,
         mode: InferenceMode = "direct",
-        noise: Tensor | None = None,
+        noise: NoiseMap | None = None,
         dtype: torch.dtype | None = None,
         on_progress: OnProgress | None = None,
     ) -> Tensor:
@@ -151,10 +160,10 @@ class Restorer:
         Raises:
             ValueError, DeviceError: As for `denoise`.
         """
-        stride, scale, network = self._check_mode(mode), self.spec.scale, self._conditioned(noise)
-        process = partial(self._interleave_sub_images, network) if mode == "pd" else network
+        stride, scale = self._check_mode(mode), self.spec.scale
+        process = self._interleave_sub_images if mode == "pd" else self.network
         result = _empty(noisy.shape[1] * scale, noisy.shape[2] * scale, dtype or noisy.dtype)
-        return self._run(noisy, process, result, stride=stride, on_progress=on_progress)
+        return self._run(noisy, noise, process, result, stride=stride, on_progress=on_progress)
 
     def _check_mode(self, mode: InferenceMode) -> int:
         """Distance of the pixels that the network treats as neighbours."""
@@ -164,32 +173,23 @@ class Restorer:
             raise ValueError("mode 'pd' is for blind-spot networks")
         return self.spec.scale if mode == "pd" else 1
 
-    def _conditioned(self, noise: Tensor | None) -> Predict:
-        """The network as a function of the picture alone."""
-        if self.spec.is_noise_conditioned != (noise is not None):
-            raise ValueError("noise is required for noise-conditioned networks and not accepted by others")
-        network: Callable[..., Tensor] = self.network
-        if noise is None:
-            return network
-        given = noise.to(self.execution.device)[None]
-        return lambda tile: network(tile, given)
+    def _predict_and_reduce(self, tile: Tensor, *noise: Tensor) -> Tensor:
+        return functional.avg_pool2d(self.network(tile, *noise).float(), self.spec.scale)
 
-    def _predict_and_reduce(self, network: Predict, tile: Tensor) -> Tensor:
-        return functional.avg_pool2d(network(tile).float(), self.spec.scale)
-
-    def _average_sub_images(self, network: Predict, tile: Tensor) -> Tensor:
-        predictions = self._predict_each(network, pd_downsample(tile, self.spec.scale))
+    def _average_sub_images(self, tile: Tensor) -> Tensor:
+        predictions = self._predict_each(pd_downsample(tile, self.spec.scale))
         return predictions.float().view(-1, *tile.shape).mean(dim=0)
 
-    def _interleave_sub_images(self, network: Predict, tile: Tensor) -> Tensor:
-        predictions = self._predict_each(network, pd_downsample(tile, self.spec.scale))
+    def _interleave_sub_images(self, tile: Tensor) -> Tensor:
+        predictions = self._predict_each(pd_downsample(tile, self.spec.scale))
         return pd_upsample(predictions, self.spec.scale)
 
-    def _predict_each(self, network: Predict, sub_images: Tensor) -> Tensor:
+    def _predict_each(self, sub_images: Tensor) -> Tensor:
         """Predicts from sub-images: at once on a GPU; one by one on a CPU, as fast and with less memory."""
-        if not self._is_cpu:
-            return network(sub_images)
-        return torch.cat([network(sub_image[None]) for sub_image in sub_images])
+        if self._is_cpu:
+            return torch.cat([self.network(sub_image[None]) for sub_image in sub_images])
+        predictions: Tensor = self.network(sub_images)
+        return predictions
 
     @property
     def _is_cpu(self) -> bool:
@@ -198,12 +198,15 @@ class Restorer:
     def _run(
         self,
         noisy: Tensor,
+        noise: NoiseMap | None,
         process: Predict,
         result: Tensor,
         *,
         stride: int,
         on_progress: OnProgress | None,
     ) -> Tensor:
+        if self.spec.is_noise_conditioned != (noise is not None):
+            raise ValueError("noise is required for noise-conditioned networks and not accepted by others")
         _, height, width = noisy.shape
         # One pixel of a sub-image spans `stride` photo pixels, and its phase adds up to one stride less.
         halo = self.spec.radius * stride + stride - 1
@@ -211,7 +214,7 @@ class Restorer:
         scale, done = result.shape[2] // width, 0
 
         def begin(tile: Tile, precision: torch.dtype) -> Finish:
-            predicted = self._process(process, noisy, tile, precision)
+            predicted = self._process(process, noisy, noise, tile, precision)
             is_finite = begin_fetch(predicted.isfinite().all())
             paste = begin_paste(result, tile, predicted, scale)
 
@@ -243,13 +246,16 @@ class Restorer:
         return min(side, best) if self.spec.exact_tiling else side
 
     @torch.inference_mode()
-    def _process(self, process: Predict, noisy: Tensor, tile: Tile, precision: torch.dtype) -> Tensor:
+    def _process(
+        self, process: Predict, noisy: Tensor, noise: NoiseMap | None, tile: Tile, precision: torch.dtype
+    ) -> Tensor:
         height, width = (axis.read_stop - axis.read_start for axis in (tile.rows, tile.columns))
         read = pad_bottom_right(cut_tile(noisy, tile, self.execution.device)[None], height, width)
         read = read.contiguous(memory_format=torch.channels_last)
+        given = [] if noise is None else [cut_map(noise.bands, tile, self.execution.device)[None]]
         enabled = precision is not torch.float32
         with torch.autocast(self.execution.device.type, precision if enabled else None, enabled=enabled):
-            return process(read)[0].float()
+            return process(read, *given)[0].float()
 
 
 def _empty(height: int, width: int, dtype: torch.dtype) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import torch
@@ -12,18 +13,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from nsp_cli.device import release_memory
-from nsp_cli.noise.conditioning import noise_conditioning
-from nsp_cli.noise.estimation import NoiseProfile, estimate_noise
+from nsp_cli.noise.believable import most_luma
+from nsp_cli.noise.constants import CONSTANTS
+from nsp_cli.noise.estimation import NoiseProfile, estimate_noise, noise_bands
+from nsp_cli.noise.noise_map import NoiseMap
 from nsp_cli.ops.progress import OnProgress
 from nsp_cli.restoration.back_projection import back_projected
-from nsp_cli.restoration.inference import InferenceMode, Restorer
+from nsp_cli.restoration.blind_spot_recovery import recover_detail
+from nsp_cli.restoration.inference import Execution, InferenceMode, Restorer
 from nsp_cli.restoration.neutral import keep_neutral
-from nsp_cli.restoration.recovery import Strength, recover_detail
+from nsp_cli.restoration.noise_mapping import map_noise
+from nsp_cli.restoration.recovery import remove_leftover
+from nsp_cli.restoration.strength import Strength, blend
 from nsp_cli.restoration.view import View
 
-# Level of luma noise above which the PD average is the better prediction (phones at night). Below it the
-# direct pass keeps more detail and shows no chessboard.
-STRONG_NOISE = 8 / 255
 # Share of a photo's time that the network takes; for progress only.
 _NETWORK_SHARE = 0.9
 
@@ -36,43 +39,71 @@ class RestorationPlan:
         noise: The estimated noise.
         mode: How to run the network, "direct" or "pd"; None to leave the photo as it is.
         view: The view of the photo in which noise is measured and removed.
+        profile: For blind-spot networks, the noise in the photo's flattest places; None for others.
     """
 
-    noise: NoiseProfile
+    noise: NoiseMap
     mode: InferenceMode | None
     view: View
+    profile: NoiseProfile | None = None
 
     @property
     def levels(self) -> tuple[float, float]:
         """Levels of luma and chroma noise, in 8-bit steps."""
-        return min(self.noise.luma, self.noise.most_luma) * 255, self.noise.chroma * 255
+        return self.noise.luma * 255, self.noise.chroma * 255
 
     def describe(self) -> str:
         """Describes the noise in one line for people."""
         if self.noise.is_clean:
             return "no noise measured"
         luma, chroma = self.levels
-        scale = "of 255" if self.view == View() else "of 255, in the stretched picture"
-        levels = f"noise {luma:.1f} luma, {chroma:.1f} chroma ({scale})"
-        return f"{levels}, correlated over {self.noise.correlation_length():.1f} pixels"
+        return f"noise {luma:.1f} luma, {chroma:.1f} chroma (of 255)"
 
 
 def plan_restoration(
-    photo: Tensor, *, is_blind_spot: bool = True, view: View | None = None
+    photo: Tensor,
+    *,
+    is_blind_spot: bool = True,
+    execution: Execution | None = None,
+    view: View | None = None,
 ) -> RestorationPlan:
     """Estimates the noise of a photo and chooses how to run the network.
 
     Args:
         photo: (3, H, W) uint8, uint16 or float in [0, 1].
         is_blind_spot: Whether the network is blind-spot; only such networks can run as "pd".
+        execution: Where and how the noise estimator runs; None for the CPU.
         view: View of the photo; None to choose it.
+
+    Raises:
+        DeviceError: The smallest tile does not fit in memory.
     """
     view = view or View.of(photo)
-    noise = estimate_noise(view.picture(photo))
-    if noise.is_clean:
-        return RestorationPlan(noise, None, view)
-    is_strong = min(noise.fine_luma, noise.most_luma) > STRONG_NOISE
-    return RestorationPlan(noise, "pd" if is_strong and is_blind_spot else "direct", view)
+    photo = view.picture(photo)
+    if is_blind_spot:
+        return _blind_spot_plan(photo, view)
+    noise = map_noise(photo, execution)
+    return RestorationPlan(noise, None if noise.is_clean else "direct", view)
+
+
+def _blind_spot_plan(photo: Tensor, view: View) -> RestorationPlan:
+    """The plan by the photo's flattest places.
+
+    A noise map takes some texture for noise, and a blind-spot network would lose that texture: it does not
+    see the pixels.
+    """
+    profile = estimate_noise(photo)
+    bands, most = noise_bands(profile.spectrum), most_luma(profile)
+    bands[:3] *= min(1.0, most / max(profile.luma, 1e-9))
+    is_strong = min(profile.fine_luma, most) * 255 > CONSTANTS.strong
+    mode: InferenceMode = "pd" if is_strong else "direct"
+    return RestorationPlan(NoiseMap(bands[:, None, None]), None if profile.is_clean else mode, view, profile)
+
+
+def plan_for(restorer: Restorer, noisy: Tensor, view: View | None = None) -> RestorationPlan:
+    """`plan_restoration` for a network, on its device."""
+    is_blind_spot, execution = restorer.spec.is_blind_spot, restorer.execution
+    return plan_restoration(noisy, is_blind_spot=is_blind_spot, execution=execution, view=view)
 
 
 def denoise_tensor(
@@ -99,15 +130,14 @@ def denoise_tensor(
         DeviceError: The smallest tile does not fit in memory, or the network's result is not finite.
     """
     strength = strength or Strength()
-    plan = plan_restoration(noisy, is_blind_spot=restorer.spec.is_blind_spot, view=view)
+    plan = plan_for(restorer, noisy, view)
     if plan.mode is None or strength.is_zero:
         return noisy, replace(plan, mode=None)
     seen = plan.view.picture(noisy)
-    given = _conditioning(restorer, plan.noise, strength)
-    prediction = _predict(restorer, seen, plan.mode, given, _first_part(on_progress))
-    [result] = _recover(restorer, seen, prediction, plan.noise, [strength])
+    full = _denoise_fully(restorer, seen, plan, strength, _first_part(on_progress))
+    result = plan.view.undo(blend(seen, full, strength), noisy)
     _finish_progress(noisy, on_progress)
-    return keep_neutral(noisy)(plan.view.undo(result, noisy)), plan
+    return keep_neutral(noisy)(result), plan
 
 
 def denoise_by_strengths(
@@ -115,8 +145,6 @@ def denoise_by_strengths(
     noisy: Tensor,
     strengths: Sequence[Strength],
     plan: RestorationPlan,
-    *,
-    wanted: Callable[[Tensor], Tensor] = lambda image: image,
     on_progress: OnProgress | None = None,
 ) -> list[Tensor]:
     """Denoises as `denoise_tensor` does, at several strengths; shared work is done once.
@@ -125,38 +153,30 @@ def denoise_by_strengths(
         restorer: Network and device.
         noisy: (3, H, W) uint8, uint16 or float32 in [0, 1].
         strengths: How much to remove.
-        plan: From this photo, or from the photo that it is a part of.
-        wanted: Cuts the part to return out of a (3, H, W) picture; the network sees all of `noisy`.
+        plan: From this photo, or from the whole of which it is a part.
         on_progress: Called with the pixels done and in total, over all strengths.
 
     Returns:
-        One picture of the wanted part for each strength, of the type of `noisy`.
+        One picture for each strength, of the type of `noisy`.
 
     Raises:
         DeviceError: As for `denoise_tensor`.
     """
-    pixels, own = noisy.shape[1] * noisy.shape[2], wanted(noisy)
-    seen, part = plan.view.picture(noisy), plan.view.picture(own)
-    results = dict.fromkeys(strengths, own)
-    groups = _filtered_alike(strengths) if plan.mode else {}
-    answers: dict[tuple[float, ...], Tensor] = {}
-    keep = keep_neutral(noisy)
+    pixels, results = noisy.shape[1] * noisy.shape[2], dict.fromkeys(strengths, noisy)
+    view, finish = plan.view, keep_neutral(noisy)
+    seen = view.picture(noisy)
+    groups = _denoised_alike(strengths) if plan.mode else {}
     for index, (strength, members) in enumerate(groups.items()):
-        given = _conditioning(restorer, plan.noise, strength)
-        key = () if given is None else tuple(given.tolist())
-        if key not in answers:
-            show = _part_of_several(on_progress, index, len(groups))
-            answers = {key: wanted(_predict(restorer, seen, plan.mode or "direct", given, show))}
-        recovered = _recover(restorer, part, answers[key], plan.noise, members)
-        finished = (keep(plan.view.undo(one, own)) for one in recovered)
-        results |= dict(zip(members, finished, strict=True))
+        show = _part_of_several(on_progress, index, len(groups))
+        full = _denoise_fully(restorer, seen, plan, strength, show)
+        results |= {one: finish(view.undo(blend(seen, full, one), noisy)) for one in members}
     if on_progress:
         total = max(1, len(groups)) * pixels
         on_progress(total, total)
     return [results[strength] for strength in strengths]
 
 
-def _filtered_alike(strengths: Sequence[Strength]) -> dict[Strength, list[Strength]]:
+def _denoised_alike(strengths: Sequence[Strength]) -> dict[Strength, list[Strength]]:
     """Groups strengths above 0 by the strength that the network and recovery use."""
     groups: dict[Strength, list[Strength]] = {}
     for strength in strengths:
@@ -171,29 +191,54 @@ def _part_of_several(on_progress: OnProgress | None, index: int, count: int) -> 
     return lambda done, total: on_progress(index * total + int(done * _NETWORK_SHARE), count * total)
 
 
+def _wanted_noise(noise: NoiseMap, strength: Strength) -> NoiseMap:
+    """The noise to remove; a strength below 1 is blended afterwards."""
+    return noise.times(strength.at_least_one.luma, strength.at_least_one.chroma)
+
+
+def _denoise_fully(
+    restorer: Restorer,
+    noisy: Tensor,
+    plan: RestorationPlan,
+    strength: Strength,
+    on_progress: OnProgress | None,
+) -> Tensor:
+    """Predicts, and recovers detail."""
+    noise = _wanted_noise(plan.noise, strength)
+    prediction = _predict(restorer, noisy, plan.mode or "direct", noise, on_progress)
+    return _recover(restorer, noisy, prediction, plan, strength)
+
+
 def _predict(
     restorer: Restorer,
     noisy: Tensor,
     mode: InferenceMode,
-    conditioning: Tensor | None,
-    on_progress: OnProgress | None,
+    noise: NoiseMap,
+    on_progress: OnProgress | None = None,
 ) -> Tensor:
     return restorer.denoise(
-        noisy, mode=mode, noise=conditioning, dtype=_halfway_type(noisy), on_progress=on_progress
+        noisy,
+        mode=mode,
+        noise=noise if restorer.spec.is_noise_conditioned else None,
+        dtype=_halfway_type(noisy),
+        on_progress=on_progress,
     )
 
 
 def _recover(
-    restorer: Restorer, noisy: Tensor, prediction: Tensor, noise: NoiseProfile, strengths: Sequence[Strength]
-) -> list[Tensor]:
+    restorer: Restorer, noisy: Tensor, prediction: Tensor, plan: RestorationPlan, strength: Strength
+) -> Tensor:
     """Recovers detail on a CUDA GPU if it has enough memory, else on the CPU. Other devices are untested."""
-    is_blind_spot, device = restorer.spec.is_blind_spot, restorer.execution.device
-    given = noisy, prediction, noise, strengths
+    if plan.profile is None:
+        recover = partial(remove_leftover, prediction, _wanted_noise(plan.noise, strength))
+    else:
+        recover = partial(recover_detail, noisy, prediction, plan.profile, strength)
+    device = restorer.execution.device
     if device.type == "cuda":
         with suppress(torch.OutOfMemoryError):
-            return recover_detail(*given, is_blind_spot=is_blind_spot, device=device)
+            return recover(device=device)
         release_memory(device)
-    return recover_detail(*given, is_blind_spot=is_blind_spot)
+    return recover()
 
 
 def upscale_tensor(
@@ -223,29 +268,24 @@ def upscale_tensor(
         DeviceError: As for `denoise_tensor`.
     """
     strength = strength or Strength()
-    plan = plan_restoration(noisy, is_blind_spot=restorer.spec.is_blind_spot)
+    plan = plan_for(restorer, noisy)
     seen = plan.view.picture(noisy)
     chosen: InferenceMode = (plan.mode or "direct") if mode == "auto" else mode
+    noise = _wanted_noise(plan.noise, strength)
     enlarged = restorer.upscale(
         seen,
         mode=chosen,
-        noise=_conditioning(restorer, plan.noise, strength),
+        noise=noise if restorer.spec.is_noise_conditioned else None,
         dtype=_halfway_type(seen),
         on_progress=_first_part(on_progress),
     )
-    prediction = _scaled_down(enlarged, restorer.spec.scale)
     target = seen
     if plan.mode is not None and not strength.is_zero:
-        [target] = _recover(restorer, seen, prediction, plan.noise, [strength])
-    result = back_projected(enlarged, target, restorer.spec.scale)
+        full = _recover(restorer, seen, _scaled_down(enlarged, restorer.spec.scale), plan, strength)
+        target = blend(seen, full, strength)
+    result = plan.view.undo(back_projected(enlarged, target, restorer.spec.scale), noisy)
     _finish_progress(noisy, on_progress)
-    return keep_neutral(noisy)(plan.view.undo(result, noisy)), replace(plan, mode=chosen)
-
-
-def _conditioning(restorer: Restorer, noise: NoiseProfile, strength: Strength) -> Tensor | None:
-    if not restorer.spec.is_noise_conditioned:
-        return None
-    return noise_conditioning(noise, luma=strength.luma, chroma=strength.chroma)
+    return keep_neutral(noisy)(result), replace(plan, mode=chosen)
 
 
 def _halfway_type(photo: Tensor) -> torch.dtype:

@@ -13,16 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nsp_cli.noise.constants import CONSTANTS
 from nsp_cli.ops.pixels import from_unit_range, to_unit_range
 
-# Median brightness below which a photo of more than 8 bits holds linear light. No photo of the training set
-# is nearly as dark.
-_DARK = 0.01
-# Brightness in the view of such a photo's median.
-_BACKGROUND = 0.2
-# Brightness in the view from which a pixel stays as it is: the curve packs stars so tightly there that a
-# faint change would be a strong one.
-_BRIGHT = 0.9
 # Every so many pixels are looked at, along both axes, to find out whether a photo is dark.
 _STEP = 4
 # Side in pixels of the places whose mean light a stretched photo keeps.
@@ -45,8 +38,8 @@ class View:
         if photo.dtype == torch.uint8:
             return cls()
         median = float(to_unit_range(photo[:, ::_STEP, ::_STEP]).median())
-        is_dark = 0 < median < _DARK
-        return cls(_bent(median, _BACKGROUND) if is_dark else None)
+        is_dark = 0 < median < CONSTANTS.dark
+        return cls(_bent(median, CONSTANTS.background) if is_dark else None)
 
     def picture(self, photo: Tensor) -> Tensor:
         """The view of a (3, H, W) photo: the photo itself, or float32 in [0, 1]."""
@@ -68,7 +61,7 @@ class View:
         light += _missing(light, photo, self.midtone)
         if light.shape == photo.shape:
             own = to_unit_range(photo)
-            light = torch.where(own > _bent(_BRIGHT, 1 - self.midtone), own, light)
+            light = torch.where(own > _bent(CONSTANTS.bright, 1 - self.midtone), own, light)
         return from_unit_range(light.clamp_(0, 1), photo.dtype)
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nsp_cli.device import begin_fetch, to_device
+from nsp_cli.networks.base import CELL
 from nsp_cli.ops.pixels import from_unit_range, to_unit_range
 from nsp_cli.ops.reflection import reflected_indices
 from nsp_cli.tiling.grid import Tile
@@ -28,6 +29,23 @@ def cut_tile(image: Tensor, tile: Tile, device: torch.device) -> Tensor:
     part = image[:, rows.read_start : rows.read_stop, columns.read_start : columns.read_stop]
     part = part if _is_copied_unchanged(part) else to_unit_range(part)
     return to_unit_range(to_device(part, device))
+
+
+def cut_map(bands: Tensor, tile: Tile, device: torch.device) -> Tensor:
+    """Copies the part of a noise map that covers all that a tile reads.
+
+    Args:
+        bands: (6, rows, columns), a cell for every 8×8 pixels of the photo.
+        tile: A tile that reads whole cells.
+        device: Device of the copy.
+
+    Returns:
+        (6, h / 8, w / 8).
+    """
+    rows, columns = (
+        slice(one.read_start // CELL, one.read_stop // CELL) for one in (tile.rows, tile.columns)
+    )
+    return to_device(bands[:, rows, columns], device)
 
 
 def begin_paste(image: Tensor, tile: Tile, result: Tensor, scale: int = 1) -> Callable[[], None]:

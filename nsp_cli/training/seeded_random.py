@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
@@ -26,6 +27,11 @@ def white_noise(shape: Sequence[int], generators: Sequence[torch.Generator]) -> 
 def random_uniform(low: float, high: float, generator: torch.Generator) -> float:
     """Random number, uniform from `low` to `high`."""
     return low + (high - low) * float(torch.rand((), generator=generator))
+
+
+def random_log_uniform(low: float, high: float, generator: torch.Generator) -> float:
+    """Random number from `low` to `high` whose logarithm is uniform."""
+    return math.exp(random_uniform(math.log(low), math.log(high), generator))
 
 
 def random_event(chance: float, generator: torch.Generator) -> bool:

@@ -23,6 +23,7 @@ AUTOMATIC = {
     "auto": "default",
     "auto-upscale": "default_upscale",
     "auto-blind-spot": "default_blind_spot",
+    "auto-noise": "default_noise",
 }
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
@@ -78,7 +79,7 @@ class Manifest:
     entries: Mapping[str, ManifestEntry]
 
     def find(self, name: str) -> ManifestEntry:
-        """Returns the entry of a name, or of the default for "auto", "auto-upscale", "auto-blind-spot".
+        """Returns the entry of a name, or of the default for a key of `AUTOMATIC`.
 
         Raises:
             WeightsError: The name is unknown.

@@ -61,7 +61,7 @@ class TestFolders:
         run = run_nsp("denoise", shoot, "-r", "-o", tmp_path / "out", "-m", tiny_weights, "--dry-run")
         assert run.code == 0, run.err
         assert tree(tmp_path) == before
-        assert "24×24" in run.out
+        assert "48×48" in run.out
         assert "4 of 5 photos" in run.err
         assert "about" in run.err
 
@@ -137,7 +137,7 @@ class TestTelling:
         for line in lines:
             assert all(f"`{key}`" in page for key in line)
         done, bad = lines[0], lines[2]
-        assert (done["status"], done["width"], done["height"], done["error"]) == ("done", 24, 24, None)
+        assert (done["status"], done["width"], done["height"], done["error"]) == ("done", 48, 48, None)
         assert done["noise"]["luma"] >= 0
         assert bad["status"] == "failed"
         assert "bad.jpg" in bad["error"]["message"]

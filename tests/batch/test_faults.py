@@ -233,11 +233,11 @@ class TestDevice:
 
         real, tiles = Restorer._average_sub_images, []
 
-        def average(self, network, tile):
+        def average(self, tile):
             tiles.append(tile)
             if len(tiles) == 3:
                 raise torch.OutOfMemoryError("CUDA out of memory")
-            return real(self, network, tile)
+            return real(self, tile)
 
         monkeypatch.setattr(Restorer, "_average_sub_images", average)
         assert run_nsp(*command, "-o", out / "photo.png").code == 0
@@ -252,7 +252,7 @@ class TestDevice:
         from nsp_cli.restoration.inference import Restorer
 
         for name in ("_average_sub_images", "_predict_and_reduce"):
-            monkeypatch.setattr(Restorer, name, lambda _self, _network, tile: tile * float("nan"))
+            monkeypatch.setattr(Restorer, name, lambda _self, tile: tile * float("nan"))
         run = run_nsp("denoise", shoot / "0.png", "-o", out / "0.png", "-m", tiny_weights)
         assert run.code == 1
         assert "finite" in run.err

@@ -19,6 +19,7 @@ from nsp_cli.evaluation.metrics import psnr
 from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
 from nsp_cli.photo import read_photo
 from nsp_cli.weights.file import save_weights
+from tests.scenes import scene, to_8_bits, white_noise
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample_noisy.jpg"
 
@@ -321,7 +322,7 @@ class TestNoiseAware:
     def test_says_what_was_measured(self, run_nsp, tiny_weights, tmp_path):
         run = run_nsp("denoise", SAMPLE, "-m", tiny_weights, "-o", tmp_path)
         assert "luma" in run.err
-        assert "correlated over" in run.err
+        assert "chroma" in run.err
 
     def test_plain_is_the_papers_average_and_differs_from_the_default(self, run_nsp, tiny_weights, tmp_path):
         for name, flag in (("plain.png", ["--plain"]), ("default.png", [])):
@@ -346,6 +347,14 @@ class TestNoiseAware:
         assert mean["denoised"] == mean["noisy"]
 
 
+@pytest.mark.parametrize("command", ["denoise", "preview", "evaluate"])
+def test_weights_that_only_measure_noise_are_refused(run_nsp, picture, command):
+    photos = [SAMPLE, SAMPLE.with_name("sample_clean.png")] if command == "evaluate" else [picture]
+    run = run_nsp(command, *photos, "--model", "nsp-noise")
+    assert run.code == 1
+    assert "nsp-noise measures noise and does not remove it." in run.err
+
+
 class TestInspect:
     def test_table_tells_noise_and_plan(self, run_nsp, tmp_path):
         run = run_nsp("inspect", SAMPLE, smooth(tmp_path / "smooth.png"))
@@ -358,7 +367,15 @@ class TestInspect:
         assert entry["photo"] == str(SAMPLE)
         assert 10 < entry["luma"] < 40
         assert len(entry["brightness"]) == len(entry["levels"]["green"])
-        assert (entry["mode"], entry["clean"], entry["pd_factor"]) == ("pd", False, 5)
+        assert (entry["mode"], entry["clean"], entry["pd_factor"]) == ("direct", False, 5)
+
+    def test_it_finds_noise_in_one_part_as_denoise_does(self, run_nsp, tmp_path):
+        light = scene(600, 800)
+        light[..., 400:] += white_noise((3, 600, 400), 12)
+        Image.fromarray(tensor_to_pixels(to_8_bits(light))).save(tmp_path / "half.png")
+        (entry,) = json.loads(run_nsp("inspect", tmp_path / "half.png", "--json").out)
+        assert not entry["clean"]
+        assert entry["quietest_tenth"] < 1 < entry["noisiest_tenth"]
 
     def test_plot_is_a_picture(self, run_nsp, tmp_path):
         assert run_nsp("inspect", SAMPLE, "--plot", tmp_path / "noise.png").code == 0

@@ -11,13 +11,14 @@ from torch.nn import functional
 
 from nsp_cli.networks.base import CONDITIONING_SIZE
 from nsp_cli.networks.unet import UnetConfig
+from nsp_cli.noise.noise_map import NoiseMap
 from nsp_cli.restoration.inference import Execution, Restorer
 from nsp_cli.training.run.starting_point import start_enlarging, start_from_file
 from nsp_cli.weights.file import save_weights
 
 TINY = UnetConfig(widths=(4, 4, 8), encoder=(1, 1, 1), decoder=(1, 1))
 CPU = torch.device("cpu")
-NOISE = torch.full((CONDITIONING_SIZE,), 0.05)
+NOISE = torch.full((1, CONDITIONING_SIZE, 1, 1), 0.05)
 
 
 def built(config: UnetConfig) -> nn.Module:
@@ -40,7 +41,7 @@ def multiplications_per_pixel(config: UnetConfig) -> float:
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             module.register_forward_hook(count)
-    network(torch.zeros(1, 3, side, side), NOISE[None])
+    network(torch.zeros(1, 3, side, side), NOISE)
     return counted / side**2
 
 
@@ -51,13 +52,15 @@ def test_the_default_costs_at_most_60_thousand_multiplications_a_pixel():
 def test_a_fresh_network_nearly_leaves_the_picture():
     picture = torch.rand(1, 3, 32, 32)
     with torch.inference_mode():
-        assert (UnetConfig().build()(picture, NOISE[None]) - picture).abs().max() < 0.3
+        assert (UnetConfig().build()(picture, NOISE) - picture).abs().max() < 0.3
 
 
 @pytest.mark.parametrize("scale", [1, 2])
 def test_the_output_is_scale_times_the_input(scale):
     with torch.inference_mode():
-        assert built(replace(TINY, scale=scale))(torch.rand(2, 3, 24, 40), NOISE.expand(2, -1)).shape == (
+        assert built(replace(TINY, scale=scale))(
+            torch.rand(2, 3, 24, 40), NOISE.expand(2, -1, -1, -1)
+        ).shape == (
             2,
             3,
             24 * scale,
@@ -74,7 +77,7 @@ def test_no_output_sees_farther_than_the_radius(scale, depth):
     seen = torch.zeros(size, size, dtype=torch.bool)
     for row, column in [(128, 128), (129, 131), (135, 135), (132, 130)]:
         picture = torch.rand(1, 3, size, size, dtype=torch.float64, requires_grad=True)
-        network(picture, NOISE[None].double())[0, :, row * scale, column * scale].sum().backward()
+        network(picture, NOISE.double())[0, :, row * scale, column * scale].sum().backward()
         rows, columns = picture.grad[0].abs().sum(0).nonzero().T
         assert max((rows - row).abs().max(), (columns - column).abs().max()) <= radius
         seen |= picture.grad[0].abs().sum(0) > 0
@@ -85,11 +88,12 @@ def test_no_output_sees_farther_than_the_radius(scale, depth):
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (37, 150), (96, 64)])
 def test_tiled_equals_untiled(scale, height, width):
     config, noisy = replace(TINY, scale=scale), torch.rand(3, height, width)
+    noise = NoiseMap(0.1 * torch.rand(CONDITIONING_SIZE, -(-height // 8), -(-width // 8)))
     results = []
     for core in (8, 1000):
         restorer = Restorer(built(config), config.spec(), Execution(CPU, torch.float32, core))
         results.append(
-            (restorer.denoise(noisy, mode="direct", noise=NOISE), restorer.upscale(noisy, noise=NOISE))
+            (restorer.denoise(noisy, mode="direct", noise=noise), restorer.upscale(noisy, noise=noise))
         )
     for tiled, whole in zip(*results, strict=True):
         torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)
@@ -99,11 +103,20 @@ def test_conditioning_counts():
     network, picture = built(TINY), torch.rand(1, 3, 32, 32)
     for band in range(CONDITIONING_SIZE):
         more = NOISE.clone()
-        more[band] *= 2
-        assert not torch.equal(network(picture, NOISE[None]), network(picture, more[None]))
+        more[:, band] *= 2
+        assert not torch.equal(network(picture, NOISE), network(picture, more))
 
 
-@pytest.mark.parametrize(("mode", "noise"), [("pd", NOISE), ("direct", None)])
+def test_noise_counts_where_it_is():
+    network, picture = built(TINY), torch.rand(1, 3, 32, 192)
+    noise = NOISE.repeat(1, 1, 4, 24)
+    noise[..., 20:] *= 4
+    difference = (network(picture, noise) - network(picture, NOISE)).abs().amax((0, 1, 2))
+    assert difference[: 160 - TINY.spec().radius].max() < 1e-5
+    assert difference[170:].min() > 1e-3
+
+
+@pytest.mark.parametrize(("mode", "noise"), [("pd", NoiseMap(NOISE[0].repeat(1, 2, 2))), ("direct", None)])
 def test_a_student_is_no_blind_spot_network(mode, noise):
     restorer = Restorer(built(TINY), TINY.spec(), Execution(CPU, torch.float32))
     with pytest.raises(ValueError, match=r"blind-spot|noise is required"):
@@ -124,8 +137,8 @@ def test_an_enlarging_student_begins_with_what_its_parent_removed(tmp_path):
     child.load_state_dict(start.weights)
     picture = torch.rand(1, 3, 32, 32)
     with torch.inference_mode():
-        removed = picture - built(TINY)(picture, NOISE[None])
-        answer = child(picture, NOISE[None])
+        removed = picture - built(TINY)(picture, NOISE)
+        answer = child(picture, NOISE)
         expected = functional.interpolate(picture, scale_factor=2, mode="bicubic") - functional.interpolate(
             removed, scale_factor=2
         )

@@ -22,7 +22,7 @@ def test_hidden_colours_stay_as_in_a_result_file(monkeypatch):
         lambda _net, noisy, given, *_, **__: [0 * noisy] * len(given),
     )
     monkeypatch.setattr(versions, "_made", lambda *_: None)
-    restorer = SimpleNamespace(spec=SimpleNamespace(is_blind_spot=False))
+    restorer = SimpleNamespace(spec=SimpleNamespace(is_blind_spot=False), execution=None)
     before = Version("before", "photo.png", Photo(pixels, alpha), None, "")
     (version,) = strength_versions(restorer, before, [1.0])
     assert (version.photo.pixels[:, :8] == pixels[:, :8]).all()

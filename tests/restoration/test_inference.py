@@ -13,11 +13,10 @@ from nsp_cli import load_weights
 from nsp_cli.errors import DeviceError
 from nsp_cli.networks import NetworkSpec
 from nsp_cli.networks.dbsn import DbsnConfig
-from nsp_cli.noise.conditioning import noise_conditioning
-from nsp_cli.noise.estimation import estimate_noise
 from nsp_cli.ops.pixels import pixels_to_tensor
 from nsp_cli.photo import read_photo
 from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.restoration.noise_mapping import map_noise
 from nsp_cli.tiling.pixels import pad_bottom_right
 
 DATA = Path(__file__).parents[1] / "data"
@@ -110,9 +109,9 @@ def test_bundled_weights_in_bfloat16_stay_within_50_db_of_float32(mode):
 @pytest.mark.parametrize("model", ["nsp-fast", "nsp-fast-x2"])
 def test_bundled_students_in_bfloat16_stay_within_50_db_of_float32(model):
     noisy = pixels_to_tensor(read_photo(SAMPLE).pixels)[:, 60:220, 80:240].float() / 255
-    conditioning = noise_conditioning(estimate_noise(noisy))
+    noise = map_noise(noisy)
     students = [load_weights(model, device="cpu", precision=name) for name in ("float32", "bfloat16")]
-    assert decibels_apart([student.upscale(noisy, noise=conditioning) for student in students]) > 50
+    assert decibels_apart([student.upscale(noisy, noise=noise) for student in students]) > 50
 
 
 class Failing(nn.Module):

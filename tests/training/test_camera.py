@@ -10,7 +10,12 @@ from torch import Tensor
 
 from nsp_cli.noise.conditioning import bands_of_residual
 from nsp_cli.ops.block_dct import to_luma_chroma
-from nsp_cli.training.simulation.camera import Camera, draw_camera, simulate_camera
+from nsp_cli.training.simulation.camera import Camera, camera_noise, draw_camera
+from nsp_cli.training.simulation.noise_reduction import (
+    NoiseReduction,
+    draw_noise_reduction,
+    reduced_noise,
+)
 from nsp_cli.training.simulation.sensor import SensorNoise
 
 PLAIN = Camera(
@@ -24,17 +29,13 @@ PLAIN = Camera(
     blotches=0.0,
     blotch_width=3.0,
     sharpening=0.0,
-    flat_smoothing=0.0,
     mixing=0.0,
-    quality=None,
-    subsampling=0,
-    grid=(0, 0),
 )
 GREY = torch.full((3, 128, 128), 0.5)
 
 
 def noise_of(camera: Camera, clean: Tensor = GREY, seed: int = 0) -> Tensor:
-    return simulate_camera(clean[None], [camera], [torch.Generator().manual_seed(seed)])[0] - clean
+    return camera_noise(clean[None], [camera], [torch.Generator().manual_seed(seed)])[0]
 
 
 @pytest.mark.parametrize("camera", [PLAIN, replace(PLAIN, phase=(0, 1), mixing=1.0, luma_width=1.0)])
@@ -70,12 +71,37 @@ def test_shot_noise_grows_with_linear_light():
         assert float(noise[..., 64:].std() / noise[..., :64].std()) == pytest.approx(ratio, rel=0.1)
 
 
-def test_flat_areas_lose_fine_noise_that_texture_keeps():
-    textured = GREY + 0.2 * (torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(2)) - 0.5)
-    textured[..., :64] = 0.5
-    noise = noise_of(replace(PLAIN, flat_smoothing=0.9), textured.clamp(0, 1))
-    flat, busy = bands_of_residual(noise[..., :64]), bands_of_residual(noise[..., 64:])
-    assert busy[2] > 1.5 * flat[2]
+def half_textured(deviation: float) -> Tensor:
+    """A picture with a flat left half and texture in the right half."""
+    texture = torch.randn(1, 128, 64, generator=torch.Generator().manual_seed(2)) * deviation
+    return torch.cat([GREY[..., :64], GREY[..., 64:] + texture], 2).clamp(0, 1)
+
+
+def test_noise_reduction_leaves_more_noise_on_texture_than_in_flat_places():
+    reduction = NoiseReduction(threshold=1.0, strength=1.0, width=1.5)
+    noise = noise_of(PLAIN)
+    left = reduced_noise(noise, half_textured(0.15), reduction)
+    assert left[..., 68:].std() > 3 * left[..., :60].std()
+    assert left[..., 68:].std() > 0.9 * noise[..., 68:].std()
+
+
+def test_what_is_flat_depends_on_the_noise():
+    reduction, picture = NoiseReduction(threshold=1.0, strength=1.0, width=1.5), half_textured(0.03)
+    kept = [
+        float((reduced_noise(noise, picture, reduction)[..., 68:]).std() / noise[..., 68:].std())
+        for noise in (noise_of(replace(PLAIN, luma=level, chroma=level)) for level in (0.005, 0.1))
+    ]
+    assert kept[0] > 0.9
+    assert kept[1] < 0.5
+
+
+def test_noise_reduction_is_as_strong_as_it_is_drawn():
+    drawn = [draw_noise_reduction(torch.Generator().manual_seed(seed)) for seed in range(50)]
+    assert len(set(drawn)) == 50
+    noise = noise_of(PLAIN)
+    left = [float(reduced_noise(noise, GREY, replace(drawn[0], strength=s)).std()) for s in (0.0, 0.5, 1.0)]
+    assert left[0] == pytest.approx(float(noise.std()))
+    assert left[0] > 1.3 * left[1] > 1.3 * left[2]
 
 
 def test_no_phase_of_the_mosaic_is_special():
@@ -89,23 +115,15 @@ def test_no_phase_of_the_mosaic_is_special():
     assert torch.stack(grids).mean(0).max() < 1.01 * torch.stack(grids).mean(0).min()
 
 
-def test_a_low_quality_adds_jpeg_artefacts():
-    coarse = noise_of(
-        replace(PLAIN, quality=30, luma=1e-4, chroma=1e-4), GREY + 0.3 * torch.rand(3, 128, 128) - 0.15
-    )
-    assert coarse.abs().mean() > 5 / 255
-
-
-def test_pictures_are_8_bit_and_depend_only_on_their_generator():
+def test_noise_depends_only_on_its_generator():
     taken = [
-        simulate_camera(
+        camera_noise(
             torch.stack([GREY, GREY]), [PLAIN, PLAIN], [torch.Generator().manual_seed(n) for n in seeds]
         )
         for seeds in ((1, 2), (3, 2))
     ]
     assert torch.equal(taken[0][1], taken[1][1])
     assert not torch.equal(taken[0][0], taken[1][0])
-    assert torch.allclose(taken[0] * 255, (taken[0] * 255).round(), atol=1e-4)
 
 
 def test_cameras_cover_the_range_of_real_ones():

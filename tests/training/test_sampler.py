@@ -12,12 +12,13 @@ import pytest
 import torch
 
 from nsp_cli.errors import TrainingError
+from nsp_cli.ops.transfer import linear_to_srgb, srgb_to_linear
 from nsp_cli.training.blind_spot import make_pair_batch, stack_crops
 from nsp_cli.training.data.pool import TrainingPhoto
 from nsp_cli.training.data.sampler import CropSampler
 from nsp_cli.training.run.prefetching import Prefetcher
 from nsp_cli.training.run.recipe import BlindSpotRecipe
-from nsp_cli.training.simulation.sensor import SensorNoise, add_sensor_noise, linear_to_srgb, srgb_to_linear
+from nsp_cli.training.simulation.sensor import SensorNoise, add_sensor_noise
 from tests.training_photos import noisy_pixels, stored
 
 CPU = torch.device("cpu")

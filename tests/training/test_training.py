@@ -9,7 +9,7 @@ import random
 import signal
 import time
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from multiprocessing.synchronize import Event, Semaphore
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,12 +26,12 @@ from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.training.blind_spot import BlindSpotTask
 from nsp_cli.training.data.pool import PhotoPool
 from nsp_cli.training.run import gradients, loop, memory, trainer
-from nsp_cli.training.run.checkpoint import load_checkpoint, save_checkpoint
+from nsp_cli.training.run.checkpoint import load_checkpoint
 from nsp_cli.training.run.compilation import compiled
 from nsp_cli.training.run.loop import run
 from nsp_cli.training.run.loss_curve import LossCurve
 from nsp_cli.training.run.memory import choose_chunk, fit_crop, saved_bytes
-from nsp_cli.training.run.recipe import PAPER_RECIPE, PAPER_STEPS, BlindSpotRecipe, Budget, StudentRecipe
+from nsp_cli.training.run.recipe import PAPER_RECIPE, PAPER_STEPS, BlindSpotRecipe, Budget
 from nsp_cli.training.run.task import TrainingBatch
 from nsp_cli.training.run.trainer import Trainer
 from tests.training_photos import small_pool
@@ -158,16 +158,6 @@ class TestResume:
         del content["identity"]["weights to start from"], content["state"]["waited"]
         torch.save(content, tmp_path / "c")
         start_at(tiny_config.build().state_dict(), pool, tiny_config).resume(tmp_path / "c")
-
-    def test_checkpoints_with_the_old_names_of_recipe_fields_can_be_resumed(self, tmp_path):
-        identity = {"recipe": asdict(StudentRecipe(denoised=0.4)), "seed": 0}
-        save_checkpoint(tmp_path / "c", identity, {"step": 3})
-        content = torch.load(tmp_path / "c")
-        content["identity"]["recipe"]["taught"] = content["identity"]["recipe"].pop("denoised")
-        torch.save(content, tmp_path / "c")
-        assert load_checkpoint(tmp_path / "c", identity) == {"step": 3}
-        with pytest.raises(TrainingError, match="other settings: recipe"):
-            load_checkpoint(tmp_path / "c", identity | {"recipe": asdict(StudentRecipe())})
 
     def test_the_rate_may_be_lowered_to_get_past_a_divergence(self, pool, tiny_config, tmp_path):
         make_trainer(pool, tiny_config).save(tmp_path / "c")

@@ -13,7 +13,7 @@ from nsp_cli.cli import main
 from nsp_cli.errors import WeightsError
 from nsp_cli.weights.file import load_network, save_weights
 from nsp_cli.weights.hub import parse_hub_file
-from nsp_cli.weights.manifest import load_manifest, weights_folder
+from nsp_cli.weights.manifest import AUTOMATIC, load_manifest, weights_folder
 from nsp_cli.weights.resolve import resolve, sha256_of
 
 ENTRY = """
@@ -271,6 +271,13 @@ def test_list_shows_where_the_weights_are(folder, capsys):
     code, out, _ = run(capsys, "list")
     assert code == 0
     assert "Only for tests." in out
+
+
+def test_list_says_what_each_bundled_default_is_for(capsys):
+    code, _, err = run(capsys, "list")
+    assert code == 0
+    (line,) = (line for line in err.splitlines() if line.startswith("Default:"))
+    assert line.count("(") == len(load_manifest().defaults) == len(AUTOMATIC)
 
 
 def test_list_of_nothing(folder, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from nsp_cli.cli.options import common as options
 from nsp_cli.errors import NspError, OutputError, PhotosFailedError
 
 if TYPE_CHECKING:
+    from nsp_cli.noise.estimation import NoiseProfile
     from nsp_cli.restoration.pipeline import RestorationPlan
 
 
@@ -24,7 +26,7 @@ def inspect(
         typer.Option(
             "--plot",
             metavar="FILE.png",
-            help="Draw the noise curve and its autocorrelation. Replaces an existing file.",
+            help="Draw the noise map, the noise curve and its autocorrelation. Replaces an existing file.",
         ),
     ] = None,
     json: options.Json = False,
@@ -38,15 +40,15 @@ def inspect(
     photos = [photo.path for photo in find_photos(Selection(tuple(photos)))]
     if plot is not None and any(plot.absolute() == photo.absolute() for photo in photos):
         raise OutputError(f"{plot} is one of the photos.", "Choose another name for the plot.")
-    plans, failures = _measure_all(photos, max_megapixels)
-    if plans and plot is not None:
+    measured, failures = _measure_all(photos, max_megapixels)
+    if measured and plot is not None:
         from nsp_cli.report.plot import plot_noise
 
-        plot_noise([(photo.name, plan.noise) for photo, plan in plans], plot)
+        plot_noise([(one.photo.name, one.plan.noise, one.profile) for one in measured], plot)
     if json:
-        console.print_json([_as_json(photo, plan) for photo, plan in plans])
-    elif plans:
-        _show(plans)
+        console.print_json([_as_json(one) for one in measured])
+    elif measured:
+        _show(measured)
     if failures:
         raise PhotosFailedError(f"{failures} of {len(photos)} photos failed. The others are shown.")
 
@@ -59,24 +61,40 @@ def _check_plot(plot: Path) -> None:
     check_plotting()
 
 
-def _measure_all(photos: list[Path], max_megapixels: float) -> tuple[list[tuple[Path, RestorationPlan]], int]:
-    from nsp_cli.ops.pixels import pixels_to_tensor
-    from nsp_cli.photo import read_photo
-    from nsp_cli.restoration.pipeline import plan_restoration
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """A photo, what denoise would do about it, and its noise by brightness and distance."""
 
-    plans, failures = [], 0
+    photo: Path
+    plan: RestorationPlan
+    profile: NoiseProfile
+
+
+def _measure_all(photos: list[Path], max_megapixels: float) -> tuple[list[_Measured], int]:
+    measured, failures = [], 0
     with progress_bars.progress("Measuring") as on_progress:
         for done, photo in enumerate(photos):
             try:
-                pixels = read_photo(photo, max_megapixels=max_megapixels).seen_pixels
-                plans.append((photo, plan_restoration(pixels_to_tensor(pixels))))
+                measured.append(_measure(photo, max_megapixels))
             except NspError as error:
                 if len(photos) == 1:
                     raise
                 console.show_error(error)
                 failures += 1
             on_progress(done + 1, len(photos))
-    return plans, failures
+    return measured, failures
+
+
+def _measure(photo: Path, max_megapixels: float) -> _Measured:
+    from nsp_cli.noise.estimation import estimate_noise
+    from nsp_cli.ops.pixels import pixels_to_tensor
+    from nsp_cli.photo import read_photo
+    from nsp_cli.restoration.pipeline import plan_restoration
+
+    pixels = pixels_to_tensor(read_photo(photo, max_megapixels=max_megapixels).seen_pixels)
+    # As denoise without --model, whose network sees every pixel.
+    plan = plan_restoration(pixels, is_blind_spot=False)
+    return _Measured(photo, plan, estimate_noise(plan.view.picture(pixels)))
 
 
 def _pass_of(plan: RestorationPlan) -> str:
@@ -87,38 +105,46 @@ def _pass_of(plan: RestorationPlan) -> str:
     return f"use {load_manifest().find('auto').name}"
 
 
-def _as_json(photo: Path, plan: RestorationPlan) -> dict[str, Any]:
+def _as_json(measured: _Measured) -> dict[str, Any]:
     from nsp_cli.training.run.recipe import BlindSpotRecipe
 
-    noise = plan.noise
+    noise, profile = measured.plan.noise, measured.profile
+    quietest, noisiest = noise.luma_range()
     return {
-        "photo": str(photo),
-        "luma": min(noise.luma, noise.most_luma) * 255,
+        "photo": str(measured.photo),
+        "luma": noise.luma * 255,
         "chroma": noise.chroma * 255,
-        "correlation_length": {"luma": noise.correlation_length(0), "chroma": noise.correlation_length(1)},
-        "brightness": (noise.brightness * 255).tolist(),
+        "quietest_tenth": quietest * 255,
+        "noisiest_tenth": noisiest * 255,
+        "correlation_length": {
+            "luma": profile.correlation_length(0),
+            "chroma": profile.correlation_length(1),
+        },
+        "brightness": (profile.brightness * 255).tolist(),
         "levels": {
-            name: (noise.levels[index] * 255).tolist() for index, name in enumerate(("red", "green", "blue"))
+            name: (profile.levels[index] * 255).tolist()
+            for index, name in enumerate(("red", "green", "blue"))
         },
         "pd_factor": BlindSpotRecipe().pd_factor,
-        "mode": plan.mode,
+        "mode": measured.plan.mode,
         "clean": noise.is_clean,
     }
 
 
-def _show(plans: list[tuple[Path, RestorationPlan]]) -> None:
-    from nsp_cli.training.run.recipe import BlindSpotRecipe
-
-    rows = [
-        (
-            photo.name,
-            f"{min(plan.noise.luma, plan.noise.most_luma) * 255:.1f}",
-            f"{plan.noise.chroma * 255:.1f}",
-            f"{plan.noise.correlation_length(0):.1f} / {plan.noise.correlation_length(1):.1f}",
-            str(BlindSpotRecipe().pd_factor),
-            _pass_of(plan),
+def _show(measured: list[_Measured]) -> None:
+    rows = []
+    for one in measured:
+        noise, profile = one.plan.noise, one.profile
+        quietest, noisiest = noise.luma_range()
+        rows.append(
+            (
+                one.photo.name,
+                f"{noise.luma * 255:.1f}",
+                f"{quietest * 255:.1f} to {noisiest * 255:.1f}",
+                f"{noise.chroma * 255:.1f}",
+                f"{profile.correlation_length(0):.1f} / {profile.correlation_length(1):.1f}",
+                _pass_of(one.plan),
+            )
         )
-        for photo, plan in plans
-    ]
-    columns = ("photo", "luma", "chroma", "correlation (px)", "PD factor", "nsp denoise would")
+    columns = ("photo", "luma", "by place", "chroma", "correlation (px)", "nsp denoise would")
     console.table("Noise (levels of 255)", columns, rows)

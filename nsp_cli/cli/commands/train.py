@@ -84,7 +84,7 @@ def _begin(start: str, network: NetworkOptions) -> tuple[StartingPoint, NamedWei
         return start_from_random(network.network or "light", t=network.scaling_factor), baseline
     begin = start_from_file(baseline.path, baseline.name)
     if not begin.config.spec().is_blind_spot:
-        raise typer.BadParameter(f"{start} is a student. Train it with nsp distill.")
+        raise typer.BadParameter(f"{start} is no blind-spot network. Students are trained with nsp distill.")
     return begin, baseline
 
 

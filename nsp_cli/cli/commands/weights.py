@@ -210,7 +210,12 @@ def _compare(entry: ManifestEntry, manifest: Manifest) -> str:
 
 
 def _describe_defaults(manifest: Manifest) -> str:
-    uses = {"auto": "denoise", "auto-upscale": "upscale", "auto-blind-spot": "--plain and train"}
+    uses = {
+        "auto": "denoise",
+        "auto-upscale": "upscale",
+        "auto-blind-spot": "--plain and train",
+        "auto-noise": "measures noise",
+    }
     return ", ".join(f"{name} ({uses[kind]})" for kind, name in manifest.defaults.items())
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from nsp_cli.batch import Restored
     from nsp_cli.restoration.inference import Restorer
-    from nsp_cli.restoration.recovery import Strength
+    from nsp_cli.restoration.strength import Strength
 
 Process = Callable[["Restorer", "Tensor", OnProgress | None], "Restored"]
 
@@ -113,7 +113,7 @@ def _model(model: str, *, is_papers: bool, automatic: str) -> str:
 
 
 def _strength(options: NoiseOptions) -> Strength:
-    from nsp_cli.restoration.recovery import Strength
+    from nsp_cli.restoration.strength import Strength
 
     if options.plain and (options.strength, options.luma, options.chroma) != (None, None, None):
         raise typer.BadParameter(

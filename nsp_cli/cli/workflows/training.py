@@ -20,6 +20,7 @@ from nsp_cli.training.data.hold_out import hold_out
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import PhotoPool, load_pool
 from nsp_cli.training.distillation.sampler import check_sizes
+from nsp_cli.training.distillation.sources import SampleSources
 from nsp_cli.training.distillation.task import StudentTask
 from nsp_cli.training.distillation.teacher_data import PHOTO_CACHE_SHARE, prepare_teacher_dataset
 from nsp_cli.training.publish import Material, NamedWeights, checkpoint_of, publish
@@ -31,7 +32,8 @@ from nsp_cli.training.run.recipe import CUDA_BATCH, BaseRecipe, BlindSpotRecipe,
 from nsp_cli.training.run.starting_point import StartingPoint
 from nsp_cli.training.run.task import Task
 from nsp_cli.training.run.trainer import Trainer
-from nsp_cli.weights.resolve import sha256_of
+from nsp_cli.weights.file import load_network
+from nsp_cli.weights.resolve import resolve, sha256_of
 
 if TYPE_CHECKING:
     import torch
@@ -161,9 +163,12 @@ def _make_task(
             lambda photo: pipeline.denoise_tensor(restorer, photo)[0],
             sha256_of(request.teacher.path),
             on_progress,
-            measures=recipe.measured > 0,
+            restorer.execution,
         )
-    return StudentTask(dataset, recipe, spec.scale, request.teacher.name, processes)
+    estimator = load_network(resolve("auto-noise").path)[0].to(device)
+    return StudentTask(
+        SampleSources(cameras=dataset), recipe, spec.scale, request.teacher.name, processes, estimator
+    )
 
 
 def _make_trainer(

@@ -13,6 +13,7 @@ from PIL import Image, JpegImagePlugin
 
 from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.colour import cmyk_to_srgb
+from nsp_cli.photo.formats.jpeg_header import JpegHeader
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, starts_with
 from nsp_cli.photo.metadata import jpeg_segments, xmp
 from nsp_cli.photo.metadata.blocks import KINDS, Blocks, Dpi, exif_blocks
@@ -29,11 +30,6 @@ _PER_INCH = {1: 1.0, 2: 2.54}  # by JFIF's unit
 _MOST_SCANS = 500  # a progressive JPEG has ten; each may pass over the whole photo for a few bytes
 
 
-class _JpegImage(JpegImagePlugin.JpegImageFile):
-    def _read_dpi_from_exif(self) -> None:
-        """Does nothing: Pillow would warn about damaged EXIF, and make up 72 dpi where none is stated."""
-
-
 def read_jpeg(path: Path, max_megapixels: float) -> Photo:
     """Reads a JPEG, grey, RGB or CMYK, as stored (not turned). Only the first of several pictures is read.
 
@@ -44,7 +40,7 @@ def read_jpeg(path: Path, max_megapixels: float) -> Photo:
     try:
         # The class itself, because Image.open would warn about large photos by a global limit,
         # and would open phones' photos with a gain map as a stack of frames.
-        image = _JpegImage(io.BytesIO(data))
+        image = JpegHeader(io.BytesIO(data))
         check_size(path, image.height, image.width, max_megapixels)
         _check_scans(data)
         image.load()

@@ -163,7 +163,8 @@ def _decode(
 
     def load(number: int) -> TrainingPhoto | tuple[Path, str]:
         try:
-            return _load(paths[number], cache, share, np.random.default_rng([seed, number]), f"{number}")
+            rng = np.random.default_rng([seed, number])
+            return load_photo(paths[number], cache, most_bytes=share, rng=rng, name=f"{number}")
         except InputError as error:
             return paths[number], error.message
 
@@ -177,14 +178,22 @@ def _decode(
     return PhotoPool(photos, tuple(r for r in results if isinstance(r, tuple)), len(paths))
 
 
-def _load(path: Path, cache: PhotoCache, share: int, rng: np.random.Generator, name: str) -> TrainingPhoto:
+def load_photo(
+    path: Path, cache: PhotoCache, *, most_bytes: int, rng: np.random.Generator, name: str
+) -> TrainingPhoto:
+    """Decodes a photo into the cache, or a random window of it that takes about `most_bytes`.
+
+    Raises:
+        InputError: The photo cannot be read or is too small.
+        OutputError: The disk is full.
+    """
     photo = read_photo(path)
     height, width = photo.height, photo.width
     if min(height, width) < SMALLEST_SIDE:
         raise InputError(
             f"{path} is too small: {width}×{height}, but both sides need {SMALLEST_SIDE} pixels."
         )
-    shrink = min(1.0, (share / photo.pixels.nbytes) ** 0.5)
+    shrink = min(1.0, (most_bytes / photo.pixels.nbytes) ** 0.5)
     rows, columns = max(SMALLEST_SIDE, int(height * shrink)), max(SMALLEST_SIDE, int(width * shrink))
     top, left = rng.integers(0, height - rows + 1), rng.integers(0, width - columns + 1)
     window = np.ascontiguousarray(photo.pixels[top : top + rows, left : left + columns])

@@ -1,162 +1,205 @@
-"""Draws a student's training samples: the pictures, and the noise to add to them."""
+"""Draws training samples: the kind of each, its picture, and the noise to add to it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import astuple, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from nsp_cli.device import pinned
 from nsp_cli.errors import TrainingError
-from nsp_cli.noise.estimation import NoiseProfile
-from nsp_cli.ops.pixel_array import Pixels
-from nsp_cli.ops.pixels import to_unit_range
-from nsp_cli.ops.resampling import KERNELS
 from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto
 from nsp_cli.training.data.sampler import photo_weight
-from nsp_cli.training.distillation.teacher_data import TeacherDataset, TeacherPicture
-from nsp_cli.training.run.recipe import StudentRecipe
-from nsp_cli.training.seeded_random import WeightedChoice, generator_for, random_below, random_event
-from nsp_cli.training.simulation.augmentation import Augmentation, draw_augmentation
-from nsp_cli.training.simulation.camera import Camera, draw_camera
+from nsp_cli.training.distillation.crops import activity_of, draw_crop
+from nsp_cli.training.distillation.noise_drawing import draw_added_noise, finished
+from nsp_cli.training.distillation.sample_plan import CarriedNoise, DrawnSamples, SamplePlan, draw_plan
+from nsp_cli.training.distillation.sources import SampleSources
+from nsp_cli.training.run.recipe import PictureShares, SimulationRecipe
+from nsp_cli.training.seeded_random import (
+    WeightedChoice,
+    generator_for,
+    random_below,
+    random_event,
+    random_log_uniform,
+    random_uniform,
+)
+from nsp_cli.training.simulation.augmentation import Augmentation
+from nsp_cli.training.simulation.drawing import draw_drawing
+from nsp_cli.training.simulation.heap import draw_heap
+from nsp_cli.training.simulation.night import draw_night
+from nsp_cli.training.simulation.printed import draw_print
 
-# Standard deviations of the conditioning error, as powers of e: an error of all bands, one of each band, and
-# one of coarse luma, where the estimate mistakes gentle gradients for noise.
-_COMMON_ERROR, _BAND_ERROR, _COARSE_ERROR = 0.3, 0.2, 0.6
-
-
-@dataclass(frozen=True, eq=False)
-class SamplePlan:
-    """How a picture is turned into a sample.
-
-    Attributes:
-        number: Number of the sample in the step, over all processes; seeds its noise.
-        noise: Source of the noise; None if the sample is a photo with its own noise.
-        augmentation: Changes before the noise is added.
-        kernel: Name of the kernel that halves the input of an enlarging student.
-        conditioning_error: Error of each noise band, as powers of e, (6,).
-    """
-
-    number: int
-    noise: Camera | NoiseProfile | None
-    augmentation: Augmentation
-    kernel: str
-    conditioning_error: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class DrawnSamples:
-    """Pictures and plans of one step and process, before the samples are made of them.
-
-    Attributes:
-        clean: Targets before augmentation, (B, 3, t·S, t·S) in [0, 1].
-        own: Noisy photos of the samples that keep their own noise, in order; may be empty.
-        plans: Plan of each sample.
-    """
-
-    clean: Tensor
-    own: tuple[Tensor, ...]
-    plans: tuple[SamplePlan, ...]
-
-    def pin_memory(self) -> DrawnSamples:
-        return replace(self, clean=pinned(self.clean))
+# Megapixels from which a picture is drawn no more often: a large photo shows no more scenes.
+_MOST_MEGAPIXELS = 2.0
+# Share of the drawings that are prints.
+_PRINTS = 0.4
+# Factors of faint noise.
+_FAINT_GAINS = (0.08, 0.8)
+# Crops of which the busiest is taken.
+_BUSIEST_OF = 5
+# Kinds that share what one of them has no source for.
+_GROUPS = (
+    ("camera", "sensor", "flat", "measured", "grain", "gaussian", "drawn", "stars", "dark"),
+    ("pairs", "moved", "taught"),
+    ("still", "still_drawn"),
+)
+# Chance that a real pair is changed, and its exposure and noise then. There are few pairs.
+_CHANGED, _EXPOSURES, _NOISES = 0.5, (0.7, 1.15), (0.4, 1.1)
+# Pictures among which a pair's noise finds the one of the most similar brightness, the factors by which that
+# is fitted to the pair's, and the spread of the noise's level, as a power of e.
+_TRIED, _FITS, _SPREAD = 6, (0.4, 1.3), 0.4
 
 
-class StudentSampler:
+class SimulationSampler:
     """Draws samples; the same seed and step always give the same ones."""
 
-    def __init__(self, dataset: TeacherDataset, recipe: StudentRecipe, scale: int, *, rank: int = 0) -> None:
-        """Gives each picture its probability.
+    def __init__(
+        self, sources: SampleSources, recipe: SimulationRecipe, scale: int = 1, *, rank: int = 0
+    ) -> None:
+        """Gives each kind of sample and each picture its probability.
 
         Args:
-            dataset: Pictures to draw from.
-            recipe: Shares of the kinds of samples.
+            sources: What to draw from.
+            recipe: Shares of the kinds of samples and of the sources of pictures.
             scale: t, how many times the targets are larger than the inputs.
             rank: This process draws the samples `rank`·B to `rank`·B + B − 1 of a step.
 
         Raises:
-            TrainingError: No picture is as large as a target.
+            TrainingError: No photo is as large as a target.
         """
-        self._recipe, self._side, self._rank = recipe, recipe.crop * scale, rank
-        self._noises = dataset.noises
-        self._choice = _choice(dataset, recipe, self._side)
+        self._sources, self._recipe, self._rank = sources, recipe, rank
+        self._side = recipe.crop * scale
+        cameras = sources.cameras
+        self._noises = cameras.noises if cameras else ()
+        self._tables = cameras.tables if cameras else ()
+        self._photos = _photo_choice(sources, recipe.pictures, self._side)
+        self._heaps = recipe.pictures.heaps / sum(astuple(recipe.pictures))
+        self._pairs = [pair for pair in sources.pairs if pair.clean.side >= self._side]
+        taught = [pair for pair in (cameras.real if cameras else ()) if pair.clean.side >= self._side]
+        chances = [photo_weight(pair.noisy, recipe.noise_emphasis) for pair in taught]
+        self._taught = WeightedChoice(taught, chances)
+        self._kinds = self._kind_choice()
 
     def draw(self, seed: int, step: int) -> DrawnSamples:
         """Samples of a step for this process."""
         first = self._rank * self._recipe.batch
-        clean, own, plans = [], [], []
-        for number in range(first, first + self._recipe.batch):
-            generator = generator_for(seed, step, number)
-            picture, photo = _crop(self._choice.draw(generator), self._side, generator)
-            clean.append(picture)
-            own += [] if photo is None else [photo]
-            plans.append(self._plan(number, generator, has_own=photo is not None))
-        return DrawnSamples(_in_unit_range(np.stack(clean)), tuple(map(_in_unit_range, own)), tuple(plans))
+        numbers = range(first, first + self._recipe.batch)
+        drawn = [self._draw_one(number, generator_for(seed, step, number)) for number in numbers]
+        return DrawnSamples(torch.stack([picture for picture, _ in drawn]), tuple(plan for _, plan in drawn))
 
-    def _plan(self, number: int, generator: torch.Generator, *, has_own: bool) -> SamplePlan:
-        return SamplePlan(
-            number,
-            None if has_own else self._draw_noise(generator),
-            Augmentation() if has_own else draw_augmentation(generator),
-            list(KERNELS)[random_below(len(KERNELS), generator)],
-            _draw_conditioning_error(generator),
+    def _kind_choice(self) -> WeightedChoice[str]:
+        sourceless = {
+            "flat": not self._sources.flats,
+            "measured": not self._noises,
+            "pairs": not self._pairs,
+            "moved": not self._pairs,
+            "taught": not self._taught.weight,
+        }
+        shares: dict[str, float] = {}
+        for group in _GROUPS:
+            whole = {kind: getattr(self._recipe.shares, kind) for kind in group}
+            usable = {kind: share for kind, share in whole.items() if share and not sourceless.get(kind)}
+            factor = sum(whole.values()) / sum(usable.values()) if usable else 0.0
+            shares |= {kind: share * factor for kind, share in usable.items()}
+        return WeightedChoice(list(shares), list(shares.values()))
+
+    def _draw_one(self, number: int, generator: torch.Generator) -> tuple[Tensor, SamplePlan]:
+        kind, plan = self._kinds.draw(generator), draw_plan(number, generator)
+        match kind:
+            case "pairs":
+                return self._pair(plan, generator)
+            case "moved":
+                return self._moved(plan, generator)
+            case "taught":
+                return self._taught_photo(plan, generator)
+            case "still":
+                return self._picture(generator), plan
+            case "still_drawn":
+                return self._drawing(generator), plan
+        picture = self._shown(kind, generator)
+        noise = draw_added_noise(
+            kind, picture, self._recipe.crop, self._sources.flats, self._noises, generator
+        )
+        is_faint = random_event(self._recipe.faint, generator)
+        gain = random_log_uniform(*_FAINT_GAINS, generator) if is_faint else 1.0
+        plan = replace(plan, noise=noise, gain=gain)
+        textured = self._recipe.textured
+        return picture, finished(plan, kind, self._tables, generator, textured=textured)
+
+    def _shown(self, kind: str, generator: torch.Generator) -> Tensor:
+        if kind == "drawn":
+            return self._drawing(generator)
+        return draw_night(self._side, generator) if kind == "stars" else self._picture(generator)
+
+    def _drawing(self, generator: torch.Generator) -> Tensor:
+        draw = draw_print if random_event(_PRINTS, generator) else draw_drawing
+        return draw(self._side, generator)
+
+    def _picture(self, generator: torch.Generator) -> Tensor:
+        """A heap, or a crop of a photo."""
+        if random_event(self._heaps, generator):
+            return draw_heap(self._side, generator)
+        count = _BUSIEST_OF if random_event(self._recipe.busy, generator) else 1
+        crops = [draw_crop([self._photos.draw(generator)], self._side, generator)[0] for _ in range(count)]
+        return max(crops, key=activity_of) if count > 1 else crops[0]
+
+    def _pair(self, plan: SamplePlan, generator: torch.Generator) -> tuple[Tensor, SamplePlan]:
+        """A real pair, half of the time with another exposure and less or a little more noise."""
+        noisy, clean = self._pair_crop(self._side, generator)
+        if not random_event(_CHANGED, generator):
+            return clean, replace(plan, noise=CarriedNoise(noisy - clean))
+        gain = random_uniform(*_EXPOSURES, generator)
+        noise = CarriedNoise(noisy - clean, gain * random_uniform(*_NOISES, generator))
+        return clean, replace(
+            plan, noise=noise, augmentation=Augmentation(gains=(gain,) * 3), is_rounded=True
         )
 
-    def _draw_noise(self, generator: torch.Generator) -> Camera | NoiseProfile:
-        if self._noises and random_event(self._recipe.measured, generator):
-            return self._noises[random_below(len(self._noises), generator)]
-        return draw_camera(generator)
+    def _moved(self, plan: SamplePlan, generator: torch.Generator) -> tuple[Tensor, SamplePlan]:
+        """Noise of a real pair on a picture as bright, where it would be much the same."""
+        noisy, clean = self._pair_crop(self._recipe.crop, generator)
+        level = float(clean.mean())
+        tried = [self._picture(generator) for _ in range(_TRIED)]
+        picture = min(tried, key=lambda one: abs(math.log((float(one.mean()) + 0.02) / (level + 0.02))))
+        gain = min(max(level / (float(picture.mean()) + 1e-3), _FITS[0]), _FITS[1])
+        noise = CarriedNoise(
+            noisy - clean, math.exp(_SPREAD * float(torch.randn((), generator=generator)) - 0.2)
+        )
+        return picture, replace(
+            plan, noise=noise, augmentation=Augmentation(gains=(gain,) * 3), is_rounded=True
+        )
+
+    def _pair_crop(self, side: int, generator: torch.Generator) -> list[Tensor]:
+        pair = self._pairs[random_below(len(self._pairs), generator)]
+        return draw_crop([pair.noisy, pair.clean], side, generator)
+
+    def _taught_photo(self, plan: SamplePlan, generator: torch.Generator) -> tuple[Tensor, SamplePlan]:
+        pair = self._taught.draw(generator)
+        noisy, clean = draw_crop([pair.noisy, pair.clean], self._side, generator)
+        return clean, replace(plan, noise=CarriedNoise(noisy - clean))
 
 
-def _crop(picture: TeacherPicture, side: int, generator: torch.Generator) -> tuple[Pixels, Pixels | None]:
-    """Cuts the same crop (3, side, side) out of the target and, if there is one, the noisy photo."""
-    photo = picture.clean
-    top, left = (random_below(size - side + 1, generator) for size in (photo.height, photo.width))
-    turns, is_mirrored = random_below(4, generator), random_event(0.5, generator)
-
-    def cut(source: TrainingPhoto) -> Pixels:
-        pixels = np.rot90(source.read(top, left, side, side), turns)
-        if pixels.dtype == np.uint8:
-            pixels = pixels.astype(np.uint16) * 257  # 65535 / 255, exactly
-        return (pixels[:, ::-1] if is_mirrored else pixels).transpose(2, 0, 1)
-
-    return cut(photo), None if picture.noisy is None else cut(picture.noisy)
-
-
-def _in_unit_range(pixels: Pixels) -> Tensor:
-    return to_unit_range(torch.from_numpy(np.ascontiguousarray(pixels)))
-
-
-def _draw_conditioning_error(generator: torch.Generator) -> Tensor:
-    conditioning_error = _COMMON_ERROR * torch.randn(1, generator=generator) + _BAND_ERROR * torch.randn(
-        6, generator=generator
+def _photo_choice(sources: SampleSources, shares: PictureShares, side: int) -> WeightedChoice[TrainingPhoto]:
+    """Choice among all photos that are large enough, each source with its share."""
+    cameras = sources.cameras
+    listed = (
+        (sources.clean, shares.clean),
+        (cameras.downscaled if cameras else (), shares.downscaled),
+        (cameras.denoised if cameras else (), shares.denoised),
     )
-    conditioning_error[0] += _COARSE_ERROR * torch.randn((), generator=generator).abs()
-    return conditioning_error
-
-
-def _choice(dataset: TeacherDataset, recipe: StudentRecipe, side: int) -> WeightedChoice[TeacherPicture]:
-    """Choice among all pictures that are large enough, each kind with its share."""
-    shares = (
-        (dataset.real, recipe.real, recipe.noise_emphasis),
-        (dataset.denoised, recipe.denoised, 0.0),
-        (dataset.downscaled, 1 - recipe.real - recipe.denoised, 0.0),
-    )
-    pictures: list[TeacherPicture] = []
+    pictures: list[TrainingPhoto] = []
     weights: list[float] = []
-    for kind, share, emphasis in shares:
-        usable = [picture for picture in kind if picture.clean.side >= side]
-        chances = [photo_weight(picture.clean, emphasis) for picture in usable]
+    for source, share in listed:
+        usable = [picture for picture in source if picture.side >= side]
+        chances = [min(picture.megapixels, _MOST_MEGAPIXELS) for picture in usable]
         pictures += usable
         weights += [share * chance / sum(chances) for chance in chances]
-    if not pictures:
+    if not sum(weights):
         raise _too_small(side)
     return WeightedChoice(pictures, weights)
 
 
-def check_sizes(pool: PhotoPool, recipe: StudentRecipe, scale: int) -> None:
+def check_sizes(pool: PhotoPool, recipe: SimulationRecipe, scale: int) -> None:
     """Checks that at least one photo is large enough, before the teacher spends an hour on them.
 
     Raises:

@@ -1,6 +1,6 @@
 """The data set that a student learns from, made by a teacher from noisy photos; no clean photo is needed.
 
-There are three kinds of pictures:
+Beside the estimate of each photo's noise, and how its file is compressed, there are three kinds of pictures:
 
 - denoised: the teacher's results, as targets; the inputs get simulated noise.
 - downscaled: photos with mild noise at a half to a quarter of their size, which makes them very sharp; the
@@ -13,17 +13,18 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-import torch
 from torch import Tensor
-from torch.nn import functional
 
 from nsp_cli.noise.estimation import NoiseProfile, estimate_noise
-from nsp_cli.ops.pixels import from_unit_range, to_unit_range
 from nsp_cli.ops.progress import OnProgress
+from nsp_cli.photo import JpegTables, read_jpeg_tables
+from nsp_cli.restoration.inference import Execution
+from nsp_cli.restoration.noise_mapping import map_noise
+from nsp_cli.training.data.clean_photos import PicturePair
+from nsp_cli.training.data.derived import as_16_bits, derived_picture, downscaled
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto
 from nsp_cli.training.data.sampler import MILD_NOISE
@@ -31,23 +32,12 @@ from nsp_cli.training.data.sampler import MILD_NOISE
 DOWNSCALE_FACTORS = (2, 3, 4)
 # Largest noise, in levels of 255, that a downscaled photo may keep to be used as a target.
 _LARGEST_REMAINING_NOISE = 1.2
+# Luma level of an estimate over that of the noise map, from which texture or structure was measured too.
+_MOST_OVER_MAP = 2.0
 # Share of the cache for the decoded photos; the teacher's pictures take the rest.
 PHOTO_CACHE_SHARE = 0.25
 # Ends the names of the teacher's results in the cache. Earlier versions wrote it, so it must not change.
 _DENOISED = "taught"
-
-
-@dataclass(frozen=True, eq=False)
-class TeacherPicture:
-    """A target for the student, and its input if that is a real photo.
-
-    Attributes:
-        clean: Target, 16 bits.
-        noisy: Noisy photo as the input; None if the noise is simulated.
-    """
-
-    clean: TrainingPhoto
-    noisy: TrainingPhoto | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,16 +47,21 @@ class TeacherDataset:
     Attributes:
         pool: Noisy photos.
         teacher: Identifies the teacher.
-        noises: Noise estimates of the photos that have noise.
-        real, denoised, downscaled: Pictures of each kind.
+        profiles: Noise estimate of each photo.
+        noises: Those of them that found noise, and nothing else, so that more of it can be made.
+        tables: How the photos that are JPEG files are compressed.
+        real: Noisy photos with the teacher's results.
+        denoised, downscaled: Pictures of these kinds.
     """
 
     pool: PhotoPool
     teacher: str
+    profiles: tuple[NoiseProfile, ...]
     noises: tuple[NoiseProfile, ...]
-    real: tuple[TeacherPicture, ...]
-    denoised: tuple[TeacherPicture, ...]
-    downscaled: tuple[TeacherPicture, ...]
+    tables: tuple[JpegTables, ...]
+    real: tuple[PicturePair, ...]
+    denoised: tuple[TrainingPhoto, ...]
+    downscaled: tuple[TrainingPhoto, ...]
 
     @property
     def checksum(self) -> int:
@@ -83,8 +78,7 @@ def prepare_teacher_dataset(
     denoise: Callable[[Tensor], Tensor],
     teacher: str,
     on_progress: OnProgress | None = None,
-    *,
-    measures: bool = True,
+    execution: Execution | None = None,
 ) -> TeacherDataset:
     """Denoises every photo with the teacher, and makes downscaled pictures.
 
@@ -96,18 +90,20 @@ def prepare_teacher_dataset(
         denoise: The teacher: maps a noisy (3, H, W) uint16 photo to a clean one.
         teacher: Identifies the teacher, such as its sha256; letters and digits only.
         on_progress: Called with the number of finished photos and their total.
-        measures: Whether to estimate the noise of each photo, which takes a fifth of a second.
+        execution: Where and how the bundled noise estimator runs; None for the CPU.
 
     Raises:
+        DeviceError: The noise estimator does not fit in memory.
         OutputError: The disk is full.
     """
-    results, downscaled, noises = [], [], []
+    results, smaller, profiles, noises = [], [], [], []
     for done, photo in enumerate(pool.photos):
-        results.append(_cached(cache, photo, _DENOISED, partial(_denoised, photo, denoise), teacher))
-        if measures:
-            noises.append(estimate_noise(_as_16_bits(photo)))
+        results.append(derived_picture(cache, photo, _DENOISED, partial(_denoised, photo, denoise), teacher))
+        pixels = as_16_bits(photo)
+        profiles.append(estimate_noise(pixels))
+        noises += [profiles[-1]] if _is_noise_alone(profiles[-1], pixels, execution) else []
         if photo.noise < MILD_NOISE:
-            downscaled += [
+            smaller += [
                 _cached_downscaled(cache, photo, results[-1], factor, teacher) for factor in DOWNSCALE_FACTORS
             ]
         if on_progress:
@@ -115,24 +111,22 @@ def prepare_teacher_dataset(
     return TeacherDataset(
         pool,
         teacher,
-        noises=tuple(noise for noise in noises if not noise.is_clean),
-        real=tuple(map(TeacherPicture, results, pool.photos)),
-        denoised=tuple(map(TeacherPicture, results)),
-        downscaled=tuple(map(TeacherPicture, downscaled)),
+        profiles=tuple(profiles),
+        noises=tuple(noises),
+        tables=tuple(filter(None, (read_jpeg_tables(photo.source) for photo in pool.photos))),
+        real=tuple(map(PicturePair, pool.photos, results)),
+        denoised=tuple(results),
+        downscaled=tuple(smaller),
     )
 
 
+def _is_noise_alone(profile: NoiseProfile, pixels: Tensor, execution: Execution | None) -> bool:
+    """Whether the noise map of a photo has seen most of the noise that was measured on it."""
+    return not profile.is_clean and profile.luma <= _MOST_OVER_MAP * map_noise(pixels, execution).luma
+
+
 def _denoised(photo: TrainingPhoto, denoise: Callable[[Tensor], Tensor]) -> Tensor:
-    return denoise(_as_16_bits(photo))
-
-
-def _as_16_bits(photo: TrainingPhoto) -> Tensor:
-    """Pixels of a photo, (3, H, W) uint16."""
-    pixels = torch.from_numpy(np.ascontiguousarray(photo.read(0, 0, photo.height, photo.width)))
-    if pixels.dtype == torch.uint8:
-        # 257 is exactly 65535 / 255. Floating point would need more memory.
-        pixels = torch.from_numpy(pixels.numpy().astype(np.uint16) * 257)
-    return pixels.permute(2, 0, 1)
+    return denoise(as_16_bits(photo))
 
 
 def _cached_downscaled(
@@ -142,24 +136,4 @@ def _cached_downscaled(
     left = photo.noise * 2 / factor
     is_noisy = left > _LARGEST_REMAINING_NOISE
     kind, picture = (f"by{factor}", result) if is_noisy else (f"itself-by{factor}", photo)
-    return _cached(cache, photo, kind, partial(_downscaled, picture, factor), teacher)
-
-
-def _downscaled(picture: TrainingPhoto, factor: int) -> Tensor:
-    """Averages cells of factor×factor pixels; incomplete cells at the edge are left out."""
-    return from_unit_range(functional.avg_pool2d(to_unit_range(_as_16_bits(picture)), factor), torch.uint16)
-
-
-def _cached(
-    cache: PhotoCache, photo: TrainingPhoto, kind: str, make: Callable[[], Tensor], teacher: str
-) -> TrainingPhoto:
-    """Picture from the cache; made and stored there if it is missing."""
-    window = (photo.checksum, photo.top, photo.left, photo.height, photo.width, teacher)
-    name = f"{zlib.crc32(repr(window).encode()):08x}-{photo.file.stem}-{kind}"
-    shape = cache.shape(name)
-    if shape is None:
-        made = np.ascontiguousarray(make().permute(1, 2, 0).numpy())
-        cache.store(name, made)
-        shape = made.shape
-    height, width, _ = shape
-    return replace(photo, file=cache.path(name), top=0, left=0, height=height, width=width)
+    return derived_picture(cache, photo, kind, partial(downscaled, picture, factor), teacher)

@@ -16,8 +16,6 @@ from nsp_cli.errors import TrainingError
 from nsp_cli.files import remove_leftovers, replacing
 
 CHECKPOINT_FORMAT = 1
-# What fields of the recipe were called in older checkpoints.
-_OLD_RECIPE_FIELDS = {"taught": "denoised"}
 _HINT = "Free some space, then continue from the last checkpoint with --resume."
 
 
@@ -80,7 +78,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        return _with_new_names(content["identity"]), dict(content["state"])
+        return dict(content["identity"]), dict(content["state"])
     except (
         OSError,
         RuntimeError,
@@ -93,8 +91,3 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise TrainingError(
             f"{path} cannot be read as a checkpoint: {error}.", "Start the run again without --resume."
         ) from error
-
-
-def _with_new_names(identity: Mapping[str, Any]) -> dict[str, Any]:
-    recipe = {_OLD_RECIPE_FIELDS.get(name, name): value for name, value in identity["recipe"].items()}
-    return {**identity, "recipe": recipe}

@@ -65,31 +65,122 @@ class BlindSpotRecipe(BaseRecipe):
 
 
 @dataclass(frozen=True)
-class StudentRecipe(BaseRecipe):
-    """Recipe for a student.
+class PictureShares:
+    """Where the pictures come from that get noise or are shown without any; relative to each other.
+
+    A source without pictures leaves its share to the other photos. Heaps keep theirs, or they would be
+    most of what a student sees that has few photos.
 
     Attributes:
-        real: Share of the samples that are noisy photos, with the teacher's result as target.
-        denoised: Share of the samples that are the teacher's results with simulated noise. The remaining
-            samples are downscaled photos with simulated noise.
-        measured: Share of the samples with simulated noise that get the noise measured on one of the
-            photos. The others get the noise of a simulated camera.
-        balance: Exponent of a sample's noise level that its loss is divided by. At 0, strong noise would
-            dominate the loss.
-        structure: Weight of 1 − SSIM beside the mean absolute error.
+        clean: Photos without noise, and the same at half the size.
+        downscaled: Camera photos at a half to a quarter of their size.
+        denoised: The teacher's results.
+        heaps: Artificial texture without a flat place, such as gravel, straw or lawn. Needs no source.
+    """
+
+    clean: float = 0.69
+    downscaled: float = 0.085
+    denoised: float = 0.085
+    heaps: float = 0.14
+
+
+@dataclass(frozen=True)
+class SampleShares:
+    """Shares of the kinds of training samples; relative to each other.
+
+    A kind without a source leaves its share to the others of its group, and a group without any to the
+    others.
+
+    Attributes:
+        camera: Noise of a simulated camera.
+        sensor: Noise of a simulated sensor after demosaicing.
+        flat: Noise of a flat patch of a camera photo.
+        measured: Noise as it was measured on a camera photo.
+        grain: Film grain.
+        gaussian: Gaussian noise, white or blurred.
+        drawn: Drawings, with noise of a simulated camera.
+        stars: Stars and city lights, likewise.
+        dark: Dark pictures in linear light, 16 bits.
+        pairs: Real pairs, a noisy photo and the same without noise; this and the next two are one group.
+        moved: Noise of a real pair on another picture.
+        taught: A noisy photo, with the teacher's result as the target.
+        still: Pictures without noise, from which nothing may be removed; a group with the next.
+        still_drawn: Drawings without noise.
+    """
+
+    camera: float = 0.45
+    sensor: float = 0.02
+    flat: float = 0.04
+    measured: float = 0.03
+    grain: float = 0.03
+    gaussian: float = 0.07
+    drawn: float = 0.04
+    stars: float = 0.04
+    dark: float = 0.015
+    pairs: float = 0.13
+    moved: float = 0.07
+    taught: float = 0.12
+    still: float = 0.03
+    still_drawn: float = 0.035
+
+
+@dataclass(frozen=True)
+class SimulationRecipe(BaseRecipe):
+    """Recipe of what learns from simulated samples: a student or a noise estimator.
+
+    Attributes:
+        shares: Kinds of samples.
+        pictures: Sources of the pictures.
+        busy: Share of the crops of photos that are the busiest of five.
+        faint: Share of the samples with added noise that get less of it.
+        textured: Whether some pictures get texture. Only its level tells it from noise.
     """
 
     crop: int = 128
     batch: int = 12
+    shares: SampleShares = SampleShares()
+    pictures: PictureShares = PictureShares()
+    busy: float = 0.4
+    faint: float = 0.08
+    textured: bool = True
+
+
+@dataclass(frozen=True)
+class StudentRecipe(SimulationRecipe):
+    """Recipe for a student."""
+
     learning_rate: float = 1.2e-3
     ema_decay: float = 0.9995
-    # Gradient norms are about 0.04. A single gradient of norm 1 once cost a run thousands of steps.
-    clip: float | None = 0.1
-    real: float = 0.2
-    denoised: float = 0.3
-    measured: float = 0.0
-    balance: float = 0.15
-    structure: float = 0.1
+    # Gradient norms are about 5. A single one of 25 times that once cost a run thousands of steps.
+    clip: float | None = 8.0
+
+
+@dataclass(frozen=True)
+class EstimatorRecipe(SimulationRecipe):
+    """Recipe for a noise estimator.
+
+    Attributes:
+        lean: How much more an answer below the truth costs than one above, as in CBDNet's asymmetric loss
+            (Guo et al., CVPR 2019, Eq. 6): noise that is underestimated stays in the photo. 0.2 weights
+            errors as 0.6 to 0.4.
+    """
+
+    crop: int = 256
+    batch: int = 8
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-3
+    clip: float | None = 0.5
+    # What has little noise or none is what it is most easily wrong about.
+    shares: SampleShares = SampleShares(
+        camera=0.34, sensor=0.06, flat=0.06, grain=0.05, gaussian=0.24, drawn=0.08,
+        pairs=0.07, moved=0.06, taught=0.0, still=0.16, still_drawn=0.08,
+    )  # fmt: skip
+    # Texture is what it mistakes for noise, and most crops of photos show little of it.
+    pictures: PictureShares = PictureShares(clean=0.53, downscaled=0.08, denoised=0.09, heaps=0.3)
+    busy: float = 0.5
+    faint: float = 0.25
+    textured: bool = False
+    lean: float = 0.2
 
 
 PAPER_RECIPE = BlindSpotRecipe(
@@ -110,7 +201,7 @@ PAPER_STEPS = 750 * 400
 # Trained weights need smaller steps, and learn the noise of these photos instead of simulated noise.
 FINE_TUNE_RECIPE = BlindSpotRecipe(learning_rate=5e-4, simulated=0.0)
 # The noise measured on these photos matters most.
-FINE_TUNE_STUDENT_RECIPE = StudentRecipe(learning_rate=5e-4, measured=0.3)
+FINE_TUNE_STUDENT_RECIPE = StudentRecipe(learning_rate=5e-4, shares=SampleShares(camera=0.17, measured=0.28))
 RECIPES = {"default": BlindSpotRecipe(), "fine-tune": FINE_TUNE_RECIPE, "paper": PAPER_RECIPE}
 
 

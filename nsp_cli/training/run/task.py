@@ -1,4 +1,4 @@
-"""The interface between the trainer and its two tasks: blind-spot training and distillation."""
+"""The interface between the trainer and its tasks: blind-spot networks, students, noise estimators."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from nsp_cli.training.run.recipe import BaseRecipe
-from nsp_cli.training.run.structural_loss import structural_dissimilarity
+
+# Error in levels that a student's loss does not look below: an 8-bit picture is rounded by 0.3 levels.
+_LEAST_ERROR = 0.8 / 255
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,15 +20,16 @@ class TrainingBatch:
 
     Attributes:
         inputs: Arguments of the network; the first dimension of each is B.
-        targets: (B, 3, H, W) in [0, 1].
-        weights: Weight of each sample in the loss, (B,); None for equal weights.
-        structure: Weight of the structural loss beside the absolute error.
+        targets: (B, 3, H, W) in [0, 1], or (B, 6, H, W) noise maps.
+        before: Mean squared error of each sample before the network, (B,), where the loss is that of
+            students; None for absolute errors.
+        lean: How much more errors below the target count than those above: 1 + lean and 1 − lean.
     """
 
     inputs: tuple[Tensor, ...]
     targets: Tensor
-    weights: Tensor | None = None
-    structure: float = 0.0
+    before: Tensor | None = None
+    lean: float = 0.0
 
     def __len__(self) -> int:
         """Number of samples B."""
@@ -41,17 +44,27 @@ class TrainingBatch:
                 self,
                 inputs=tuple(given[place] for given in self.inputs),
                 targets=self.targets[place],
-                weights=None if self.weights is None else self.weights[place],
+                before=None if self.before is None else self.before[place],
             )
             for place in places
         ]
 
     def loss(self, predicted: Tensor) -> Tensor:
-        """Weighted mean of the absolute error (Eq. 4) and the structural loss."""
-        errors = (predicted.float() - self.targets).abs().mean((1, 2, 3))
-        if self.structure:
-            errors = errors + self.structure * structural_dissimilarity(predicted, self.targets)
-        return errors.mean() if self.weights is None else (errors * self.weights).mean()
+        """Mean absolute error (Eq. 4), leaning or not, or the loss of students.
+
+        A student's loss is the logarithm of each sample's error, as PSNR is: a tenth less error counts the
+        same in strong and in mild noise. What is worse than the picture was before costs twice.
+        """
+        differences = predicted.float() - self.targets
+        if self.before is None:
+            return (differences.abs() - self.lean * differences).mean()
+        after, before = (_logarithm(one) for one in (differences.square().mean((1, 2, 3)), self.before))
+        return (after + (after - before).relu()).mean()
+
+
+def _logarithm(squared_error: Tensor) -> Tensor:
+    """Natural logarithm of an error over the least one; 0 without any."""
+    return (squared_error / _LEAST_ERROR**2).log1p() / 2
 
 
 class Task(Protocol):
@@ -68,7 +81,7 @@ class Task(Protocol):
 
     @property
     def pd_factor(self) -> int | None:
-        """PD factor s of the blind-spot pairs; None for students."""
+        """PD factor s of the blind-spot pairs; None for other tasks."""
 
     @property
     def checksum(self) -> int:

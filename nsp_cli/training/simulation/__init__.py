@@ -1,1 +1,1 @@
-"""Simulated photos: sensor noise, camera processing, texture and augmentation."""
+"""Simulated photos: sensors, cameras, film, defects; textures, drawings, nights; augmentation."""

@@ -1,4 +1,4 @@
-"""Augmentation of clean pictures before they get noise: brightness, colour cast, blur and texture."""
+"""Augmentation of clean pictures before they get noise: brightness, colours, blur and texture."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from nsp_cli.device import to_device
-from nsp_cli.training.seeded_random import random_event, random_uniform
+from nsp_cli.training.seeded_random import random_event, random_log_uniform, random_uniform
+from nsp_cli.training.simulation.blur import gaussian_blurred
 from nsp_cli.training.simulation.texture import Texture, add_texture, draw_texture
 
 # Ranges and probabilities. Gains are powers of e, mostly below 1, because night scenes are dark.
 _LOG_GAINS = (-1.3, 0.1)
 _CASTS = (0.8, 1.1)
 _BLURS, _BLURRED = (0.3, 1.1), 0.45
-_TEXTURED = 0.4
+_TEXTURED = 0.2
+# Exposures of dark pictures in linear light, and the exponent that undoes a tone curve about.
+_DARK, _GAMMA = (0.03, 0.6), 2.2
+# Chance of a grey or toned picture, chance that it is grey, and the green and blue of a sepia tone.
+_TONED, _GREY, _SEPIA = 0.09, 0.75, ((0.8, 1.0), (0.5, 0.95))
+# Luma of an sRGB value (ITU-R BT.601).
+_LUMA = (0.299, 0.587, 0.114)
 # Radius of the blur kernel in pixels: about three standard deviations of the widest blur.
 _TAPS = 3
 
@@ -31,11 +37,16 @@ class Augmentation:
         gains: Factors of red, green and blue.
         blur: Standard deviation of a Gaussian blur in pixels; 0 for none.
         texture: Texture to add; None for none.
+        exposure: Factor in linear light of a picture that gets no tone curve; None for one that has it.
+        tone: Red, green and blue of a picture in shades of one colour, grey or sepia; None for one in
+            colour. Its noise has that colour too (`toned`).
     """
 
     gains: tuple[float, float, float] = (1.0, 1.0, 1.0)
     blur: float = 0.0
     texture: Texture | None = None
+    exposure: float | None = None
+    tone: tuple[float, float, float] | None = None
 
 
 def draw_augmentation(generator: torch.Generator) -> Augmentation:
@@ -48,6 +59,21 @@ def draw_augmentation(generator: torch.Generator) -> Augmentation:
         random_uniform(*_BLURS, generator) if random_event(_BLURRED, generator) else 0.0,
         draw_texture(generator) if random_event(_TEXTURED, generator) else None,
     )
+
+
+def draw_exposure(generator: torch.Generator) -> float:
+    """Draws the exposure of a dark picture in linear light."""
+    return random_log_uniform(*_DARK, generator)
+
+
+def draw_tone(generator: torch.Generator) -> tuple[float, float, float] | None:
+    """Draws grey or sepia; None for most pictures, which are in colour."""
+    if not random_event(_TONED, generator):
+        return None
+    if random_event(_GREY, generator):
+        return (1.0, 1.0, 1.0)
+    green, blue = (random_uniform(*ends, generator) for ends in _SEPIA)
+    return (1.0, green, blue)
 
 
 def augment(
@@ -69,19 +95,21 @@ def augment(
     blurred = [index for index, augmentation in enumerate(augmentations) if augmentation.blur]
     if blurred:
         places = to_device(torch.tensor(blurred), pictures.device)
-        pictures[places] = _blurred(pictures[places], [augmentations[index].blur for index in blurred])
-    return _textured(pictures.clamp_(0, 1), augmentations, generator_of)
+        widths = [augmentations[index].blur for index in blurred]
+        pictures[places] = gaussian_blurred(pictures[places], widths, _TAPS)
+    pictures = _textured(pictures.clamp_(0, 1), augmentations, generator_of)
+    for index, augmentation in enumerate(augmentations):
+        if augmentation.exposure is not None:
+            pictures[index] = pictures[index] ** _GAMMA * augmentation.exposure
+        if augmentation.tone is not None:
+            pictures[index] = toned(pictures[index], augmentation.tone)
+    return pictures
 
 
-def _blurred(pictures: Tensor, widths: Sequence[float]) -> Tensor:
-    distance = torch.arange(-_TAPS, _TAPS + 1)
-    taps = torch.exp(-(distance**2) / (2 * torch.tensor(widths)[:, None] ** 2))
-    taps = to_device((taps / taps.sum(1, keepdim=True)).repeat_interleave(3, 0), pictures.device)
-    # One convolution with a group for each plane, so that each picture has its own kernel.
-    planes = functional.pad(pictures.flatten(0, 1)[None], (_TAPS,) * 4, mode="reflect")
-    rows = functional.conv2d(planes, taps[:, None, :, None], groups=len(taps))
-    columns = functional.conv2d(rows, taps[:, None, None], groups=len(taps))
-    return columns.view_as(pictures)
+def toned(picture: Tensor, tone: tuple[float, float, float]) -> Tensor:
+    """The luma of a picture, or of noise, (3, H, W), in shades of one colour."""
+    luma = torch.einsum("i,ihw->hw", picture.new_tensor(_LUMA), picture)
+    return picture.new_tensor(tone)[:, None, None] * luma
 
 
 def _textured(

@@ -1,39 +1,33 @@
-"""A simulated camera: sensor noise after the camera's processing and JPEG compression.
+"""A simulated camera: sensor noise after the camera's processing.
 
-`sensor` stops at the demosaiced picture. A camera then reduces noise, more in colour than in brightness and
-more in flat areas than on texture; it sharpens and compresses. The remaining noise is far from white: in
-real pairs of DSLR JPEGs, luma noise falls off beyond a quarter of the sampling rate, and chroma noise is a
-fifth of luma noise.
+`sensor` stops at the demosaiced picture. A camera then reduces noise, more in colour than in brightness, and
+sharpens. The remaining noise is far from white: in real pairs of DSLR JPEGs, luma noise falls off beyond a
+quarter of the sampling rate, and chroma noise is a fifth of luma noise. What depends on the scene is in
+`noise_reduction`, and what compression does in `jpeg_compression`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from nsp_cli.device import to_device
 from nsp_cli.ops.block_dct import from_luma_chroma, to_luma_chroma
-from nsp_cli.training.seeded_random import random_below, random_event, random_uniform, white_noise
-from nsp_cli.training.simulation.jpeg_compression import compress
+from nsp_cli.ops.transfer import srgb_to_linear
+from nsp_cli.training.seeded_random import random_event, random_log_uniform, random_uniform, white_noise
 from nsp_cli.training.simulation.sensor import (
     SensorNoise,
     bayer_masks,
     demosaic_bilinear,
     draw_sensor_noise,
-    srgb_to_linear,
 )
 
 # Lowest linear value for the slope of the sRGB curve; at black it would be 12.92, which no camera uses.
 _DARKEST = 0.004
-# Standard deviation of the grey values at which an area counts as textured.
-_EDGE = 0.06
-# Standard deviation, in pixels, of the extra smoothing in flat areas.
-_FLAT_WIDTH = 1.2
 
 
 @dataclass(frozen=True)
@@ -50,11 +44,7 @@ class Camera:
         blotches: Share of the noise that is coarse, because noise reduction leaves coarse noise.
         blotch_width: Width of that coarse noise.
         sharpening: Amount of an unsharp mask of radius 1.
-        flat_smoothing: Strength of the extra smoothing in flat areas, 0 to 1.
         mixing: Strength of the colour matrix, which turns luma noise into chroma noise; 0 for none.
-        quality: Quality of the JPEG; None for a picture that is only rounded to 8 bits.
-        subsampling: 0 for 4:4:4, 2 for 4:2:0.
-        grid: Rows and columns of the picture before the first whole 8×8 block of the JPEG.
     """
 
     sensor: SensorNoise
@@ -67,11 +57,7 @@ class Camera:
     blotches: float
     blotch_width: float
     sharpening: float
-    flat_smoothing: float
     mixing: float
-    quality: int | None
-    subsampling: int
-    grid: tuple[int, int]
 
 
 def draw_camera(generator: torch.Generator) -> Camera:
@@ -81,16 +67,18 @@ def draw_camera(generator: torch.Generator) -> Camera:
         return random_uniform(low, high, generator)
 
     def log_uniform(low: float, high: float) -> float:
-        return math.exp(between(math.log(low), math.log(high)))
+        return random_log_uniform(low, high, generator)
 
     def chance(share: float) -> bool:
         return random_event(share, generator)
 
-    luma = (log_uniform(0.7, 60) if chance(0.7) else log_uniform(10, 70)) / 255
+    # In mild noise, what is removed wrongly shows most.
+    usual = log_uniform(0.7, 60) if chance(0.7) else log_uniform(10, 70)
+    luma = (log_uniform(0.7, 12) if chance(0.2) else usual) / 255
     luma_width = between(0, 1.1) if chance(0.8) else between(1.1, 2.0)
     # Sensors make as much chroma noise as luma noise. After processing the ratio is 0.1 to 1.4.
     chroma = luma * (log_uniform(0.08, 0.6) if chance(0.5) else log_uniform(0.5, 1.4))
-    return Camera(
+    camera = Camera(
         sensor=draw_sensor_noise(generator),
         phase=(int(chance(0.5)), int(chance(0.5))) if chance(0.6) else None,
         luma=luma,
@@ -101,45 +89,37 @@ def draw_camera(generator: torch.Generator) -> Camera:
         blotches=between(0, 0.7) if chance(0.4) else 0.0,
         blotch_width=log_uniform(1.2, 5.0),
         sharpening=between(0, 1.0) if chance(0.4) else 0.0,
-        flat_smoothing=between(0, 0.9) if chance(0.5) else 0.0,
         mixing=between(0, 1.0),
-        quality=round(100 - log_uniform(2, 40)) if chance(0.65) else None,
-        subsampling=2 if chance(0.6) else 0,
-        # A photo straight from a camera starts with a whole block; a rotated or cropped one may not.
-        grid=(random_below(8, generator), random_below(8, generator)) if chance(0.5) else (0, 0),
+    )
+    return _smoothing_much(camera, generator) if chance(0.5) else camera
+
+
+def _smoothing_much(camera: Camera, generator: torch.Generator) -> Camera:
+    """The camera with noise reduction that leaves only wide noise, almost without colour.
+
+    It looks like the scene's texture: at a DSLR's ISO 6400 most of the noise in its JPEG files is like this.
+    """
+    return replace(
+        camera,
+        chroma=camera.luma * random_log_uniform(0.08, 0.5, generator),
+        luma_width=random_uniform(0.7, 1.5, generator),
+        chroma_width=random_uniform(1.5, 4.0, generator),
+        floor=random_uniform(0.01, 0.12, generator),
     )
 
 
-def simulate_camera(
-    clean: Tensor, cameras: Sequence[Camera], generators: Sequence[torch.Generator]
-) -> Tensor:
-    """Makes noisy pictures from clean ones.
+def camera_noise(clean: Tensor, cameras: Sequence[Camera], generators: Sequence[torch.Generator]) -> Tensor:
+    """Makes the noise of photos.
 
     Args:
-        clean: (B, 3, H, W) sRGB in [0, 1].
-        cameras: Camera of each picture.
-        generators: Random generator of each picture, on the pictures' device.
+        clean: The photos without it, (B, 3, H, W) sRGB in [0, 1].
+        cameras: Camera of each photo.
+        generators: Random generator of each photo, on the photos' device.
 
     Returns:
-        (B, 3, H, W) sRGB in [0, 1], 8-bit values.
+        (B, 3, H, W), to be added to the photos; neither rounded nor compressed.
     """
-    noise = _processed(clean, cameras, _sensor_noise(clean, cameras, generators))
-    return _compressed(((clean + noise).clamp(0, 1) * 255).round(), cameras) / 255
-
-
-def _compressed(pictures: Tensor, cameras: Sequence[Camera]) -> Tensor:
-    for subsampling in (0, 2):
-        chosen = [
-            index
-            for index, camera in enumerate(cameras)
-            if camera.quality is not None and camera.subsampling == subsampling
-        ]
-        if chosen:
-            qualities = [cameras[index].quality or 0 for index in chosen]
-            grids = [cameras[index].grid for index in chosen]
-            places = to_device(torch.tensor(chosen), pictures.device)
-            pictures[places] = compress(pictures[places], qualities, grids, halves_chroma=subsampling == 2)
-    return pictures
+    return _processed(cameras, _sensor_noise(clean, cameras, generators))
 
 
 def _sensor_noise(clean: Tensor, cameras: Sequence[Camera], generators: Sequence[torch.Generator]) -> Tensor:
@@ -161,21 +141,18 @@ def _sensor_noise(clean: Tensor, cameras: Sequence[Camera], generators: Sequence
     return colour * linear.clamp(min=_DARKEST).pow(1 / 2.4 - 1)
 
 
-def _processed(clean: Tensor, cameras: Sequence[Camera], noise: Tensor) -> Tensor:
+def _processed(cameras: Sequence[Camera], noise: Tensor) -> Tensor:
     """Smooths and sharpens noise, and scales it to the cameras' levels."""
-    shape, column = noise.shape[-2:], _Columns(cameras, clean.device)
+    shape, column = noise.shape[-2:], _Columns(cameras, noise.device)
     spectrum = torch.fft.rfft2(to_luma_chroma(noise.transpose(0, 1)).transpose(0, 1))
-    planes = torch.fft.irfft2(spectrum * _response(column, shape, extra=0.0), s=shape)
-    if any(camera.flat_smoothing for camera in cameras):
-        smooth = torch.fft.irfft2(spectrum * _response(column, shape, extra=_FLAT_WIDTH), s=shape)
-        planes = torch.lerp(planes, smooth, column(lambda camera: camera.flat_smoothing) * _flatness(clean))
+    planes = torch.fft.irfft2(spectrum * _response(column, shape), s=shape)
     rms = planes.square().mean((2, 3), keepdim=True).sqrt()
     rms = torch.cat([rms[:, :1], rms[:, 1:].mean(1, keepdim=True).expand(-1, 2, -1, -1)], 1)
     wanted = column(lambda camera: (camera.luma, camera.chroma, camera.chroma))
     return from_luma_chroma((planes / rms.clamp(min=1e-9) * wanted).transpose(0, 1)).transpose(0, 1)
 
 
-def _response(column: _Columns, shape: tuple[int, ...] | torch.Size, *, extra: float) -> Tensor:
+def _response(column: _Columns, shape: tuple[int, ...] | torch.Size) -> Tensor:
     """Frequency response for luma and chroma, (B, 3, H, W // 2 + 1)."""
     rows, columns = torch.fft.fftfreq(shape[0]), torch.fft.rfftfreq(shape[1])
     squared = to_device(rows[:, None] ** 2 + columns[None] ** 2, column.device)
@@ -185,20 +162,12 @@ def _response(column: _Columns, shape: tuple[int, ...] | torch.Size, *, extra: f
 
     width = column(lambda camera: (camera.luma_width, camera.chroma_width, camera.chroma_width))
     floor, share = column(lambda camera: camera.floor), column(lambda camera: camera.blotches)
-    fine = low_pass(torch.hypot(width, torch.full_like(width, extra))).square() + floor.square()
+    fine = low_pass(width).square() + floor.square()
     coarse = low_pass(torch.hypot(width, column(lambda camera: camera.blotch_width))).square()
     levelled = coarse * fine.mean((2, 3), keepdim=True) / coarse.mean((2, 3), keepdim=True).clamp(min=1e-9)
     response = torch.lerp(fine, levelled, share).sqrt()
     sharpening = column(lambda camera: (camera.sharpening, 0.0, 0.0))
     return response * (1 + sharpening * (1 - low_pass(torch.ones_like(width))))
-
-
-def _flatness(clean: Tensor) -> Tensor:
-    """Flatness (B, 1, H, W): near 1 in flat areas, near 0 at edges and on texture."""
-    grey = functional.pad(clean.mean(1, keepdim=True), (2, 2, 2, 2), mode="reflect")
-    mean, square = (functional.avg_pool2d(grey**power, 5, 1) for power in (1, 2))
-    deviation = (square - mean.square()).clamp(min=0)
-    return 1 / (1 + deviation / _EDGE**2 * 4)
 
 
 class _Columns:

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from nsp_cli.device import to_device
-from nsp_cli.training.seeded_random import random_uniform, white_noise
+from nsp_cli.ops.transfer import linear_to_srgb, srgb_to_linear
+from nsp_cli.training.seeded_random import random_log_uniform, random_uniform, white_noise
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def draw_sensor_noise(generator: torch.Generator) -> SensorNoise:
     Read noise follows shot noise as measured over real cameras (Brooks et al., "Unprocessing Images
     for Learned Raw Denoising", CVPR 2019, Sec. 3.1); the shot range is wider here, ISO 200 to 25,600.
     """
-    shot = math.exp(random_uniform(math.log(1e-4), math.log(0.03), generator))
+    shot = random_log_uniform(1e-4, 0.03, generator)
     spread = float(torch.randn((), generator=generator))
     read = math.exp(2.18 * math.log(shot) + 1.20 + 0.26 * spread)
     return SensorNoise(shot, read, (random_uniform(1.5, 2.4, generator), random_uniform(1.4, 2.0, generator)))
@@ -97,13 +98,3 @@ def demosaic_bilinear(mosaic: Tensor) -> Tensor:
     # Reflection keeps the mosaic's parity across the border.
     padded = functional.pad(mosaic, (1, 1, 1, 1), mode="reflect")
     return functional.conv2d(padded, kernels, groups=3)
-
-
-def srgb_to_linear(image: Tensor) -> Tensor:
-    """Undoes the sRGB transfer curve (IEC 61966-2-1), [0, 1] to [0, 1]."""
-    return torch.where(image <= 0.04045, image / 12.92, ((image + 0.055) / 1.055) ** 2.4)
-
-
-def linear_to_srgb(image: Tensor) -> Tensor:
-    """Applies the sRGB transfer curve (IEC 61966-2-1), [0, 1] to [0, 1]."""
-    return torch.where(image <= 0.0031308, image * 12.92, 1.055 * image.clamp(min=1e-8) ** (1 / 2.4) - 0.055)

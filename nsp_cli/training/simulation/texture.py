@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nsp_cli.device import to_device
-from nsp_cli.training.seeded_random import random_uniform, white_noise
+from nsp_cli.training.seeded_random import random_log_uniform, random_uniform, white_noise
 
 # Steepness of a patch's border, per standard deviation of the random field that forms the patches.
 _BORDER = 4.0
@@ -42,7 +42,7 @@ class Texture:
 def draw_texture(generator: torch.Generator) -> Texture:
     """Draws a texture, from faint plaster to fur with strands."""
     return Texture(
-        contrast=math.exp(random_uniform(math.log(0.03), math.log(0.4), generator)),
+        contrast=random_log_uniform(0.03, 0.4, generator),
         along=random_uniform(0.5, 3.0, generator),
         across=random_uniform(0.4, 1.3, generator),
         angle=random_uniform(0, math.pi, generator),
