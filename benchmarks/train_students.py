@@ -176,7 +176,9 @@ def _task(
         learning_rate=given.learning_rate / (2 if stage.start else 1),
     )
     told = _loaded(estimator, choose_device(given.device)) if estimator else None
-    return StudentTask(sources, recipe, start.config.spec().scale, given.teacher, estimator=told)
+    return StudentTask(
+        sources, recipe, start.config.spec().scale, f"taught by {given.teacher}", estimator=told
+    )
 
 
 def _pictures(shares: PictureShares, sources: SampleSources) -> PictureShares:
@@ -198,7 +200,7 @@ class _Display:
         if time.monotonic() - self._last < PRINT_EVERY_SECONDS:
             return
         self._last = time.monotonic()
-        line = f"step {now.step}, {now.seconds:.0f} s, loss {now.loss:.5f}, {now.waited:.0%} waited"
+        line = f"step {now.step}, {now.left:.0f} s left, loss {now.loss:.5f}, {now.waited:.0%} waited"
         print(f"{self._name}: {line}", flush=True)
 
 

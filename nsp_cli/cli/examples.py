@@ -48,9 +48,8 @@ EXAMPLES = {
         ("nsp inspect photo.jpg --plot noise.png", "Draws the noise curve."),
     ),
     "train": _examples(
-        ("nsp train photos/", "Trains for an hour."),
-        ("nsp train photos/ --student", "Trains a fast network as well."),
-        ("nsp train photos/ --resume", "Continues an interrupted run."),
+        ("nsp train photos/ --minutes 10", "Adapts nsp to these photos."),
+        ("nsp train photos/ --minutes 60 --resume", "Goes on to an hour."),
         ("nsp denoise photo.jpg -m photos.safetensors", "Uses the result."),
     ),
     "distill": _examples(

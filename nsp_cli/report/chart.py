@@ -58,10 +58,9 @@ def draw_noise_curve(profiles: Sequence[tuple[str, NoiseProfile]]) -> str:
     return draw_chart(lines, x="brightness (0–255)", y="noise level (0–255)", width=480, height=230)
 
 
-def draw_loss_curve(points: Sequence[tuple[float, float]]) -> str:
+def draw_loss_curve(points: Sequence[tuple[float, float]], label: str) -> str:
     """Draws steps and losses as an `<svg>` element; an empty text if there are no losses."""
-    line = Line("", [(step, loss * 255) for step, loss in points])
-    label = "mean absolute error (0–255)"
+    line = Line("", list(points))
     return draw_chart([line], x="step", y=label, width=720, height=280, is_logarithmic=True)
 
 

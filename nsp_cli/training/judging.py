@@ -13,13 +13,13 @@ from torch import Tensor
 
 from nsp_cli.evaluation.metrics import psnr
 from nsp_cli.noise.estimation import estimate_noise
-from nsp_cli.noise.synthesis import sample_noise
 from nsp_cli.ops.pixels import to_unit_range
 from nsp_cli.ops.progress import OnProgress
 from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Restorer
 from nsp_cli.restoration.view import View
 from nsp_cli.training.data.pairs import make_pairs
+from nsp_cli.training.distillation.own_noise import MeasuredSource, NoiseSource
 
 # A gain counts if it is more than this many standard errors; it is then chance in one of forty cases.
 SIGNIFICANCE = 2.0
@@ -28,6 +28,16 @@ VALIDATION = "PSNR of the pairs given (dB)"
 ERROR = "error estimated by recorruption (levels²)"
 LOSS = "blind-spot loss (levels)"
 
+# What each measure says, for the page.
+_MEANINGS = {
+    VALIDATION: "agreement with your clean versions; higher is better",
+    ERROR: "squared error after noise like that of the photos was added once more, less what that noise "
+    "itself is; lower is better",
+    LOSS: "how well the next finer scale is predicted without seeing it; lower is better",
+}
+
+# Error in levels² below which a gain is not told as a share of it.
+_LEAST_ERROR = 0.5
 _PAIRS = 6
 
 
@@ -60,6 +70,11 @@ class Measure:
         return stdev(gains) / math.sqrt(len(gains)) if len(gains) > 1 else math.inf
 
     @property
+    def meaning(self) -> str:
+        """What the measure says, in a line."""
+        return _MEANINGS.get(self.title, "")
+
+    @property
     def is_single(self) -> bool:
         """Whether there is only one picture, so that a gain cannot be distinguished from chance."""
         return len(self.before) == 1
@@ -77,6 +92,26 @@ class Measure:
     def _gains(self) -> list[float]:
         sign = -1 if self.falls else 1
         return [sign * (after - before) for before, after in zip(self.before, self.after, strict=True)]
+
+    def describe_change(self) -> str:
+        """The gain in words, with its standard error unless there is a single picture."""
+        return self._describe_error() if self.falls else self._describe_psnr()
+
+    def _describe_error(self) -> str:
+        direction, before = "less" if self.gain >= 0 else "more", abs(fmean(self.before))
+        # Of an error near nothing, and of an estimate below nothing, a share would be any number.
+        if before < _LEAST_ERROR:
+            return f"{abs(self.gain):.2f} levels² {direction} error on held-out parts" + self._plus_or_minus()
+        factor = 100 / before
+        amount = f"{abs(self.gain) * factor:.3g} % {direction} error on held-out parts"
+        return amount if self.is_single else f"{amount} (± {self.uncertainty * factor:.2g} %)"
+
+    def _describe_psnr(self) -> str:
+        direction = "higher" if self.gain >= 0 else "lower"
+        return f"{abs(self.gain):.2f} dB {direction} PSNR on the pairs given" + self._plus_or_minus()
+
+    def _plus_or_minus(self) -> str:
+        return "" if self.is_single else f" (± {self.uncertainty:.2f})"
 
     def show(self, values: Sequence[float]) -> str:
         """Mean of some values as text."""
@@ -118,6 +153,7 @@ def judge(
     *,
     pd_factor: int | None,
     validation: Sequence[tuple[Tensor, Tensor]] = (),
+    noises: Sequence[NoiseSource | None] = (),
     on_progress: OnProgress | None = None,
 ) -> Judgement | None:
     """Compares two networks, using the default denoising pipeline.
@@ -128,6 +164,7 @@ def judge(
         pictures: Noisy pictures (3, H, W) that neither network was trained on, at least 64 pixels a side.
         pd_factor: s for the blind-spot loss; None for students, which have no such loss.
         validation: Pairs of noisy and clean uint8 pictures. If there are any, their PSNR decides.
+        noises: Noise like that of each picture, from others; None, or nothing at all, to measure it there.
         on_progress: Called with the number of finished comparisons and their total.
 
     Returns:
@@ -138,7 +175,9 @@ def judge(
     if validation:
         measures.append(compare(VALIDATION, 2, partial(_true_psnr, validation), len(validation), falls=False))
     if pictures:
-        measures.append(compare(ERROR, 2, partial(_error, pictures), len(pictures)))
+        measures.append(
+            compare(ERROR, 2, partial(_error, pictures, noises or [None] * len(pictures)), len(pictures))
+        )
     if pictures and pd_factor:
         measures.append(compare(LOSS, 3, partial(_loss, pictures, pd_factor), len(pictures)))
     return Judgement(tuple(measures), len(pictures)) if measures else None
@@ -176,18 +215,22 @@ def _true_psnr(pairs: Sequence[tuple[Tensor, Tensor]], restorer: Restorer, index
     return psnr(pipeline.denoise_tensor(restorer, noisy)[0], clean)
 
 
-def _error(pictures: Sequence[Tensor], restorer: Restorer, index: int) -> float:
-    return recorrupted_error(restorer, pictures[index], seed=index)
+def _error(
+    pictures: Sequence[Tensor], noises: Sequence[NoiseSource | None], restorer: Restorer, index: int
+) -> float:
+    return recorrupted_error(restorer, pictures[index], seed=index, source=noises[index])
 
 
 def _loss(pictures: Sequence[Tensor], pd_factor: int, restorer: Restorer, index: int) -> float:
     return blind_spot_loss(restorer, pictures[index], pd_factor, seed=index)
 
 
-def recorrupted_error(restorer: Restorer, noisy: Tensor, *, seed: int) -> float:
+def recorrupted_error(
+    restorer: Restorer, noisy: Tensor, *, seed: int, source: NoiseSource | None = None
+) -> float:
     """Estimates the squared error of denoising a picture, without the clean one.
 
-    Noise n with the estimated statistics is added to the picture y for the input, and subtracted for the
+    Noise n like the picture's own is added to the picture y for the input, and subtracted for the
     target.
     The noise in y + n and the noise in y − n are then independent of each other. The mean of
     (f(y + n) − (y − n))² is therefore the error against the clean picture plus the noise of the target, which
@@ -198,13 +241,14 @@ def recorrupted_error(restorer: Restorer, noisy: Tensor, *, seed: int) -> float:
         restorer: Network and device.
         noisy: (3, H, W), at least 64 pixels a side.
         seed: Seed of the noise; must be the same for networks that are compared.
+        source: Gives noise like the picture's, but independent of it; None to measure the picture.
 
     Returns:
         Mean squared error in 8-bit levels²; differences are more reliable than single values.
     """
     seen = View.of(noisy).picture(noisy)
-    picture, profile = to_unit_range(seen), estimate_noise(seen)
-    noise = sample_noise(profile, picture, torch.Generator().manual_seed(seed))
+    picture, source = to_unit_range(seen), source or MeasuredSource((estimate_noise(seen),))
+    noise = source.sample(picture, torch.Generator().manual_seed(seed))
     denoised, _ = pipeline.denoise_tensor(restorer, picture + noise, view=View())
     error = (denoised - (picture - noise)).square().mean()
     in_target = 2 * noise.square().mean()

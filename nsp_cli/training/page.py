@@ -36,6 +36,7 @@ class TrainingReport:
         name: Name of the new weights.
         facts: Labels and texts of the first table.
         curve: Steps and losses.
+        loss: Name of the loss.
         before: Label of the weights that the new ones are compared with.
         after: Label of the new weights beside them.
         judgement: Comparison of the two; None if nothing could be held out.
@@ -49,6 +50,7 @@ class TrainingReport:
     name: str
     facts: Mapping[str, str]
     curve: Sequence[tuple[float, float]]
+    loss: str
     before: str
     after: str
     judgement: Judgement | None
@@ -65,7 +67,7 @@ def write_page(path: Path, report: TrainingReport) -> None:
     Raises:
         OutputError: The file cannot be written.
     """
-    curve = draw_loss_curve(report.curve)
+    curve = draw_loss_curve(report.curve, report.loss)
     pictures = [pack_whole(crop.name, crop.versions) for crop in report.crops]
     write_text(path, render("training.html.j2", report=report, curve=curve, pictures=pictures))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from nsp_cli.device import describe_device
 from nsp_cli.errors import OutputError
@@ -17,12 +20,20 @@ from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Execution, Restorer
 from nsp_cli.training.data.groups import PhotoGroup
 from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto
+from nsp_cli.training.distillation.folder_noise import FolderNoise
+from nsp_cli.training.distillation.own_noise import NoiseSource
 from nsp_cli.training.judging import Judgement, judge
 from nsp_cli.training.page import HeldOutCrop, TrainingReport, write_card, write_page
+from nsp_cli.training.run.recipe import StudentRecipe
 from nsp_cli.training.run.trainer import Trainer
 from nsp_cli.weights.file import load_network, save_weights
 
-_CROPS, _CROP_SIDE = 4, 320
+# Why a student is not judged by noisy photos.
+NOISE_UNKNOWN = "the photos show too few flat places with the same noise"
+# Fewest held-out regions that a student is judged by.
+_FEWEST_JUDGED = 4
+# Crops to show, and their side.
+_CROPS, _CROP_SIDE = 3, 320
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,7 @@ class Material:
         groups: Groups of the photos.
         origin: Description of the weights that the run started from.
         licence: Licence of the weights; may be empty.
+        noise: Noise of the photos, without that of the regions; None to measure it on each region.
     """
 
     pool: PhotoPool
@@ -52,6 +64,7 @@ class Material:
     groups: Sequence[PhotoGroup]
     origin: str
     licence: str
+    noise: FolderNoise | None = None
 
 
 @dataclass(frozen=True)
@@ -81,24 +94,23 @@ def checkpoint_of(output: Path) -> Path:
     return output.with_name(output.name + ".checkpoint")
 
 
-def check_free(output: Path, *, resume: bool = False) -> None:
-    """Checks that a run would replace neither results nor the checkpoint of an interrupted run.
-
-    Args:
-        output: Weights file to write.
-        resume: Whether the run is resumed. Its page and card may exist then, because they are written first.
+def check_free(output: Path) -> None:
+    """Checks that a new run would replace neither results nor the checkpoint of an interrupted run.
 
     Raises:
         OutputError: A file exists.
     """
-    if not resume and checkpoint_of(output).exists() and not output.exists():
+    if checkpoint_of(output).exists() and not output.exists():
         raise OutputError(
             f"{checkpoint_of(output)} belongs to a run that was interrupted.",
             "Continue that run with --resume, or start again with --overwrite.",
         )
-    for path in (output,) if resume else (output, *files_beside(output)):
+    for path in (output, *files_beside(output)):
         if path.exists():
-            raise OutputError(f"{path} already exists.", "Use another name, or --overwrite.")
+            raise OutputError(
+                f"{path} already exists.",
+                "Use another name, or --overwrite. To train longer, use --resume and more --minutes.",
+            )
 
 
 def publish(
@@ -119,16 +131,19 @@ def publish(
     execution = Execution.choose(str(trainer.device))
     before = _load(baseline.path, execution)
     after = Restorer(trainer.averaged_network(), trainer.config.spec(), execution)
-    pictures = [pixels_to_tensor(photo.read(0, 0, photo.height, photo.width)) for photo in material.held_out]
+    pictures, noises = _to_judge(material)
     judgement = judge(
         before,
         after,
         pictures,
         pd_factor=trainer.task.pd_factor,
         validation=material.validation,
+        noises=noises,
         on_progress=on_progress,
     )
-    verdict = describe_verdict(judgement, output, baseline)
+    verdict = describe_verdict(
+        judgement, output, baseline, is_noise_known=bool(pictures) or not material.held_out
+    )
     # The prefixes distinguish the versions even if the names are equal, or "noisy".
     restorers = {f"before: {baseline.name}": before, f"after: {output.stem}": after}
     report = _report(trainer, output.stem, restorers, material, judgement, verdict)
@@ -139,6 +154,42 @@ def publish(
     return Published(output, page, card, judgement, verdict)
 
 
+def _to_judge(material: Material) -> tuple[list[Tensor], list[NoiseSource | None]]:
+    """Held-out regions to judge on, and noise like that of each, if it is not to be measured.
+
+    Students are judged where flat places confirm that the noise is the folder's, on four regions at least.
+    """
+    pictures = [_pixels_of(photo) for photo in material.held_out]
+    if material.noise is None:
+        return pictures, [None] * len(pictures)
+    regions = zip(pictures, material.held_out, strict=True)
+    known = [(picture, material.noise.like(picture, photo.facts)) for picture, photo in regions]
+    chosen = [(picture, noise) for picture, noise in known if noise]
+    if len(chosen) < _FEWEST_JUDGED:
+        return [], []
+    return [picture for picture, _ in chosen], [noise for _, noise in chosen]
+
+
+def seconds_to_judge(restorer: Restorer, material: Material) -> float:
+    """About how long `publish` will take; restores one region to know."""
+    if not material.held_out:
+        return 0.0
+    largest = max(material.held_out, key=lambda photo: photo.megapixels)
+    region = _pixels_of(largest)
+    pipeline.denoise_tensor(restorer, region)  # the first time takes longer
+    begun = time.monotonic()
+    pipeline.denoise_tensor(restorer, region)
+    per_megapixel = (time.monotonic() - begun) / largest.megapixels
+    judged = sum(photo.megapixels for photo in material.held_out)
+    pairs = sum(noisy.shape[1] * noisy.shape[2] / 1e6 for noisy, _ in material.validation)
+    # Both weights restore every region to judge it and to find the crops, and those once more.
+    return per_megapixel * 2 * (2 * judged + pairs + _CROPS * largest.megapixels)
+
+
+def _pixels_of(photo: TrainingPhoto) -> Tensor:
+    return pixels_to_tensor(photo.read(0, 0, photo.height, photo.width))
+
+
 def _report(
     trainer: Trainer,
     name: str,
@@ -147,11 +198,12 @@ def _report(
     judgement: Judgement | None,
     verdict: str,
 ) -> TrainingReport:
-    before, after = restorers
+    (before, after), (factor, loss) = restorers, _loss_of(trainer)
     return TrainingReport(
         name=name,
         facts=_facts(trainer, material),
-        curve=trainer.curve.points(),
+        curve=[(step, value * factor) for step, value in trainer.curve.points()],
+        loss=loss,
         before=before,
         after=after,
         judgement=judgement,
@@ -163,22 +215,28 @@ def _report(
     )
 
 
-def describe_verdict(judgement: Judgement | None, output: Path, baseline: NamedWeights) -> str:
-    """Sentence that says which weights to use, and why."""
+def describe_verdict(
+    judgement: Judgement | None, output: Path, baseline: NamedWeights, *, is_noise_known: bool = True
+) -> str:
+    """Says which weights to use, how to use them, and why."""
     by_eye = f"Compare {output.name} with {baseline.name} by eye."
     if judgement is None:
+        if not is_noise_known:
+            keep = f"Keep using {baseline.name}, unless yours is clearly better by eye."
+            return f"Not judged: {NOISE_UNKNOWN}. {keep}"
         return f"Not judged: the photos are too few or too small to hold any out. {by_eye}"
     measure = judgement.decisive
-    gain = f"{measure.title}: gain {measure.show_gain()}"
     if measure.is_single:
-        return f"Not judged: a single picture cannot distinguish a gain from chance ({gain}). {by_eye}"
+        change = measure.describe_change()
+        return f"Not judged: a single picture cannot tell a gain from chance ({change}). {by_eye}"
     if measure.is_better:
-        return f"Better than {baseline.name} ({gain})."
+        how = shlex.join(["nsp", "denoise", "PHOTO", "-m", str(output)])
+        return f"Better for these photos: {measure.describe_change()}. Use it with: {how}"
     if measure.is_worse:
-        return f"Worse than {baseline.name}; keep using {baseline.name} ({gain})."
+        return f"Worse for these photos: {measure.describe_change()}. Keep using {baseline.name}."
     return (
-        f"The difference from {baseline.name} may be chance; keep using {baseline.name} ({gain}; a gain "
-        "counts if it is more than twice the number after ±)."
+        f"No clear difference for these photos: {measure.describe_change()}, and that may be chance. "
+        f"Keep using {baseline.name}."
     )
 
 
@@ -208,7 +266,7 @@ def _load(path: Path, execution: Execution) -> Restorer:
 
 
 def _facts(trainer: Trainer, material: Material) -> dict[str, str]:
-    pool, recipe = material.pool, trainer.recipe
+    pool, recipe, (factor, loss) = material.pool, trainer.recipe, _loss_of(trainer)
     return {
         "started from": material.origin,
         "network": f"{trainer.network_name}, {_parameters(trainer):,} parameters",
@@ -219,8 +277,15 @@ def _facts(trainer: Trainer, material: Material) -> dict[str, str]:
         "run": f"{counted(trainer.step, 'step')} in {trainer.seconds / 60:.1f} minutes on "
         f"{describe_device(trainer.device)}",
         "waiting for photos": f"{trainer.waited_share:.1%} of the time",
-        "loss at the end": f"{trainer.curve.recent * 255:.2f} levels, mean absolute error",
+        "loss at the end": f"{trainer.curve.recent * factor:.2f}, {loss}",
     }
+
+
+def _loss_of(trainer: Trainer) -> tuple[float, str]:
+    """Factor and name of the loss as people read it."""
+    if isinstance(trainer.recipe, StudentRecipe):
+        return 1.0, "mean logarithm of the error"
+    return 255.0, "mean absolute error (0–255)"
 
 
 def _parameters(trainer: Trainer) -> int:
@@ -228,16 +293,24 @@ def _parameters(trainer: Trainer) -> int:
 
 
 def _crops(restorers: Mapping[str, Restorer], held_out: Sequence[TrainingPhoto]) -> list[HeldOutCrop]:
-    """Middle crops of some regions, from the least to the most noisy."""
-    ordered, last = sorted(held_out, key=lambda photo: photo.noise), len(held_out) - 1
-    places = dict.fromkeys(last * index // (_CROPS - 1) for index in range(_CROPS)) if held_out else ()
-    return [_crop(restorers, ordered[place]) for place in places]
+    """The crops of three regions that the new weights change most."""
+    places = [(*_most_changed(restorers, _pixels_of(photo)), photo) for photo in held_out]
+    chosen = sorted(places, key=lambda place: place[0], reverse=True)[:_CROPS]
+    return [_crop(restorers, photo, top, left) for _, top, left, photo in chosen]
 
 
-def _crop(restorers: Mapping[str, Restorer], photo: TrainingPhoto) -> HeldOutCrop:
-    region = pixels_to_tensor(photo.read(0, 0, photo.height, photo.width))
-    top = max(0, (photo.height - _CROP_SIDE) // 2)
-    left = max(0, (photo.width - _CROP_SIDE) // 2)
+def _most_changed(restorers: Mapping[str, Restorer], region: Tensor) -> tuple[float, int, int]:
+    """How much the crop changes that changes most, and its place."""
+    before, after = (pipeline.denoise_tensor(one, region)[0] for one in restorers.values())
+    change = (to_unit_range(after) - to_unit_range(before)).abs().mean(0, keepdim=True)
+    size = [min(_CROP_SIDE, side) for side in region.shape[1:]]
+    means = functional.avg_pool2d(change[None], size, stride=1)[0, 0]
+    place = int(means.argmax())
+    return float(means.max()), place // means.shape[1], place % means.shape[1]
+
+
+def _crop(restorers: Mapping[str, Restorer], photo: TrainingPhoto, top: int, left: int) -> HeldOutCrop:
+    region = _pixels_of(photo)
     versions = {"noisy": region}
     versions |= {name: pipeline.denoise_tensor(restorer, region)[0] for name, restorer in restorers.items()}
     cut = {name: v[:, top : top + _CROP_SIDE, left : left + _CROP_SIDE] for name, v in versions.items()}

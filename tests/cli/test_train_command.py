@@ -64,7 +64,7 @@ def test_weights_of_a_folder_denoise_and_tell_their_training(run_nsp, train, sho
 
 def test_a_finished_run_can_be_prolonged(train):
     train("--steps", 2)
-    run, weights = train("--steps", 3, "--resume", "--overwrite")
+    run, weights = train("--steps", 3, "--resume")
     assert run.code == 0, run.err
     assert describe_weights(weights).metadata["steps"] == "3"
 
@@ -199,11 +199,13 @@ def test_a_resumed_run_has_the_start_it_had(train, run_nsp, shots, tmp_path, tin
     assert "other settings: weights to start from" in run.err
 
 
-def test_a_resumed_run_replaces_no_finished_weights(train):
-    train("--steps", 1)
+def test_a_resumed_run_replaces_no_weights_that_it_did_not_write(train, tmp_path):
+    taken = tmp_path / "mine.safetensors"
+    taken.write_bytes(b"mine")
     run, _ = train("--steps", 2, "--resume")
     assert run.code == 1
-    assert "mine.safetensors already exists" in run.err
+    assert "no checkpoint" in run.err
+    assert taken.read_bytes() == b"mine"
 
 
 def test_a_single_region_is_no_verdict(train, tmp_path):
@@ -239,7 +241,8 @@ def test_pairs_decide_where_there_are_some(train, tmp_path):
     run, weights = train("--steps", 1, "--validate", tmp_path / "noisy", tmp_path / "clean")
     assert run.code == 0, run.err
     assert re.search(r"PSNR of the pairs given \(dB\): \d+\.\d\d → \d+\.\d\d", run.err)
-    assert "PSNR of the pairs given" in weights.with_suffix(".md").read_text(encoding="utf-8").split("\n")[2]
+    assert "PSNR of the pairs given" in weights.with_suffix(".md").read_text(encoding="utf-8")
+    assert "dB" in weights.with_suffix(".md").read_text(encoding="utf-8").split("\n")[2]
 
 
 def test_photos_too_small_to_hold_out_are_trained_on_unjudged(train, tmp_path):
@@ -263,6 +266,16 @@ def test_broken_photos_are_named_and_skipped(train, shots):
 
 def test_decoded_photos_are_removed_at_the_end(train, tmp_path):
     train("--steps", 1)
+    assert not list((tmp_path / "cache").rglob("*.npy"))
+
+
+def test_an_interruption_before_the_first_step_leaves_nothing_in_the_cache(train, monkeypatch, tmp_path):
+    def stop(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "_make_task", stop)
+    run, weights = train("--steps", 1)
+    assert (run.code, weights.exists()) == (130, False)
     assert not list((tmp_path / "cache").rglob("*.npy"))
 
 
@@ -292,7 +305,6 @@ def test_settings_reach_the_run_and_are_checked(train, run_nsp, shots):
     assert (metadata["pd_factor"], metadata["seed"]) == ("4", "7")
     assert '"learning_rate": 0.25' in metadata["recipe"]
     assert run_nsp("train", shots, "--pd-factor", "2").code == 2
-    assert run_nsp("train", shots, "--network", "tbsn").code == 2
 
 
 def test_targets_and_their_strategy_reach_the_run_and_must_fit(train, run_nsp, shots):

@@ -105,12 +105,12 @@ def test_ink_is_the_pages_own():
 
 @pytest.mark.parametrize("points", [[], [(1, float("nan"))], [(1, 0.0)], [(1, float("inf"))]])
 def test_without_losses_there_is_no_chart(points):
-    assert draw_loss_curve(points) == ""
-    assert draw_loss_curve([*points, (2, 0.1)]).count("<circle") == 1
+    assert draw_loss_curve(points, "loss") == ""
+    assert draw_loss_curve([*points, (2, 0.1)], "loss").count("<circle") == 1
 
 
 def test_a_chart_fits_into_a_page():
-    text = draw_loss_curve([(0.5, 0.1), (1.5, 0.05)])
+    text = draw_loss_curve([(0.5, 0.1), (1.5, 0.05)], "loss")
     page = Page(f"<body>{text}</body>")
     assert page.faults == []
     assert page.is_self_contained()

@@ -1,4 +1,4 @@
-"""nsp distill and nsp train --student: from a teacher and noisy photos to a student."""
+"""nsp distill: from a teacher and noisy photos to a student."""
 
 from __future__ import annotations
 
@@ -122,12 +122,6 @@ def test_a_student_cannot_start_from_blind_spot_weights(distill, tiny_weights):
     assert not weights.exists()
 
 
-def test_train_refuses_to_start_from_a_student(run_nsp, shots, student, tmp_path):
-    run = run_nsp("train", shots, "-o", tmp_path / "x.safetensors", "--from", student, "--steps", 1)
-    assert run.code == 2
-    assert "distill" in run.err
-
-
 def test_plain_refuses_students(run_nsp, shots, student):
     run = run_nsp("denoise", shots / "0.png", "--plain", "-m", student)
     assert run.code == 1
@@ -146,19 +140,3 @@ def test_upscale_refuses_students_that_do_not_enlarge(run_nsp, shots, student):
     run = run_nsp("upscale", shots / "0.png", "-m", student)
     assert run.code == 1
     assert "does not enlarge" in run.err
-
-
-@pytest.mark.slow
-def test_train_student_trains_a_teacher_and_its_student(run_nsp, shots, tmp_path):
-    output = tmp_path / "mine.safetensors"
-    arguments = (shots, "-o", output, "--student", "--steps", 2, "--crop", 120, "--batch", 1)
-    run = run_nsp("train", *arguments)
-    assert run.code == 0, run.err
-    teacher = tmp_path / "mine-teacher.safetensors"
-    assert describe_weights(teacher).network == "dbsn"
-    assert describe_weights(output).network == "unet"
-    assert "The student learns from" in run.err
-    assert describe_weights(output).metadata["compared_with"] == "nsp-fast"
-    again = run_nsp("train", *arguments)
-    assert again.code == 1
-    assert "already exists" in again.err

@@ -16,8 +16,10 @@ import torch
 from PIL import Image
 
 from nsp_cli.cli import main
+from nsp_cli.cli.workflows import training
 from nsp_cli.errors import TrainingError
 from nsp_cli.networks.dbsn import DbsnConfig
+from nsp_cli.networks.unet import UnetConfig
 from nsp_cli.training.blind_spot import BlindSpotTask
 from nsp_cli.training.run import loop
 from nsp_cli.training.run import trainer as trainer_module
@@ -25,6 +27,7 @@ from nsp_cli.training.run.distributed import ProcessGroup, joined_process_group
 from nsp_cli.training.run.loop import run
 from nsp_cli.training.run.recipe import BlindSpotRecipe, Budget
 from nsp_cli.training.run.trainer import Trainer
+from nsp_cli.weights.file import save_weights
 from tests.training_photos import noisy_pixels, small_pool
 
 CPU, STEPS = torch.device("cpu"), 6
@@ -155,6 +158,31 @@ def test_each_machine_removes_its_decoded_photos(tmp_path, tiny_weights):
     assert tiny_weights.with_name("mine.safetensors").exists()
     assert (tmp_path / "cache" / "decoded").is_dir()
     assert not list((tmp_path / "cache" / "decoded").iterdir())
+
+
+def adapt_for_seconds(rank: int, size: int, port: int, folder: Path) -> None:
+    """Runs nsp train for a few seconds in processes that take a different time to get ready."""
+    join_as(rank, size, port)
+    os.environ |= {"NSP_CACHE_DIR": str(folder / "cache")}
+    judge = training.seconds_to_judge
+    training.seconds_to_judge = lambda *given: judge(*given) + 0.5 * rank
+    start = ["--from", str(folder / "student.safetensors"), "--batch", "1", "--device", "cpu"]
+    code = main(
+        ["train", str(folder / "shots"), "-o", str(folder / "mine.safetensors"), *start, "--minutes", "0.3"]
+    )
+    sys.exit(code)
+
+
+@pytest.mark.slow
+@needs_distributed
+def test_processes_that_get_ready_at_different_times_end_together(tmp_path):
+    (tmp_path / "shots").mkdir()
+    Image.fromarray(noisy_pixels(300, 600)).save(tmp_path / "shots" / "a.png")
+    config = UnetConfig(widths=(4, 4, 8), encoder=(1, 1, 1), decoder=(1, 1))
+    path = tmp_path / "student.safetensors"
+    save_weights(path, config.build(), network_name="unet", config=config, metadata={})
+    assert in_two_processes(adapt_for_seconds, tmp_path) == [0, 0]
+    assert (tmp_path / "mine.safetensors").exists()
 
 
 @pytest.mark.slow

@@ -13,6 +13,9 @@ from torch.nn import functional
 from nsp_cli.networks import NetworkSpec
 from nsp_cli.restoration.inference import Execution, Restorer
 from nsp_cli.restoration.pipeline import denoise_tensor
+from nsp_cli.restoration.view import View
+from nsp_cli.training import judging
+from nsp_cli.training.distillation.own_noise import find_own_noise
 from nsp_cli.training.judging import (
     ERROR,
     LOSS,
@@ -80,6 +83,26 @@ def test_judging_without_clean_pictures_agrees_with_judging_with_them(pictures):
     assert judgement is not None
     assert [measure.title for measure in judgement.measures] == [VALIDATION, ERROR, LOSS]
     assert all(measure.is_better for measure in judgement.measures)
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.8])
+def test_what_is_left_of_odd_noise_is_told_by_noise_of_other_photos(monkeypatch, kept):
+    def banded(picture: Tensor, seed: int) -> Tensor:
+        rows = white_noise(torch.Size((1, picture.shape[1], 1)), 9, 50 + seed)
+        return picture + rows + white_noise(picture.shape, 9, seed)
+
+    def keep_some(_restorer: object, noisy: Tensor, *, view: View) -> tuple[Tensor, View]:
+        return clean + kept * (noisy - clean), view
+
+    flat = torch.stack([banded(torch.full((3, 128, 128), 0.5), 100 + seed) for seed in range(40)])
+    clean = scene(384, 384)
+    monkeypatch.setattr(judging.pipeline, "denoise_tensor", keep_some)
+    noise = find_own_noise(flat)
+    assert noise is not None
+    found = fmean(
+        recorrupted_error(restorer(3), banded(clean, seed), seed=seed, source=noise) for seed in range(8)
+    )
+    assert found == pytest.approx(kept**2 * 2 * (9**2 + 9**2), rel=0.15, abs=8)
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from nsp_cli.training.distillation import sampler as sampler_module
 from nsp_cli.training.distillation import sources as sources_module
 from nsp_cli.training.distillation.added_noise import added_noise
 from nsp_cli.training.distillation.crops import activity_of
+from nsp_cli.training.distillation.own_noise import MeasuredSource
 from nsp_cli.training.distillation.sample_making import Samples, make_samples
 from nsp_cli.training.distillation.sample_plan import CarriedNoise, SamplePlan
 from nsp_cli.training.distillation.sampler import SimulationSampler
@@ -71,6 +72,7 @@ def sources(tmp_path_factory, cache) -> SampleSources:
         (PicturePair(stored(folder, noisy, name="noisy"), clean),),
         cameras,
         find_flats(photos, cameras.profiles, cache),
+        own=MeasuredSource(cameras.noises[:1]),
     )
 
 
@@ -89,8 +91,10 @@ def shares_of(sources: SampleSources, shares: SampleShares) -> dict[str, float]:
     return {kind: drawn[kind] / 3000 for kind in KINDS}
 
 
-@pytest.mark.parametrize("scale", [1, 2])
-@pytest.mark.parametrize("kind", KINDS)
+# Nothing is adapted to photos and enlarges them.
+@pytest.mark.parametrize(
+    ("kind", "scale"), [(kind, scale) for kind in KINDS for scale in (1, 2) if (kind, scale) != ("own", 2)]
+)
 def test_each_kind_makes_samples_with_noise_or_without(sources, kind, scale):
     made = samples_of(sources, scale, **{kind: 1})
     assert made.noisy.shape == (6, 3, 48, 48)
@@ -118,6 +122,21 @@ def test_what_has_no_source_leaves_its_share_to_its_group(sources):
     # Of the shares, which add up to 1.11, all kinds of added noise have 0.725; 0.04 of that has no source.
     assert found["camera"] == pytest.approx(0.45 / 1.11 * 0.725 / 0.685, abs=0.03)
     assert found["still"] == pytest.approx(0.03, abs=0.01)
+
+
+def test_black_and_white_photos_are_learned_from_in_black_and_white(sources):
+    made = samples_of(replace(sources, is_grey=True), own=1).clean
+    assert all(torch.equal(one[0], one[1]) and torch.equal(one[1], one[2]) for one in made)
+    coloured = samples_of(sources, own=1).clean
+    assert not torch.equal(coloured[:, 0], coloured[:, 1])
+
+
+def test_samples_are_as_fine_as_the_photos(sources):
+    def is_rounded(made: Samples) -> bool:
+        return bool(((made.noisy * 255).round() / 255 - made.noisy).abs().max() < 1e-6)
+
+    assert is_rounded(samples_of(sources, own=1))
+    assert not is_rounded(samples_of(replace(sources, is_fine=True), own=1))
 
 
 def test_photos_come_from_their_sources_by_their_shares(sources):

@@ -20,6 +20,7 @@ def report(**changes: object) -> TrainingReport:
         "name": "mine",
         "facts": {"photos": HOSTILE},
         "curve": [(0.5, 0.1), (1.5, 0.05)],
+        "loss": "error",
         "before": "before: nsp-light",
         "after": "after: mine",
         "judgement": Judgement((measure,), 2),

@@ -2,52 +2,39 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from nsp_cli.cli.options.grouping import grouped
-from nsp_cli.cli.options.panels import flag
 from nsp_cli.cli.options.training import MethodOptions, NetworkOptions, TrainingOptions
 from nsp_cli.cli.workflows.training_start import NOTHING, budget_of, check_output, named_weights
 
 if TYPE_CHECKING:
     from nsp_cli.training.publish import NamedWeights
-    from nsp_cli.training.run.recipe import BlindSpotRecipe
+    from nsp_cli.training.run.recipe import BlindSpotRecipe, StudentRecipe
     from nsp_cli.training.run.starting_point import StartingPoint
 
 
 @grouped
-def train(
-    *,
-    student: Annotated[
-        bool,
-        flag(
-            "--student",
-            help="Spend half of the time on a teacher and half on its fast student, which becomes FILE. "
-            "The options under Method apply to the teacher.",
-        ),
-    ] = False,
-    network: NetworkOptions,
-    method: MethodOptions,
-    options: TrainingOptions,
-) -> None:
+def train(*, network: NetworkOptions, method: MethodOptions, options: TrainingOptions) -> None:
     """Train a network on your own noisy photos. No clean photos are needed."""
     from nsp_cli.cli.workflows.training import TrainRequest, run_training
     from nsp_cli.device import choose_device
 
-    _check(options, network, student=student)
+    _check(options, network)
     output = check_output(options.output, options.folders, overwrite=options.overwrite, resume=options.resume)
     begin, baseline = _begin(options.start, network)
+    is_blind_spot = begin.config.spec().is_blind_spot
+    recipe = _choose_recipe(begin, options, method) if is_blind_spot else _adaptation(options, method)
     request = TrainRequest(
         folders=options.folders,
         output=output,
         budget=budget_of(options.minutes, options.steps),
         start=begin,
         baseline=baseline,
-        recipe=_choose_recipe(begin, options, method),
+        recipe=recipe,
         teacher=None,
         group_by=options.group_by,
         validate=options.validate,
@@ -56,36 +43,50 @@ def train(
         resume=options.resume,
         is_batch_free=options.batch is None and method.recipe != "paper",
     )
-    if student:
-        from nsp_cli.cli.workflows.training_student import train_student
-
-        train_student(request, choose_device(options.device), overwrite=options.overwrite)
-    else:
-        run_training(request, choose_device(options.device))
+    run_training(request, choose_device(options.device))
 
 
-def _check(options: TrainingOptions, network: NetworkOptions, *, student: bool) -> None:
-    if (network.network or network.scaling_factor) and options.start != NOTHING:
+def _check(options: TrainingOptions, network: NetworkOptions) -> None:
+    is_named = options.start not in ("auto", NOTHING)
+    if is_named and (network.network or network.scaling_factor):
         raise typer.BadParameter(
-            "--network and --scaling-factor need --from nothing. Other weights define their network."
+            f"{options.start} defines its network. Leave out --network and --scaling-factor."
         )
-    if student and int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise typer.BadParameter("--student does not work with torchrun. Run nsp train, then nsp distill.")
-    if student and options.start == NOTHING:
-        raise typer.BadParameter("--student cannot start from random weights. Leave out --from nothing.")
+    if network.scaling_factor and options.start == "auto":
+        raise typer.BadParameter("--scaling-factor needs --from nothing.")
 
 
 def _begin(start: str, network: NetworkOptions) -> tuple[StartingPoint, NamedWeights]:
     """Where the run starts, and the weights to compare its result with."""
     from nsp_cli.training.run.starting_point import start_from_file, start_from_random
 
-    baseline = named_weights("auto-blind-spot" if start in ("auto", NOTHING) else start)
-    if start == NOTHING:
-        return start_from_random(network.network or "light", t=network.scaling_factor), baseline
+    if start == NOTHING or (start == "auto" and network.network in ("dbsn", "tbsn")):
+        begin = start_from_random(network.network or "light", t=network.scaling_factor)
+        return begin, named_weights("auto-blind-spot")
+    if start == "auto" and network.network:
+        start = "auto-blind-spot"
+    baseline = named_weights(start)
     begin = start_from_file(baseline.path, baseline.name)
-    if not begin.config.spec().is_blind_spot:
-        raise typer.BadParameter(f"{start} is no blind-spot network. Students are trained with nsp distill.")
+    spec = begin.config.spec()
+    if not (spec.is_blind_spot or spec.is_noise_conditioned):
+        raise typer.BadParameter(f"{baseline.name} does not denoise.")
+    if spec.scale == 2 and not spec.is_blind_spot:
+        raise typer.BadParameter(
+            f"{baseline.name} enlarges. Students that do are trained with nsp distill --x2."
+        )
     return begin, baseline
+
+
+def _adaptation(options: TrainingOptions, method: MethodOptions) -> StudentRecipe:
+    """Recipe of a student that is adapted to the photos."""
+    from nsp_cli.training.run.recipe import ADAPTATION_RECIPE
+
+    if method != MethodOptions():
+        raise typer.BadParameter(
+            "--recipe, --crop, --pd-factor, --targets and --strategy are settings of the paper's networks. "
+            "Add --network light, without --from."
+        )
+    return replace(ADAPTATION_RECIPE, **_given(learning_rate=options.learning_rate, batch=options.batch))
 
 
 def _choose_recipe(start: StartingPoint, options: TrainingOptions, method: MethodOptions) -> BlindSpotRecipe:
@@ -107,12 +108,16 @@ def _choose_recipe(start: StartingPoint, options: TrainingOptions, method: Metho
 
 def _changes(options: TrainingOptions, method: MethodOptions) -> dict[str, Any]:
     """Settings of the recipe that the options change."""
-    asked = {
-        "learning_rate": options.learning_rate,
-        "batch": options.batch,
-        "crop": method.crop,
-        "pd_factor": None if method.pd_factor == "auto" else int(method.pd_factor),
-        "targets": method.targets,
-        "strategy": method.strategy,
-    }
+    return _given(
+        learning_rate=options.learning_rate,
+        batch=options.batch,
+        crop=method.crop,
+        pd_factor=None if method.pd_factor == "auto" else int(method.pd_factor),
+        targets=method.targets,
+        strategy=method.strategy,
+    )
+
+
+def _given(**asked: Any) -> dict[str, Any]:
+    """Those options that are not left out."""
     return {name: value for name, value in asked.items() if value is not None}

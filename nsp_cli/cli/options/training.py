@@ -45,7 +45,7 @@ class TrainingOptions:
             "--minutes",
             min=0.01,
             metavar="N",
-            help="Training time in minutes.",
+            help="Time for the whole command, in minutes; of nsp distill, for the training alone.",
             show_default="60, unless --steps is given",
         ),
     ] = None
@@ -55,7 +55,13 @@ class TrainingOptions:
             "--from", metavar="MODEL", help="Weights to start from, or the word nothing for random weights."
         ),
     ] = "auto"
-    resume: Annotated[bool, flag("--resume", help="Continue from the checkpoint next to FILE.")] = False
+    resume: Annotated[
+        bool,
+        flag(
+            "--resume",
+            help="Continue from the checkpoint next to FILE; with more --minutes, also a finished run.",
+        ),
+    ] = False
     overwrite: Annotated[bool, flag("--overwrite", help="Replace FILE, its page and its card.")] = False
     group_by: Annotated[
         Literal["camera", "iso", "camera-iso"] | None,
@@ -91,7 +97,8 @@ class TrainingOptions:
             "--batch",
             min=1,
             metavar="N",
-            help="Crops per step and process. On a CUDA GPU, nsp train uses 64, except with --recipe paper.",
+            help="Crops per step and process. On a CUDA GPU it is 64 for blind-spot networks, except with "
+            "--recipe paper.",
             show_default="from the recipe",
             rich_help_panel=METHOD,
         ),
@@ -121,14 +128,14 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """Which network to train, when it starts from random weights."""
+    """Which network to train, if not the one that denoises by default."""
 
     network: Annotated[
         Literal["light", "dbsn", "tbsn"] | None,
         typer.Option(
             "--network",
-            help="With --from nothing: light for CPUs, or a network of the paper.",
-            show_default="light",
+            help="Train a blind-spot network by the paper's method instead of adapting the default one. "
+            "light starts from nsp-light; dbsn and tbsn, those of the paper, from random weights.",
             rich_help_panel=NETWORK,
         ),
     ] = None
@@ -153,7 +160,7 @@ class MethodOptions:
         Literal["auto", "default", "fine-tune", "paper"],
         typer.Option(
             "--recipe",
-            help="Set of defaults for all settings below. auto is fine-tune, or default with --from nothing. "
+            help="Set of defaults for all settings below. auto is fine-tune, or default with random weights. "
             "paper has the settings of the paper.",
             rich_help_panel=METHOD,
         ),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,16 +16,25 @@ from nsp_cli.device import describe_device
 from nsp_cli.evaluation.folders import find_pairs, read_pair
 from nsp_cli.ops.progress import counted
 from nsp_cli.restoration import pipeline
+from nsp_cli.restoration.view import View
 from nsp_cli.training.blind_spot import BlindSpotTask
 from nsp_cli.training.data.groups import GroupBy, group_photos
 from nsp_cli.training.data.hold_out import hold_out
 from nsp_cli.training.data.photo_cache import PhotoCache
-from nsp_cli.training.data.pool import PhotoPool, load_pool
+from nsp_cli.training.data.pool import SMALLEST_SIDE, PhotoPool, TrainingPhoto, load_pool
+from nsp_cli.training.distillation.adaptation import MOST_PHOTOS, choose_windows, prepare_adaptation
 from nsp_cli.training.distillation.sampler import check_sizes
 from nsp_cli.training.distillation.sources import SampleSources
 from nsp_cli.training.distillation.task import StudentTask
 from nsp_cli.training.distillation.teacher_data import PHOTO_CACHE_SHARE, prepare_teacher_dataset
-from nsp_cli.training.publish import Material, NamedWeights, checkpoint_of, publish
+from nsp_cli.training.publish import (
+    NOISE_UNKNOWN,
+    Material,
+    NamedWeights,
+    checkpoint_of,
+    publish,
+    seconds_to_judge,
+)
 from nsp_cli.training.run.checkpoint import load_identity
 from nsp_cli.training.run.distributed import ProcessGroup, joined_process_group
 from nsp_cli.training.run.loop import TrainingProgress, run
@@ -39,12 +50,20 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+NOISE_UNKNOWN_HINT = (
+    f"The result will not be judged: {NOISE_UNKNOWN}. "
+    "Better give photos of one camera and ISO, some with sky, walls or blurred background."
+)
 NOTHING_HELD_OUT = "The photos are too small to hold regions out. The result will not be judged."
 
 
 @dataclass(frozen=True, eq=False)
 class TrainRequest:
-    """What to train, on what and for how long; if `is_batch_free`, a GPU may use another batch size."""
+    """What to train, on what and for how long.
+
+    A student without a teacher is adapted to the photos. If `is_batch_free`, a GPU may use another batch
+    size.
+    """
 
     folders: Sequence[Path]
     output: Path
@@ -73,27 +92,57 @@ def run_training(request: TrainRequest, device: torch.device) -> None:
         NspError: As its steps do.
         KeyboardInterrupt: The user stopped the run. Its checkpoint is saved.
     """
+    begun = time.monotonic()
     with joined_process_group(device) as processes, nullcontext() if processes.is_main else console.silent():
         device = processes.device(device)
         # Before any photo is decoded, because these may find that the run cannot start.
         recipe = _settle_recipe(request, processes, device)
         pairs = _read_pairs(request.validate) if request.validate and processes.is_main else []
-        with processes.first_on_machine():
-            # A teacher's pictures take three times as much space as the decoded photos.
-            share = PHOTO_CACHE_SHARE if isinstance(recipe, StudentRecipe) else 1.0
-            cache = PhotoCache(request.output, machine=processes.machine, share=share)
-            pool = _load(request.folders, cache, recipe, request.seed)
-            rest, held_out = hold_out(pool)
-            task = _make_task(request, recipe, rest, cache, processes, device)
-        groups = group_photos(pool.photos, request.group_by) if request.group_by else []
-        material = Material(pool, held_out, pairs, groups, request.start.origin, request.licence)
-        _show_material(material)
-        trainer = _make_trainer(request, task, processes, device)
-        _train(trainer, request, cache)
-        if processes.is_main:
-            _publish(trainer, request, material)
-        if processes.is_first_on_machine:
+        with _opened_cache(request, recipe, processes) as cache:
+            task, material = _get_ready(request, recipe, pairs, cache, processes, device)
+            trainer = _make_trainer(request, task, processes, device)
+            budget = _budget_of_training(request, begun, material, processes, device)
+            _train(trainer, budget, request, cache)
+            if processes.is_main:
+                _publish(trainer, request, material)
+
+
+@contextmanager
+def _opened_cache(request: TrainRequest, recipe: BaseRecipe, processes: ProcessGroup) -> Iterator[PhotoCache]:
+    """Cache of the run, which is removed at the end, and at once if there is nothing to resume."""
+    # The pictures that a student learns from take three times as much space as the decoded photos.
+    share = PHOTO_CACHE_SHARE if isinstance(recipe, StudentRecipe) else 1.0
+    with processes.first_on_machine():
+        cache = PhotoCache(request.output, machine=processes.machine, share=share)
+    try:
+        yield cache
+    except BaseException:
+        # A checkpoint needs the photos again.
+        if processes.is_first_on_machine and not (request.resume or cache.is_touched):
             cache.discard()
+        raise
+    if processes.is_first_on_machine:
+        cache.discard()
+
+
+def _get_ready(
+    request: TrainRequest,
+    recipe: BlindSpotRecipe | StudentRecipe,
+    pairs: Sequence[tuple[Tensor, Tensor]],
+    cache: PhotoCache,
+    processes: ProcessGroup,
+    device: torch.device,
+) -> tuple[Task, Material]:
+    """Reads the photos, holds some out and makes what the network learns from."""
+    is_adaptation = isinstance(recipe, StudentRecipe) and request.teacher is None
+    most_photos = MOST_PHOTOS if is_adaptation else None
+    with processes.first_on_machine():
+        pool = _load(request.folders, cache, recipe, request.seed, most_photos)
+        rest, held_out = hold_out(pool, least=recipe.crop if is_adaptation else SMALLEST_SIDE)
+        task = _make_task(request, recipe, rest, cache, processes, device)
+    material = _make_material(request, task, pool, held_out, pairs)
+    _show_material(material)
+    return task, material
 
 
 def _settle_recipe(
@@ -125,13 +174,29 @@ def _read_pairs(folders: tuple[Path, Path]) -> list[tuple[Tensor, Tensor]]:
     return [read_pair(*pair) for pair in find_pairs(*folders)]
 
 
-def _load(folders: Sequence[Path], cache: PhotoCache, recipe: BaseRecipe, seed: int) -> PhotoPool:
+def _load(
+    folders: Sequence[Path], cache: PhotoCache, recipe: BaseRecipe, seed: int, most_photos: int | None
+) -> PhotoPool:
     with progress_bars.progress("Reading photos") as on_progress:
-        pool = load_pool(folders, cache, crop=recipe.crop, seed=seed, on_progress=on_progress)
+        pool = load_pool(
+            folders, cache, crop=recipe.crop, seed=seed, most_photos=most_photos, on_progress=on_progress
+        )
     for _, reason in pool.skipped:
         console.warn(f"Skipped: {reason}")
     console.say(f"{len(pool.photos)} of {counted(pool.found, 'photo')}, {pool.megapixels:.1f} MP")
     return pool
+
+
+def _make_material(
+    request: TrainRequest,
+    task: Task,
+    pool: PhotoPool,
+    held_out: Sequence[TrainingPhoto],
+    pairs: Sequence[tuple[Tensor, Tensor]],
+) -> Material:
+    groups = group_photos(pool.photos, request.group_by) if request.group_by else []
+    noise = task.noise if isinstance(task, StudentTask) else None
+    return Material(pool, held_out, pairs, groups, request.start.origin, request.licence, noise)
 
 
 def _show_material(material: Material) -> None:
@@ -140,6 +205,8 @@ def _show_material(material: Material) -> None:
         console.say(f"  {found.name}: {photos}, {found.megapixels:.1f} MP, noise {found.noise:.1f} of 255")
     regions = counted(len(material.held_out), "region")
     console.say(f"Held out to judge the result: {regions}" if material.held_out else NOTHING_HELD_OUT)
+    if material.noise and not material.noise.is_known:
+        console.warn(NOISE_UNKNOWN_HINT)
 
 
 def _make_task(
@@ -153,22 +220,43 @@ def _make_task(
     spec = request.start.config.spec()
     if isinstance(recipe, BlindSpotRecipe):
         return BlindSpotTask(pool, recipe, spec, processes)
-    assert request.teacher is not None
     check_sizes(pool, recipe, spec.scale)
-    restorer = load_weights(str(request.teacher.path), device=str(device))
-    with progress_bars.progress(f"Denoising with {request.teacher.name}") as on_progress:
-        dataset = prepare_teacher_dataset(
-            pool,
-            cache,
-            lambda photo: pipeline.denoise_tensor(restorer, photo)[0],
-            sha256_of(request.teacher.path),
-            on_progress,
-            restorer.execution,
-        )
+    sources = _prepare(request, recipe, pool, cache, device)
+    lesson = f"taught by {request.teacher.name}" if request.teacher else "the noise of these photos"
     estimator = load_network(resolve("auto-noise").path)[0].to(device)
-    return StudentTask(
-        SampleSources(cameras=dataset), recipe, spec.scale, request.teacher.name, processes, estimator
-    )
+    return StudentTask(sources, recipe, spec.scale, lesson, processes, estimator)
+
+
+def _prepare(
+    request: TrainRequest, recipe: StudentRecipe, pool: PhotoPool, cache: PhotoCache, device: torch.device
+) -> SampleSources:
+    """What a student's samples are drawn from: made by its teacher, or by the weights that it starts from."""
+    maker = request.teacher or request.baseline
+    restorer, by = load_weights(str(maker.path), device=str(device)), sha256_of(maker.path)
+
+    def denoise(photo: Tensor, view: View | None = None) -> Tensor:
+        return pipeline.denoise_tensor(restorer, photo, view=view)[0]
+
+    with progress_bars.progress(f"Denoising with {maker.name}") as on_progress:
+        if request.teacher is None:
+            windows = choose_windows(pool, request.budget, recipe.crop, request.seed)
+            return prepare_adaptation(pool, windows, cache, partial(denoise, view=View()), by, on_progress)
+        execution = restorer.execution
+        return SampleSources(
+            cameras=prepare_teacher_dataset(pool, cache, denoise, by, on_progress, execution)
+        )
+
+
+def _budget_of_training(
+    request: TrainRequest, begun: float, material: Material, processes: ProcessGroup, device: torch.device
+) -> Budget:
+    """The budget, less the time for everything but the training. A teacher's time is not counted."""
+    budget = request.budget
+    if budget.minutes is None or request.teacher:
+        return budget
+    restorer = load_weights(str(request.baseline.path), device=str(device))
+    (elsewhere,) = processes.largest(time.monotonic() - begun + seconds_to_judge(restorer, material))
+    return replace(budget, elsewhere=elsewhere)
 
 
 def _make_trainer(
@@ -188,7 +276,7 @@ def _make_trainer(
     return trainer
 
 
-def _train(trainer: Trainer, request: TrainRequest, cache: PhotoCache) -> None:
+def _train(trainer: Trainer, budget: Budget, request: TrainRequest, cache: PhotoCache) -> None:
     many = f" in {trainer.processes.size} processes" if trainer.processes.size > 1 else ""
     console.say(
         f"Training from {request.start.origin} on {describe_device(trainer.device)}{many}; "
@@ -197,7 +285,7 @@ def _train(trainer: Trainer, request: TrainRequest, cache: PhotoCache) -> None:
     with _saying_how_to_continue(request.checkpoint), progress_bars.live_progress("Training") as show:
         run(
             trainer,
-            request.budget,
+            budget,
             checkpoint=request.checkpoint,
             on_progress=lambda now: show(now.share, _describe(now)),
             on_save=cache.touch,
@@ -215,8 +303,7 @@ def _saying_how_to_continue(checkpoint: Path) -> Iterator[None]:
 
 
 def _describe(now: TrainingProgress) -> str:
-    minutes_left = now.seconds * (1 - now.share) / max(now.share, 1e-9) / 60
-    return f"step {now.step} · loss {now.loss:.4f} · {minutes_left:.0f} min left"
+    return f"step {now.step} · loss {now.loss:.4f} · {now.left / 60:.0f} min left"
 
 
 def _publish(trainer: Trainer, request: TrainRequest, material: Material) -> None:

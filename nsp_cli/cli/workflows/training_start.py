@@ -33,8 +33,8 @@ def check_output(output: Path | None, folders: Sequence[Path], *, overwrite: boo
         raise OutputError(
             f"{output} is not the name of a weights file.", "Use a name ending in .safetensors."
         )
-    if not overwrite:
-        check_free(output, resume=resume)
+    if not (overwrite or resume):  # a resumed run goes on with what it wrote
+        check_free(output)
     make_folder(output.parent)
     return output
 

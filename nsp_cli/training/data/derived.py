@@ -5,15 +5,21 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nsp_cli.ops.pixels import from_unit_range, to_unit_range
+from nsp_cli.ops.pixels import from_unit_range, pixels_to_tensor, to_unit_range
+from nsp_cli.restoration.view import View
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import TrainingPhoto
+
+# Distance in pixels of the samples by which a photo's view is chosen.
+_SEEN_STEP = 2
 
 
 def derived_picture(
@@ -54,6 +60,20 @@ def as_16_bits(photo: TrainingPhoto) -> Tensor:
         # 257 is exactly 65535 / 255. Floating point would need more memory.
         pixels = torch.from_numpy(pixels.numpy().astype(np.uint16) * 257)
     return pixels.permute(2, 0, 1)
+
+
+def seen_picture(photo: TrainingPhoto) -> Tensor:
+    """A photo as it is denoised, (3, H, W) uint16: stretched if the whole of it is in linear light."""
+    view = _view_of(photo.file)
+    if view == View():
+        return as_16_bits(photo)
+    pixels = pixels_to_tensor(photo.read(0, 0, photo.height, photo.width))
+    return from_unit_range(view.picture(pixels), torch.uint16)
+
+
+@lru_cache(maxsize=512)
+def _view_of(file: Path) -> View:
+    return View.of(pixels_to_tensor(np.load(file, mmap_mode="r")[::_SEEN_STEP, ::_SEEN_STEP].copy()))
 
 
 def downscaled(picture: TrainingPhoto, factor: int) -> Tensor:

@@ -17,17 +17,21 @@ _EVERY = 5
 _STRIP = 0.25
 
 
-def hold_out(pool: PhotoPool) -> tuple[PhotoPool, tuple[TrainingPhoto, ...]]:
+def hold_out(pool: PhotoPool, *, least: int = SMALLEST_SIDE) -> tuple[PhotoPool, tuple[TrainingPhoto, ...]]:
     """Splits a pool into training photos and held-out regions, which never share a pixel.
 
     With many photos, every fifth is held out, in the order of camera, ISO and noise, so that all kinds are
     included. With few photos, a strip along the shorter side of each is held out.
 
+    Args:
+        pool: All photos.
+        least: Least side of what is left of a photo.
+
     Returns:
         Pool to train on, and at most 16 regions of at most 448 pixels a side. If the photos are too small,
         there are no regions.
     """
-    rest, aside = _whole_photos(pool) if len(pool.photos) >= MANY_PHOTOS else _strips(pool)
+    rest, aside = _whole_photos(pool) if len(pool.photos) >= MANY_PHOTOS else _strips(pool, least)
     regions = _regions([photo for photo in aside if photo.side >= LEAST_HELD_OUT_SIDE])
     return (replace(pool, photos=tuple(rest)), regions) if regions else (pool, ())
 
@@ -39,12 +43,12 @@ def _whole_photos(pool: PhotoPool) -> tuple[list[TrainingPhoto], list[TrainingPh
     return [photo for photo in pool.photos if id(photo) not in kept], aside
 
 
-def _strips(pool: PhotoPool) -> tuple[list[TrainingPhoto], list[TrainingPhoto]]:
+def _strips(pool: PhotoPool, least: int) -> tuple[list[TrainingPhoto], list[TrainingPhoto]]:
     rest, aside = [], []
     for photo in pool.photos:
         length = max(photo.height, photo.width)
         strip = max(LEAST_HELD_OUT_SIDE, int(length * _STRIP))
-        if length - strip < SMALLEST_SIDE:
+        if length - strip < least:
             rest.append(photo)
             continue
         rest.append(_part(photo, 0, length - strip))

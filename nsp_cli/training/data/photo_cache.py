@@ -34,6 +34,7 @@ class PhotoCache:
     Attributes:
         folder: Folder of the arrays.
         limit: Largest total size in bytes: 20 GB or half of the free disk space.
+        is_touched: Whether a checkpoint was written that needs the cache.
     """
 
     def __init__(self, run: Path, *, machine: int = 0, root: Path | None = None, share: float = 1.0) -> None:
@@ -50,6 +51,7 @@ class PhotoCache:
         """
         root = root or default_root()
         key = os.fsencode(run.resolve()) + (b"\0%d" % machine if machine else b"")
+        self.is_touched = False
         self.folder = root / hashlib.sha256(key).hexdigest()[:16]
         _remove_stale(root)
         try:
@@ -74,7 +76,8 @@ class PhotoCache:
         return path
 
     def touch(self) -> None:
-        """Marks the cache as used, so that other runs do not remove it. Call it regularly."""
+        """Marks the cache as used, so that other runs do not remove it. Call it after each checkpoint."""
+        self.is_touched = True
         with suppress(OSError):  # if the folder is gone, the next read reports it
             os.utime(self.folder)
 

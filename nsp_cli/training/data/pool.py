@@ -99,6 +99,7 @@ def load_pool(
     *,
     crop: int,
     seed: int,
+    most_photos: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> PhotoPool:
     """Decodes the photos of some folders into the cache, or finds them there.
@@ -111,6 +112,7 @@ def load_pool(
         cache: Cache for the decoded photos.
         crop: Side of the crops that will be drawn.
         seed: Seed of the random windows and photos.
+        most_photos: Number of photos to decode, chosen at random; None for all that fit.
         on_progress: Called with the number of finished photos and their total.
 
     Raises:
@@ -120,9 +122,9 @@ def load_pool(
     """
     paths = _find_each_once(folders)
     files = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    key = zlib.crc32(repr((files, crop, seed)).encode())
+    key = zlib.crc32(repr((files, crop, seed, most_photos)).encode())
     known = _read_index(cache, key)
-    pool = known or _decode(paths, cache, crop, seed, on_progress)
+    pool = known or _decode(paths, cache, crop, seed, most_photos, on_progress)
     if not pool.photos:
         where = ", ".join(str(folder) for folder in folders)
         reason = pool.skipped[0][1] if pool.skipped else f"no photo of a known type was found below {where}."
@@ -153,10 +155,11 @@ def _decode(
     cache: PhotoCache,
     crop: int,
     seed: int,
+    most_photos: int | None,
     on_progress: OnProgress | None,
 ) -> PhotoPool:
     # 16-bit photos take six bytes per pixel.
-    most = max(1, cache.limit // (6 * crop**2))
+    most = min(max(1, cache.limit // (6 * crop**2)), most_photos or len(paths))
     rng = np.random.default_rng(seed)
     chosen = sorted(rng.choice(len(paths), most, replace=False)) if len(paths) > most else range(len(paths))
     share = max(crop**2 * 6, cache.limit // max(1, len(chosen)))

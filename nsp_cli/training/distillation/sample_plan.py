@@ -23,8 +23,6 @@ from nsp_cli.training.simulation.masks import NoiseMask
 from nsp_cli.training.simulation.noise_reduction import NoiseReduction
 from nsp_cli.training.simulation.sensor import SensorNoise
 
-# Share of the samples that are told an estimator's answer, if there is one, and not the truth.
-_ESTIMATED = 0.5
 # Standard deviations of the conditioning error, as powers of e: an error of all bands, one of each band, and
 # one of coarse luma, which gentle gradients raise. A student that is told less exactly trusts its eyes more,
 # and does better on cameras that nobody simulated.
@@ -113,8 +111,14 @@ class DrawnSamples:
         return replace(self, clean=pinned(self.clean))
 
 
-def draw_plan(number: int, generator: torch.Generator) -> SamplePlan:
-    """Draws what all samples need. The noise is missing yet."""
+def draw_plan(number: int, generator: torch.Generator, *, estimated: float = 0.0) -> SamplePlan:
+    """Draws what all samples need. The noise is missing yet.
+
+    Args:
+        number: Number of the sample in the step.
+        generator: Random generator, on the CPU.
+        estimated: Chance that a student is told an estimator's answer.
+    """
     error = _COMMON_ERROR * torch.randn(1, generator=generator)
     error = error + _BAND_ERROR * torch.randn(CONDITIONING_SIZE, generator=generator)
     error[0] += _COARSE_ERROR * torch.randn((), generator=generator).abs()
@@ -122,5 +126,5 @@ def draw_plan(number: int, generator: torch.Generator) -> SamplePlan:
         number,
         kernel=list(KERNELS)[random_below(len(KERNELS), generator)],
         conditioning_error=error,
-        is_estimated=random_event(_ESTIMATED, generator),
+        is_estimated=random_event(estimated, generator),
     )

@@ -24,7 +24,7 @@ from nsp_cli.training.seeded_random import (
     random_log_uniform,
     random_uniform,
 )
-from nsp_cli.training.simulation.augmentation import Augmentation
+from nsp_cli.training.simulation.augmentation import Augmentation, toned
 from nsp_cli.training.simulation.drawing import draw_drawing
 from nsp_cli.training.simulation.heap import draw_heap
 from nsp_cli.training.simulation.night import draw_night
@@ -34,13 +34,15 @@ from nsp_cli.training.simulation.printed import draw_print
 _MOST_MEGAPIXELS = 2.0
 # Share of the drawings that are prints.
 _PRINTS = 0.4
+# The same among those that get the noise of the photos to adapt to, and the factors of that noise's level.
+_OWN_DRAWN, _OWN_GAINS = 0.1, (0.75, 1.33)
 # Factors of faint noise.
 _FAINT_GAINS = (0.08, 0.8)
 # Crops of which the busiest is taken.
 _BUSIEST_OF = 5
 # Kinds that share what one of them has no source for.
 _GROUPS = (
-    ("camera", "sensor", "flat", "measured", "grain", "gaussian", "drawn", "stars", "dark"),
+    ("own", "camera", "sensor", "flat", "measured", "grain", "gaussian", "drawn", "stars", "dark"),
     ("pairs", "moved", "taught"),
     ("still", "still_drawn"),
 )
@@ -90,6 +92,7 @@ class SimulationSampler:
 
     def _kind_choice(self) -> WeightedChoice[str]:
         sourceless = {
+            "own": self._sources.own is None or self._side > self._recipe.crop,
             "flat": not self._sources.flats,
             "measured": not self._noises,
             "pairs": not self._pairs,
@@ -105,18 +108,14 @@ class SimulationSampler:
         return WeightedChoice(list(shares), list(shares.values()))
 
     def _draw_one(self, number: int, generator: torch.Generator) -> tuple[Tensor, SamplePlan]:
-        kind, plan = self._kinds.draw(generator), draw_plan(number, generator)
-        match kind:
-            case "pairs":
-                return self._pair(plan, generator)
-            case "moved":
-                return self._moved(plan, generator)
-            case "taught":
-                return self._taught_photo(plan, generator)
-            case "still":
-                return self._picture(generator), plan
-            case "still_drawn":
-                return self._drawing(generator), plan
+        kind = self._kinds.draw(generator)
+        plan = draw_plan(number, generator, estimated=self._recipe.estimated)
+        whole = {"own": self._own, "pairs": self._pair, "moved": self._moved, "taught": self._taught_photo}
+        if kind in whole:
+            return whole[kind](plan, generator)
+        if kind in ("still", "still_drawn"):
+            show = self._picture if kind == "still" else self._drawing
+            return show(generator), plan
         picture = self._shown(kind, generator)
         noise = draw_added_noise(
             kind, picture, self._recipe.crop, self._sources.flats, self._noises, generator
@@ -143,6 +142,18 @@ class SimulationSampler:
         count = _BUSIEST_OF if random_event(self._recipe.busy, generator) else 1
         crops = [draw_crop([self._photos.draw(generator)], self._side, generator)[0] for _ in range(count)]
         return max(crops, key=activity_of) if count > 1 else crops[0]
+
+    def _own(self, plan: SamplePlan, generator: torch.Generator) -> tuple[Tensor, SamplePlan]:
+        """Noise of the photos to adapt to, as it is, a little stronger or fainter."""
+        assert self._sources.own is not None
+        picture = (
+            self._drawing(generator) if random_event(_OWN_DRAWN, generator) else self._picture(generator)
+        )
+        if self._sources.is_grey:
+            picture = toned(picture, (1, 1, 1))
+        noise = self._sources.own.sample(picture, generator)
+        gain = random_log_uniform(*_OWN_GAINS, generator)
+        return picture, replace(plan, noise=CarriedNoise(noise, gain), is_rounded=not self._sources.is_fine)
 
     def _pair(self, plan: SamplePlan, generator: torch.Generator) -> tuple[Tensor, SamplePlan]:
         """A real pair, half of the time with another exposure and less or a little more noise."""

@@ -16,6 +16,7 @@ from nsp_cli.training.data.clean_photos import PicturePair
 from nsp_cli.training.data.derived import as_16_bits, derived_name
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import TrainingPhoto
+from nsp_cli.training.distillation.folder_noise import FolderNoise
 from nsp_cli.training.distillation.teacher_data import TeacherDataset
 from nsp_cli.training.simulation.flat_patches import PATCH_SIDE, find_flat_patches
 
@@ -47,12 +48,18 @@ class SampleSources:
         pairs: Real pairs.
         cameras: Photos of cameras, and what a teacher made of them; None without.
         flats: Flat patches of each camera photo that has some.
+        own: Noise of the photos that a student is adapted to.
+        is_grey: Whether those are all black and white.
+        is_fine: Whether they have more than 8 bits.
     """
 
     clean: tuple[TrainingPhoto, ...] = ()
     pairs: tuple[PicturePair, ...] = ()
     cameras: TeacherDataset | None = None
     flats: tuple[tuple[FlatPatch, ...], ...] = ()
+    own: FolderNoise | None = None
+    is_grey: bool = False
+    is_fine: bool = False
 
     @property
     def checksum(self) -> int:

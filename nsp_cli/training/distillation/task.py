@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from nsp_cli.device import to_device
 from nsp_cli.networks.unet import as_planes, enlarged, from_planes
+from nsp_cli.training.distillation.folder_noise import FolderNoise
 from nsp_cli.training.distillation.sample_making import Samples, make_samples
 from nsp_cli.training.distillation.sample_plan import DrawnSamples
 from nsp_cli.training.distillation.sampler import SimulationSampler
@@ -81,7 +82,7 @@ class StudentTask(_SimulationTask):
         sources: SampleSources,
         recipe: StudentRecipe,
         scale: int,
-        teacher: str,
+        lesson: str,
         processes: ProcessGroup | None = None,
         estimator: nn.Module | None = None,
     ) -> None:
@@ -91,16 +92,16 @@ class StudentTask(_SimulationTask):
             sources: What to draw the samples from.
             recipe: Settings of the training.
             scale: Scale of the network.
-            teacher: Name of the teacher, for the user.
+            lesson: What the student learns from, for the user.
             processes: Processes that share the batches; None for this one alone.
-            estimator: Trained noise estimator on the device of the training, whose answers half of
-                the samples are told; None to tell all of them the truth.
+            estimator: Trained noise estimator on the device of the training, whose answers a share of
+                the samples is told, as the recipe says; None to tell all of them the truth.
 
         Raises:
             TrainingError: No picture is large enough.
         """
         super().__init__(sources, recipe, scale, processes)
-        self.recipe, self._teacher, self._estimator = recipe, teacher, estimator
+        self.recipe, self._lesson, self._estimator = recipe, lesson, estimator
 
     @property
     def checksum(self) -> int:
@@ -108,8 +109,13 @@ class StudentTask(_SimulationTask):
         known = checksum_of(self._estimator.state_dict()) if self._estimator is not None else 0
         return zlib.crc32(repr((super().checksum, known)).encode())
 
+    @property
+    def noise(self) -> FolderNoise | None:
+        """Noise of the photos that the student is adapted to."""
+        return self._sources.own
+
     def describe(self) -> str:
-        return f"taught by {self._teacher}"
+        return self._lesson
 
     def make_batch(self, drawn: DrawnSamples, *, seed: int, step: int, device: torch.device) -> TrainingBatch:
         made = self._made(drawn, seed, step, device)

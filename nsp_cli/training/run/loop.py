@@ -28,14 +28,14 @@ class TrainingProgress:
         step: Number of steps done.
         share: Used share of the budget, in [0, 1].
         loss: Recent mean loss; NaN until it is known.
-        seconds: Duration of the steps.
-        waited: Share of that time in which the device waited for data.
+        left: Seconds of training that are left, about.
+        waited: Share of the time in which the device waited for data.
     """
 
     step: int
     share: float
     loss: float
-    seconds: float
+    left: float
     waited: float
 
 
@@ -121,9 +121,8 @@ class _Loop:
     def _describe(self) -> TrainingProgress:
         trainer = self._trainer
         share = min(1.0, self._budget.progress(trainer.step, trainer.seconds))
-        return TrainingProgress(
-            trainer.step, share, trainer.curve.recent, trainer.seconds, trainer.waited_share
-        )
+        left = self._budget.seconds_left(trainer.step, trainer.seconds)
+        return TrainingProgress(trainer.step, share, trainer.curve.recent, left, trainer.waited_share)
 
     def save(self) -> None:
         if self._checkpoint:

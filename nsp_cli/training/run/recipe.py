@@ -92,6 +92,7 @@ class SampleShares:
     others.
 
     Attributes:
+        own: Noise of the photos that a student is adapted to.
         camera: Noise of a simulated camera.
         sensor: Noise of a simulated sensor after demosaicing.
         flat: Noise of a flat patch of a camera photo.
@@ -108,6 +109,7 @@ class SampleShares:
         still_drawn: Drawings without noise.
     """
 
+    own: float = 0.0
     camera: float = 0.45
     sensor: float = 0.02
     flat: float = 0.04
@@ -134,6 +136,8 @@ class SimulationRecipe(BaseRecipe):
         busy: Share of the crops of photos that are the busiest of five.
         faint: Share of the samples with added noise that get less of it.
         textured: Whether some pictures get texture. Only its level tells it from noise.
+        estimated: Share of the samples that are told an estimator's answer, if there is one, and not the
+            truth.
     """
 
     crop: int = 128
@@ -143,6 +147,7 @@ class SimulationRecipe(BaseRecipe):
     busy: float = 0.4
     faint: float = 0.08
     textured: bool = True
+    estimated: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -202,24 +207,58 @@ PAPER_STEPS = 750 * 400
 FINE_TUNE_RECIPE = BlindSpotRecipe(learning_rate=5e-4, simulated=0.0)
 # The noise measured on these photos matters most.
 FINE_TUNE_STUDENT_RECIPE = StudentRecipe(learning_rate=5e-4, shares=SampleShares(camera=0.17, measured=0.28))
+# Adapts the bundled student to some photos in minutes: their noise, which the estimator tells, and little
+# else.
+ADAPTATION_RECIPE = StudentRecipe(
+    batch=8,
+    learning_rate=3e-4,
+    ema_decay=0.995,
+    shares=SampleShares(
+        own=0.8, camera=0.1, sensor=0.0, flat=0.0, measured=0.0, grain=0.0, gaussian=0.0, drawn=0.02,
+        stars=0.01, dark=0.0, pairs=0.0, moved=0.0, taught=0.0, still=0.04, still_drawn=0.03,
+    ),
+    pictures=PictureShares(clean=0.7, downscaled=0.0, denoised=0.0, heaps=0.3),
+    estimated=1.0,
+)  # fmt: skip
 RECIPES = {"default": BlindSpotRecipe(), "fine-tune": FINE_TUNE_RECIPE, "paper": PAPER_RECIPE}
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Length of a run in steps or minutes; if both are given, the first limit reached ends it."""
+    """Length of a run in steps or minutes; if both are given, the first limit reached ends it.
+
+    Attributes:
+        steps: Number of training steps.
+        minutes: Time for everything.
+        elsewhere: Seconds of it that reading, preparing and judging take. At least half of the time is left
+            for training.
+    """
 
     steps: int | None = None
     minutes: float | None = None
+    elsewhere: float = 0.0
 
     def progress(self, step: int, seconds: float) -> float:
-        """Used share of the budget; 1 or more once the run is complete."""
+        """Used share of the budget after this much training; 1 or more once it is complete."""
         shares = [0.0]
         if self.steps is not None:
             shares.append(step / max(1, self.steps))
         if self.minutes is not None:
-            shares.append(seconds / max(1e-9, self.minutes * 60))
+            shares.append(seconds / max(1e-9, self._time))
         return max(shares)
+
+    def seconds_left(self, step: int, seconds: float) -> float:
+        """About how many seconds of training are left after some steps that took so many."""
+        left = [] if self.minutes is None else [self._time - seconds]
+        if self.steps is not None:
+            left.append((self.steps - step) * seconds / max(1, step))
+        return max(0.0, min(left, default=0.0))
+
+    @property
+    def _time(self) -> float:
+        """Seconds for training."""
+        whole = (self.minutes or 0.0) * 60
+        return whole - min(self.elsewhere, whole / 2)
 
     @property
     def pays_compilation(self) -> bool:

@@ -25,19 +25,22 @@ _LOW_AND_HIGH = (0.1, 0.97)
 _UNEVEN, _WAVY = 2.0, 0.55
 # The same ratio with the scene still in the parts, from which no smooth surface is worth fitting.
 _HOPELESS = 2 * _UNEVEN
-# The scene's own range, and the noise, at most; and the share of values at black or white.
-_STEEP, _NOISY, _CLIPPED = 25 / 255, 14 / 255, 0.02
+# The scene's own range, at most, and the share of values at black or white.
+_STEEP, _CLIPPED = 25 / 255, 0.02
+# The noise at most, of photos that look clean.
+_NOISY = 14 / 255
 # Mean brightness of a patch, and the level below which rounding hides what is compared.
 _DARKEST, _BRIGHTEST, _ROUNDING = 8 / 255, 246 / 255, 0.15 / 255
 # Patches may overlap by a quarter.
 _APART = PATCH_SIDE * 3 // 4
 
 
-def find_flat_patches(grey: Tensor) -> list[tuple[int, int]]:
+def find_flat_patches(grey: Tensor, *, noisiest: float = _NOISY) -> list[tuple[int, int]]:
     """Finds patches that show nothing but a smooth surface.
 
     Args:
         grey: (H, W) brightness of a photo in [0, 1].
+        noisiest: Strongest noise of a patch, where white is 1. Texture may be as strong.
 
     Returns:
         Rows and columns of up to six patches' corners, the flattest first. Those of a clean
@@ -48,7 +51,7 @@ def find_flat_patches(grey: Tensor) -> list[tuple[int, int]]:
     places = [
         (score, row * _STEP, left)
         for row, is_likely in enumerate(_likely(grey))
-        for left, score in _scores(grey[row * _STEP :][:PATCH_SIDE], is_likely.nonzero().flatten())
+        for left, score in _scores(grey[row * _STEP :][:PATCH_SIDE], is_likely.nonzero().flatten(), noisiest)
     ]
     chosen: list[tuple[int, int]] = []
     for _, top, left in sorted(places):
@@ -74,7 +77,7 @@ def _likely(grey: Tensor) -> Tensor:
     return high < _HOPELESS * low.clamp(min=_ROUNDING)
 
 
-def _scores(strip: Tensor, chosen: Tensor) -> list[tuple[int, float]]:
+def _scores(strip: Tensor, chosen: Tensor, noisiest: float) -> list[tuple[int, float]]:
     """Columns of the flat ones of the chosen patches in a strip (128, W), and how uneven each is."""
     if not len(chosen):
         return []
@@ -90,7 +93,7 @@ def _scores(strip: Tensor, chosen: Tensor) -> list[tuple[int, float]]:
         (uneven < _UNEVEN)
         & (wavy < _WAVY)
         & ((patches - noise).std((1, 2)) < _STEEP)
-        & (levels.mean(1) < _NOISY)
+        & (levels.mean(1) < noisiest)
         & (brightness > _DARKEST)
         & (brightness < _BRIGHTEST)
         & (clipped.mean((1, 2)) < _CLIPPED)
