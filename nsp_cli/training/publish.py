@@ -14,10 +14,11 @@ from torch.nn import functional
 
 from nsp_cli.device import describe_device
 from nsp_cli.errors import OutputError
-from nsp_cli.ops.pixels import from_unit_range, pixels_to_tensor, tensor_to_pixels, to_unit_range
+from nsp_cli.ops.pixels import from_unit_range, tensor_to_pixels, to_unit_range
 from nsp_cli.ops.progress import OnProgress, counted
 from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.training.data.derived import as_it_is
 from nsp_cli.training.data.groups import PhotoGroup
 from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto
 from nsp_cli.training.distillation.folder_noise import FolderNoise
@@ -159,7 +160,7 @@ def _to_judge(material: Material) -> tuple[list[Tensor], list[NoiseSource | None
 
     Students are judged where flat places confirm that the noise is the folder's, on four regions at least.
     """
-    pictures = [_pixels_of(photo) for photo in material.held_out]
+    pictures = [as_it_is(photo) for photo in material.held_out]
     if material.noise is None:
         return pictures, [None] * len(pictures)
     regions = zip(pictures, material.held_out, strict=True)
@@ -175,19 +176,15 @@ def seconds_to_judge(restorer: Restorer, material: Material) -> float:
     if not material.held_out:
         return 0.0
     largest = max(material.held_out, key=lambda photo: photo.megapixels)
-    region = _pixels_of(largest)
+    region = as_it_is(largest)
     pipeline.denoise_tensor(restorer, region)  # the first time takes longer
     begun = time.monotonic()
     pipeline.denoise_tensor(restorer, region)
     per_megapixel = (time.monotonic() - begun) / largest.megapixels
     judged = sum(photo.megapixels for photo in material.held_out)
     pairs = sum(noisy.shape[1] * noisy.shape[2] / 1e6 for noisy, _ in material.validation)
-    # Both weights restore every region to judge it and to find the crops, and those once more.
-    return per_megapixel * 2 * (2 * judged + pairs + _CROPS * largest.megapixels)
-
-
-def _pixels_of(photo: TrainingPhoto) -> Tensor:
-    return pixels_to_tensor(photo.read(0, 0, photo.height, photo.width))
+    # Both weights restore every region twice, to judge it and to find the crops.
+    return per_megapixel * 2 * (2 * judged + pairs)
 
 
 def _report(
@@ -294,25 +291,24 @@ def _parameters(trainer: Trainer) -> int:
 
 def _crops(restorers: Mapping[str, Restorer], held_out: Sequence[TrainingPhoto]) -> list[HeldOutCrop]:
     """The crops of three regions that the new weights change most."""
-    places = [(*_most_changed(restorers, _pixels_of(photo)), photo) for photo in held_out]
-    chosen = sorted(places, key=lambda place: place[0], reverse=True)[:_CROPS]
-    return [_crop(restorers, photo, top, left) for _, top, left, photo in chosen]
+    crops = [_most_changed(restorers, photo) for photo in held_out]
+    return [crop for _, crop in sorted(crops, key=lambda one: one[0], reverse=True)[:_CROPS]]
 
 
-def _most_changed(restorers: Mapping[str, Restorer], region: Tensor) -> tuple[float, int, int]:
-    """How much the crop changes that changes most, and its place."""
-    before, after = (pipeline.denoise_tensor(one, region)[0] for one in restorers.values())
-    change = (to_unit_range(after) - to_unit_range(before)).abs().mean(0, keepdim=True)
-    size = [min(_CROP_SIDE, side) for side in region.shape[1:]]
+def _most_changed(restorers: Mapping[str, Restorer], photo: TrainingPhoto) -> tuple[float, HeldOutCrop]:
+    """The crop of a region that changes most, and how much."""
+    versions = {"noisy": as_it_is(photo)}
+    for name, restorer in restorers.items():
+        versions[name] = pipeline.denoise_tensor(restorer, versions["noisy"])[0]
+    before, after = (to_unit_range(versions[name]) for name in restorers)
+    change = (after - before).abs().mean(0, keepdim=True)
+    size = [min(_CROP_SIDE, side) for side in change.shape[1:]]
     means = functional.avg_pool2d(change[None], size, stride=1)[0, 0]
-    place = int(means.argmax())
-    return float(means.max()), place // means.shape[1], place % means.shape[1]
+    top, left = divmod(int(means.argmax()), means.shape[1])
+    return float(means.max()), _crop(photo, versions, top, left)
 
 
-def _crop(restorers: Mapping[str, Restorer], photo: TrainingPhoto, top: int, left: int) -> HeldOutCrop:
-    region = _pixels_of(photo)
-    versions = {"noisy": region}
-    versions |= {name: pipeline.denoise_tensor(restorer, region)[0] for name, restorer in restorers.items()}
+def _crop(photo: TrainingPhoto, versions: Mapping[str, Tensor], top: int, left: int) -> HeldOutCrop:
     cut = {name: v[:, top : top + _CROP_SIDE, left : left + _CROP_SIDE] for name, v in versions.items()}
     pixels = {name: from_unit_range(to_unit_range(v), torch.uint8) for name, v in cut.items()}
     return HeldOutCrop(photo.source.name, {name: tensor_to_pixels(v) for name, v in pixels.items()})

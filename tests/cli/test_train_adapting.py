@@ -15,13 +15,9 @@ from skimage import data
 
 from nsp_cli.cli import console
 from nsp_cli.evaluation.metrics import psnr
-from nsp_cli.networks.unet import UnetConfig
 from nsp_cli.restoration.pipeline import denoise_tensor
-from nsp_cli.training.run import loop
-from nsp_cli.weights.file import describe_weights, save_weights
-from tests.training_photos import noisy_pixels
-
-TINY = UnetConfig(widths=(4, 4, 8), encoder=(1, 1, 1), decoder=(1, 1))
+from nsp_cli.weights.file import describe_weights
+from tests.students import TINY, save_shots, save_student, stop_after
 
 
 @pytest.fixture(autouse=True)
@@ -29,25 +25,14 @@ def _loud() -> None:
     console.set_quiet(False)
 
 
-def save(folder: Path, config: UnetConfig, name: str) -> Path:
-    path = folder / f"{name}.safetensors"
-    torch.manual_seed(0)
-    save_weights(path, config.build(), network_name="unet", config=config, metadata={})
-    return path
-
-
 @pytest.fixture
 def student(tmp_path: Path) -> Path:
-    return save(tmp_path, TINY, "student")
+    return save_student(tmp_path)
 
 
 @pytest.fixture
 def shots(tmp_path: Path) -> Path:
-    folder = tmp_path / "shots"
-    folder.mkdir()
-    for number in range(2):
-        Image.fromarray(noisy_pixels(300, 620, seed=number)).save(folder / f"{number}.png")
-    return folder
+    return save_shots(tmp_path)
 
 
 @pytest.fixture
@@ -90,7 +75,7 @@ def test_what_does_not_go_together_is_refused(adapt, tmp_path, student):
     assert "--network light" in run.err
     run, _ = adapt("--steps", 1, "--network", "dbsn")
     assert run.code == 2
-    enlarging = save(tmp_path, replace(TINY, scale=2), "enlarging")
+    enlarging = save_student(tmp_path, replace(TINY, scale=2), "enlarging")
     run, _ = adapt("--steps", 1, start=enlarging)
     assert run.code == 2
     assert "nsp distill --x2" in " ".join(run.err.replace("│", "").split())
@@ -108,15 +93,8 @@ def test_a_clean_folder_is_no_obstacle(adapt, tmp_path):
 def test_a_resumed_run_equals_the_unbroken_one_bit_for_bit(adapt, monkeypatch):
     unbroken, whole = adapt("--steps", 4, name="whole")
     assert unbroken.code == 0, unbroken.err
-    run_loop = loop._Loop.run
-
-    def stop_at_two(self, stop_request) -> None:
-        show = self._on_progress
-        self._on_progress = lambda now: (show(now), setattr(stop_request, "is_set", now.step == 2))
-        run_loop(self, stop_request)
-
     with monkeypatch.context() as patch:
-        patch.setattr(loop._Loop, "run", stop_at_two)
+        stop_after(2, patch)
         run, weights = adapt("--steps", 4)
     assert run.code == 130
     run, weights = adapt("--steps", 4, "--resume")

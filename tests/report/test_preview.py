@@ -57,7 +57,9 @@ def test_bright_crops_of_a_dark_linear_photo_are_those_of_the_whole_photos_resul
     assert plan.view.midtone is not None
     for region, crop in zip(preview.regions, preview.versions[1][1], strict=True):
         place = slice(region.top, region.top + region.height), slice(region.left, region.left + region.width)
-        assert np.abs(crop - tensor_to_pixels(whole)[place] / 257).max() <= 2
+        error = np.abs(crop - tensor_to_pixels(whole)[place] / 257)
+        assert error.max() <= 2
+        assert error.mean() < 0.5
 
 
 @pytest.mark.shared
@@ -149,18 +151,3 @@ class TestCommand:
 
     def test_strengths_that_are_none(self, run_nsp, picture):
         assert run_nsp("preview", picture, "--strengths", "3").code == 2
-
-
-def test_bright_crops_of_a_dark_linear_photo_are_seen_as_the_whole_photo_is(bundled):
-    light = torch.full((3, 700, 900), 0.003)
-    light[:, 150:550, 200:700] = 0.02 + 0.2 * scene(400, 500)
-    light += white_noise(light.shape, 0.2)
-    pixels = np.ascontiguousarray(tensor_to_pixels(from_unit_range(light, torch.uint16)))
-    preview = make_preview(bundled("nsp-fast"), Photo(pixels, format="png"), [1.0])
-    whole, plan = pipeline.denoise_tensor(bundled("nsp-fast"), pixels_to_tensor(pixels))
-    assert plan.view.midtone is not None
-    for region, crop in zip(preview.regions, preview.versions[1][1], strict=True):
-        place = slice(region.top, region.top + region.height), slice(region.left, region.left + region.width)
-        error = np.abs(crop - tensor_to_pixels(whole)[place] / 257)
-        assert error.mean() < 0.5
-        assert error.max() < 5

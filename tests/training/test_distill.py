@@ -12,11 +12,8 @@ from safetensors.torch import load_file
 
 from nsp_cli.cli import console
 from nsp_cli.networks.unet import UnetConfig
-from nsp_cli.training.run import loop
-from nsp_cli.weights.file import describe_weights, save_weights
-from tests.training_photos import noisy_pixels
-
-TINY = UnetConfig(widths=(4, 4, 8), encoder=(1, 1, 1), decoder=(1, 1))
+from nsp_cli.weights.file import describe_weights
+from tests.students import TINY, save_shots, save_student, stop_after
 
 
 @pytest.fixture(autouse=True)
@@ -26,19 +23,12 @@ def _loud() -> None:
 
 @pytest.fixture
 def student(tmp_path: Path) -> Path:
-    path = tmp_path / "student.safetensors"
-    torch.manual_seed(0)
-    save_weights(path, TINY.build(), network_name="unet", config=TINY, metadata={})
-    return path
+    return save_student(tmp_path)
 
 
 @pytest.fixture
 def shots(tmp_path: Path) -> Path:
-    folder = tmp_path / "shots"
-    folder.mkdir()
-    for number in range(2):
-        Image.fromarray(noisy_pixels(300, 620, seed=number)).save(folder / f"{number}.png")
-    return folder
+    return save_shots(tmp_path)
 
 
 @pytest.fixture
@@ -89,15 +79,8 @@ def test_a_student_can_become_one_that_enlarges(run_nsp, distill, shots):
 def test_a_resumed_run_equals_the_unbroken_one_bit_for_bit(distill, monkeypatch):
     unbroken, whole = distill("--steps", 4, name="whole")
     assert unbroken.code == 0, unbroken.err
-    run_loop = loop._Loop.run
-
-    def stop_at_two(self, stop_request) -> None:
-        show = self._on_progress
-        self._on_progress = lambda now: (show(now), setattr(stop_request, "is_set", now.step == 2))
-        run_loop(self, stop_request)
-
     with monkeypatch.context() as patch:
-        patch.setattr(loop._Loop, "run", stop_at_two)
+        stop_after(2, patch)
         run, weights = distill("--steps", 4)
     assert run.code == 130
     assert not weights.exists()

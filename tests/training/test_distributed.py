@@ -19,7 +19,6 @@ from nsp_cli.cli import main
 from nsp_cli.cli.workflows import training
 from nsp_cli.errors import TrainingError
 from nsp_cli.networks.dbsn import DbsnConfig
-from nsp_cli.networks.unet import UnetConfig
 from nsp_cli.training.blind_spot import BlindSpotTask
 from nsp_cli.training.run import loop
 from nsp_cli.training.run import trainer as trainer_module
@@ -27,7 +26,7 @@ from nsp_cli.training.run.distributed import ProcessGroup, joined_process_group
 from nsp_cli.training.run.loop import run
 from nsp_cli.training.run.recipe import BlindSpotRecipe, Budget
 from nsp_cli.training.run.trainer import Trainer
-from nsp_cli.weights.file import save_weights
+from tests.students import save_student
 from tests.training_photos import noisy_pixels, small_pool
 
 CPU, STEPS = torch.device("cpu"), 6
@@ -178,9 +177,7 @@ def adapt_for_seconds(rank: int, size: int, port: int, folder: Path) -> None:
 def test_processes_that_get_ready_at_different_times_end_together(tmp_path):
     (tmp_path / "shots").mkdir()
     Image.fromarray(noisy_pixels(300, 600)).save(tmp_path / "shots" / "a.png")
-    config = UnetConfig(widths=(4, 4, 8), encoder=(1, 1, 1), decoder=(1, 1))
-    path = tmp_path / "student.safetensors"
-    save_weights(path, config.build(), network_name="unet", config=config, metadata={})
+    save_student(tmp_path)
     assert in_two_processes(adapt_for_seconds, tmp_path) == [0, 0]
     assert (tmp_path / "mine.safetensors").exists()
 

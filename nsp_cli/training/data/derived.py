@@ -53,6 +53,11 @@ def derived_name(photo: TrainingPhoto, kind: str, by: str = "") -> str:
     return f"{zlib.crc32(repr(window).encode()):08x}-{photo.file.stem}-{kind}"
 
 
+def as_it_is(photo: TrainingPhoto) -> Tensor:
+    """Pixels of a photo, (3, H, W) uint8 or uint16."""
+    return pixels_to_tensor(photo.read(0, 0, photo.height, photo.width))
+
+
 def as_16_bits(photo: TrainingPhoto) -> Tensor:
     """Pixels of a photo, (3, H, W) uint16."""
     pixels = torch.from_numpy(np.ascontiguousarray(photo.read(0, 0, photo.height, photo.width)))
@@ -67,8 +72,7 @@ def seen_picture(photo: TrainingPhoto) -> Tensor:
     view = _view_of(photo.file)
     if view == View():
         return as_16_bits(photo)
-    pixels = pixels_to_tensor(photo.read(0, 0, photo.height, photo.width))
-    return from_unit_range(view.picture(pixels), torch.uint16)
+    return from_unit_range(view.picture(as_it_is(photo)), torch.uint16)
 
 
 @lru_cache(maxsize=512)

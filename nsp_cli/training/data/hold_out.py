@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from nsp_cli.training.data.pool import SMALLEST_SIDE, PhotoPool, TrainingPhoto
+from nsp_cli.training.data.pool import SMALLEST_SIDE, PhotoPool, TrainingPhoto, in_turns
 
 # From this number of photos on, whole photos are held out; with fewer, a strip of each.
 MANY_PHOTOS = 8
@@ -67,13 +67,7 @@ def _regions(photos: Sequence[TrainingPhoto]) -> tuple[TrainingPhoto, ...]:
     """Regions of all photos in turn, up to `REGION_COUNT`."""
     if len(photos) > REGION_COUNT:
         photos = [photos[index * len(photos) // REGION_COUNT] for index in range(REGION_COUNT)]
-    sources = [_grid(photo) for photo in photos]
-    regions: list[TrainingPhoto] = []
-    while sources and len(regions) < REGION_COUNT:
-        found = [next(source, None) for source in sources]
-        sources = [source for source, region in zip(sources, found, strict=True) if region]
-        regions += [region for region in found if region]
-    return tuple(regions[:REGION_COUNT])
+    return tuple(in_turns(map(_grid, photos), REGION_COUNT))
 
 
 def _grid(photo: TrainingPhoto) -> Iterator[TrainingPhoto]:
@@ -84,10 +78,4 @@ def _grid(photo: TrainingPhoto) -> Iterator[TrainingPhoto]:
     places = [(row, column) for row in range(rows) for column in range(columns)]
     middle = len(places) // 2
     for row, column in places[middle:] + places[:middle]:
-        yield replace(
-            photo,
-            top=photo.top + top + row * height,
-            left=photo.left + left + column * width,
-            height=height,
-            width=width,
-        )
+        yield photo.window(top + row * height, left + column * width, height, width)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,10 @@ class TrainingPhoto:
     def megapixels(self) -> float:
         return self.height * self.width / 1e6
 
+    def window(self, top: int, left: int, height: int, width: int) -> TrainingPhoto:
+        """A part of this window."""
+        return replace(self, top=self.top + top, left=self.left + left, height=height, width=width)
+
     def read(self, top: int, left: int, height: int, width: int) -> Pixels:
         """Copy of a part of the window, (height, width, 3)."""
         return read_window(self.file, self.top + top, self.left + left, height, width)
@@ -91,6 +96,12 @@ class PhotoPool:
         """Checksum of all windows, so that no run is resumed with other photos unnoticed."""
         places = [(p.checksum, p.top, p.left, p.height, p.width) for p in self.photos]
         return zlib.crc32(repr(places).encode())
+
+
+def in_turns(sources: Iterable[Iterable[TrainingPhoto]], count: int) -> list[TrainingPhoto]:
+    """The first of each source, then the second of each, up to `count` in all."""
+    rounds = chain.from_iterable(zip_longest(*sources))
+    return list(islice((photo for photo in rounds if photo), count))
 
 
 def load_pool(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -21,7 +21,7 @@ from nsp_cli.ops.progress import OnProgress
 from nsp_cli.restoration.neutral import is_neutral
 from nsp_cli.training.data.derived import as_16_bits, derived_picture, downscaled, seen_picture
 from nsp_cli.training.data.photo_cache import PhotoCache
-from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto
+from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto, in_turns
 from nsp_cli.training.distillation.folder_noise import find_noise
 from nsp_cli.training.distillation.sources import SampleSources
 from nsp_cli.training.run.recipe import Budget
@@ -73,13 +73,7 @@ def choose_windows(pool: PhotoPool, budget: Budget, least: int, seed: int) -> li
     photos = [photo for photo in pool.photos if photo.side >= least]
     generator = generator_for(seed, len(photos))
     order = torch.randperm(len(photos), generator=generator).tolist()
-    sources = [_windows(photos[index], generator) for index in order]
-    chosen: list[TrainingPhoto] = []
-    while sources and len(chosen) < count:
-        found = [next(source, None) for source in sources]
-        sources = [source for source, window in zip(sources, found, strict=True) if window]
-        chosen += [window for window in found if window]
-    return chosen[:count]
+    return in_turns([_windows(photos[index], generator) for index in order], count)
 
 
 def _windows(photo: TrainingPhoto, generator: torch.Generator) -> Iterator[TrainingPhoto]:
@@ -89,7 +83,7 @@ def _windows(photo: TrainingPhoto, generator: torch.Generator) -> Iterator[Train
     places = [(row * height, column * width) for row in range(rows) for column in range(columns)]
     first = random_below(len(places), generator)
     for top, left in places[first:] + places[:first]:
-        yield replace(photo, top=photo.top + top, left=photo.left + left, height=height, width=width)
+        yield photo.window(top, left, height, width)
 
 
 def prepare_adaptation(
