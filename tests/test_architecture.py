@@ -25,6 +25,7 @@ ROWS = [
     {"doctor"},
     {"api"},
     {"training.publish"},
+    {"training.verdict", "training.held_out_crops"},
     {"training.page"},
     {"training.judging"},
     {"training.blind_spot", "training.distillation"},

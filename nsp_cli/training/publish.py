@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
-from torch.nn import functional
 
 from nsp_cli.device import describe_device
 from nsp_cli.errors import OutputError
-from nsp_cli.ops.pixels import from_unit_range, tensor_to_pixels, to_unit_range
 from nsp_cli.ops.progress import OnProgress, counted
 from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Execution, Restorer
@@ -23,18 +19,16 @@ from nsp_cli.training.data.groups import PhotoGroup
 from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto
 from nsp_cli.training.distillation.folder_noise import FolderNoise
 from nsp_cli.training.distillation.own_noise import NoiseSource
+from nsp_cli.training.held_out_crops import most_changed_crops
 from nsp_cli.training.judging import Judgement, judge
-from nsp_cli.training.page import HeldOutCrop, TrainingReport, write_card, write_page
+from nsp_cli.training.page import TrainingReport, write_card, write_page
 from nsp_cli.training.run.recipe import StudentRecipe
 from nsp_cli.training.run.trainer import Trainer
+from nsp_cli.training.verdict import describe_verdict
 from nsp_cli.weights.file import load_network, save_weights
 
-# Why a student is not judged by noisy photos.
-NOISE_UNKNOWN = "the photos show too few flat places with the same noise"
 # Fewest held-out regions that a student is judged by.
 _FEWEST_JUDGED = 4
-# Crops to show, and their side.
-_CROPS, _CROP_SIDE = 3, 320
 
 
 @dataclass(frozen=True)
@@ -143,7 +137,7 @@ def publish(
         on_progress=on_progress,
     )
     verdict = describe_verdict(
-        judgement, output, baseline, is_noise_known=bool(pictures) or not material.held_out
+        judgement, output, baseline.name, is_noise_known=bool(pictures) or not material.held_out
     )
     # The prefixes distinguish the versions even if the names are equal, or "noisy".
     restorers = {f"before: {baseline.name}": before, f"after: {output.stem}": after}
@@ -206,34 +200,9 @@ def _report(
         judgement=judgement,
         verdict=verdict,
         groups=material.groups,
-        crops=_crops(restorers, material.held_out),
+        crops=most_changed_crops(restorers, material.held_out),
         skipped=[reason for _, reason in material.pool.skipped],
         licence=material.licence,
-    )
-
-
-def describe_verdict(
-    judgement: Judgement | None, output: Path, baseline: NamedWeights, *, is_noise_known: bool = True
-) -> str:
-    """Says which weights to use, how to use them, and why."""
-    by_eye = f"Compare {output.name} with {baseline.name} by eye."
-    if judgement is None:
-        if not is_noise_known:
-            keep = f"Keep using {baseline.name}, unless yours is clearly better by eye."
-            return f"Not judged: {NOISE_UNKNOWN}. {keep}"
-        return f"Not judged: the photos are too few or too small to hold any out. {by_eye}"
-    measure = judgement.decisive
-    if measure.is_single:
-        change = measure.describe_change()
-        return f"Not judged: a single picture cannot tell a gain from chance ({change}). {by_eye}"
-    if measure.is_better:
-        how = shlex.join(["nsp", "denoise", "PHOTO", "-m", str(output)])
-        return f"Better for these photos: {measure.describe_change()}. Use it with: {how}"
-    if measure.is_worse:
-        return f"Worse for these photos: {measure.describe_change()}. Keep using {baseline.name}."
-    return (
-        f"No clear difference for these photos: {measure.describe_change()}, and that may be chance. "
-        f"Keep using {baseline.name}."
     )
 
 
@@ -287,28 +256,3 @@ def _loss_of(trainer: Trainer) -> tuple[float, str]:
 
 def _parameters(trainer: Trainer) -> int:
     return sum(parameter.numel() for parameter in trainer.network.parameters())
-
-
-def _crops(restorers: Mapping[str, Restorer], held_out: Sequence[TrainingPhoto]) -> list[HeldOutCrop]:
-    """The crops of three regions that the new weights change most."""
-    crops = [_most_changed(restorers, photo) for photo in held_out]
-    return [crop for _, crop in sorted(crops, key=lambda one: one[0], reverse=True)[:_CROPS]]
-
-
-def _most_changed(restorers: Mapping[str, Restorer], photo: TrainingPhoto) -> tuple[float, HeldOutCrop]:
-    """The crop of a region that changes most, and how much."""
-    versions = {"noisy": as_it_is(photo)}
-    for name, restorer in restorers.items():
-        versions[name] = pipeline.denoise_tensor(restorer, versions["noisy"])[0]
-    before, after = (to_unit_range(versions[name]) for name in restorers)
-    change = (after - before).abs().mean(0, keepdim=True)
-    size = [min(_CROP_SIDE, side) for side in change.shape[1:]]
-    means = functional.avg_pool2d(change[None], size, stride=1)[0, 0]
-    top, left = divmod(int(means.argmax()), means.shape[1])
-    return float(means.max()), _crop(photo, versions, top, left)
-
-
-def _crop(photo: TrainingPhoto, versions: Mapping[str, Tensor], top: int, left: int) -> HeldOutCrop:
-    cut = {name: v[:, top : top + _CROP_SIDE, left : left + _CROP_SIDE] for name, v in versions.items()}
-    pixels = {name: from_unit_range(to_unit_range(v), torch.uint8) for name, v in cut.items()}
-    return HeldOutCrop(photo.source.name, {name: tensor_to_pixels(v) for name, v in pixels.items()})

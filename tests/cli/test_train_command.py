@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from nsp_cli.cli import console
-from nsp_cli.cli.workflows import training
+from nsp_cli.cli.workflows import training, training_data, training_request
 from nsp_cli.training import publish
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.run import loop, memory
@@ -178,11 +178,11 @@ def test_a_gpu_takes_more_crops_at_a_time(run_nsp, shots, tmp_path, monkeypatch,
 
     def stop(request, device):
         for name in ("cpu", "cuda"):
-            settled = training._settle_recipe(request, ProcessGroup(), torch.device(name))
+            settled = training_request.settle_recipe(request, ProcessGroup(), torch.device(name))
             batches.append(settled.batch)
 
     monkeypatch.setattr(training, "run_training", stop)
-    monkeypatch.setattr(training, "fit_crop", lambda recipe, *_: recipe)
+    monkeypatch.setattr(training_request, "fit_crop", lambda recipe, *_: recipe)
     run = run_nsp("train", shots, "-o", tmp_path / "new.safetensors", "--from", "nothing", *options)
     assert run.code == 0, run.err
     assert batches == [on_cpu, on_cuda]
@@ -273,7 +273,7 @@ def test_an_interruption_before_the_first_step_leaves_nothing_in_the_cache(train
     def stop(*_arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "_make_task", stop)
+    monkeypatch.setattr(training_data, "_make_task", stop)
     run, weights = train("--steps", 1)
     assert (run.code, weights.exists()) == (130, False)
     assert not list((tmp_path / "cache").rglob("*.npy"))

@@ -30,7 +30,8 @@ def distill(
     options: TrainingOptions,
 ) -> None:
     """Train a fast student network to imitate a slower teacher. No clean photos are needed."""
-    from nsp_cli.cli.workflows.training import TrainRequest, run_training
+    from nsp_cli.cli.workflows.training import run_training
+    from nsp_cli.cli.workflows.training_request import TrainRequest
     from nsp_cli.device import choose_device
     from nsp_cli.training.run.recipe import FINE_TUNE_STUDENT_RECIPE, StudentRecipe
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 @grouped
 def train(*, network: NetworkOptions, method: MethodOptions, options: TrainingOptions) -> None:
     """Train a network on your own noisy photos. No clean photos are needed."""
-    from nsp_cli.cli.workflows.training import TrainRequest, run_training
+    from nsp_cli.cli.workflows.training import run_training
+    from nsp_cli.cli.workflows.training_request import TrainRequest
     from nsp_cli.device import choose_device
 
     _check(options, network)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from nsp_cli.training.judging import Judgement, Measure
-from nsp_cli.training.publish import NamedWeights, describe_verdict
+from nsp_cli.training.verdict import describe_verdict
 
-BASELINE, OUTPUT = NamedWeights("nsp-light", Path("nsp-light.safetensors")), Path("mine.safetensors")
+BASELINE, OUTPUT = "nsp-light", Path("mine.safetensors")
 
 
 def verdict(before: tuple[float, ...], after: tuple[float, ...]) -> str:

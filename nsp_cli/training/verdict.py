@@ -1,0 +1,36 @@
+"""What nsp says about new weights: which ones to use, how, and why."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from nsp_cli.training.judging import Judgement
+
+# Why a student is not judged by noisy photos.
+NOISE_UNKNOWN = "the photos show too few flat places with the same noise"
+
+
+def describe_verdict(
+    judgement: Judgement | None, output: Path, baseline: str, *, is_noise_known: bool = True
+) -> str:
+    """Says which weights to use, how to use them, and why."""
+    by_eye = f"Compare {output.name} with {baseline} by eye."
+    if judgement is None:
+        if not is_noise_known:
+            keep = f"Keep using {baseline}, unless yours is clearly better by eye."
+            return f"Not judged: {NOISE_UNKNOWN}. {keep}"
+        return f"Not judged: the photos are too few or too small to hold any out. {by_eye}"
+    measure = judgement.decisive
+    if measure.is_single:
+        change = measure.describe_change()
+        return f"Not judged: a single picture cannot tell a gain from chance ({change}). {by_eye}"
+    if measure.is_better:
+        how = shlex.join(["nsp", "denoise", "PHOTO", "-m", str(output)])
+        return f"Better for these photos: {measure.describe_change()}. Use it with: {how}"
+    if measure.is_worse:
+        return f"Worse for these photos: {measure.describe_change()}. Keep using {baseline}."
+    return (
+        f"No clear difference for these photos: {measure.describe_change()}, and that may be chance. "
+        f"Keep using {baseline}."
+    )
