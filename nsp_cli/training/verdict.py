@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from nsp_cli.training.judging import Judgement
+from nsp_cli.training.judging import Judgement, Measure
 
 # Why a student is not judged by noisy photos.
 NOISE_UNKNOWN = "the photos show too few flat places with the same noise"
@@ -25,11 +25,17 @@ def describe_verdict(
     if measure.is_single:
         change = measure.describe_change()
         return f"Not judged: a single picture cannot tell a gain from chance ({change}). {by_eye}"
+    return _describe_measure(measure, output, baseline)
+
+
+def _describe_measure(measure: Measure, output: Path, baseline: str) -> str:
     if measure.is_better:
         how = shlex.join(["nsp", "denoise", "PHOTO", "-m", str(output)])
         return f"Better for these photos: {measure.describe_change()}. Use it with: {how}"
     if measure.is_worse:
         return f"Worse for these photos: {measure.describe_change()}. Keep using {baseline}."
+    if measure.gain > 0 and measure.is_slight:
+        return f"Hardly different for these photos: {measure.describe_change()}. Keep using {baseline}."
     return (
         f"No clear difference for these photos: {measure.describe_change()}, and that may be chance. "
         f"Keep using {baseline}."

@@ -113,6 +113,21 @@ def test_the_same_weights_gain_nothing(pictures):
     assert all(measure.gain == 0 for measure in judgement.measures)
 
 
+@pytest.mark.parametrize(("error", "of_student", "of_blind_spot"), [(9.4, False, True), (8.6, True, True)])
+def test_a_student_must_gain_a_tenth(monkeypatch, error, of_student, of_blind_spot):
+    stock, new, grey = restorer(3), restorer(3), [torch.full((3, 64, 64), 0.5)] * 4
+    noises = iter([-0.2, 0.2, -0.1, 0.1] * 2)
+
+    def estimated(judged: object, *_: object, **__: object) -> float:
+        return 10.0 if judged is stock else error + next(noises)
+
+    monkeypatch.setattr(judging, "recorrupted_error", estimated)
+    for pd_factor, is_better in ((None, of_student), (5, of_blind_spot)):
+        judgement = judge(stock, new, grey, pd_factor=pd_factor)
+        assert judgement is not None
+        assert judgement.is_better is is_better
+
+
 def test_a_night_photo_of_8_bits_is_judged_as_it_is(bundled):
     # As floats it is as dark as linear light, and its noise reaches below black.
     night = torch.full((3, 256, 256), 1 / 255) + white_noise(torch.Size((3, 256, 256)), 0.8)

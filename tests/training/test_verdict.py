@@ -49,6 +49,15 @@ def test_a_share_of_next_to_nothing_is_not_told():
     assert text.startswith("Worse for these photos: 0.31 levels² more error")
 
 
+def test_a_slight_gain_is_no_reason_to_change():
+    for share, begin in ((0.08, "Hardly different for these photos: 8 % less"), (0.12, "Better")):
+        before = (1.0, 2.0, 3.0)
+        measure = Measure("error", before, tuple((1 - share) * one for one in before), 2, least=0.1)
+        text = describe_verdict(Judgement((measure,), 3), OUTPUT, BASELINE)
+        assert text.startswith(begin)
+        assert ("Keep using" in text) == (share < 0.1)
+
+
 def test_what_cannot_be_judged_is_not_recommended():
     text = describe_verdict(None, OUTPUT, BASELINE, is_noise_known=False)
     assert text.startswith("Not judged: the photos show too few flat places with the same noise.")
