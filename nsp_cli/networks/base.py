@@ -29,6 +29,7 @@ class NetworkSpec:
         is_blind_spot: Whether an output pixel is independent of the input pixel in its own place.
         is_noise_conditioned: Whether the network takes the photo's noise map as a second input.
         is_noise_estimator: Whether the network's result is a noise map and not a picture.
+        is_raw: Whether the network takes a camera's mosaic and not a picture.
     """
 
     scale: int
@@ -39,6 +40,7 @@ class NetworkSpec:
     is_blind_spot: bool = True
     is_noise_conditioned: bool = False
     is_noise_estimator: bool = False
+    is_raw: bool = False
 
 
 class NetworkConfig(Protocol):

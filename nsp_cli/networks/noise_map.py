@@ -19,7 +19,7 @@ from torch.nn import functional
 from nsp_cli.device import to_device
 from nsp_cli.networks.base import CELL, CONDITIONING_SIZE, NetworkSpec
 from nsp_cli.networks.kind import NetworkKind
-from nsp_cli.networks.unet import ResidualBlock
+from nsp_cli.networks.unet_body import ResidualBlock
 from nsp_cli.ops.bands import BANDS
 from nsp_cli.ops.block_dct import dct_kernels, to_luma_chroma
 

@@ -7,7 +7,6 @@ from noisy photos alone. A network without that restriction can learn from its r
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +14,8 @@ from torch.nn import functional
 
 from nsp_cli.networks.base import CELL, CONDITIONING_SIZE, NetworkConfig, NetworkSpec
 from nsp_cli.networks.kind import NetworkKind, State
+from nsp_cli.networks.unet_body import COARSEST, FOLD, UnetBody, body_radius
 
-# The first step folds 2×2 pixels into channels; each further level halves the sides again.
-_FOLD = 2
 # Factor for the last layer's initial weights, so that training starts near "change nothing".
 _LAST_LAYER_SCALE = 0.2
 
@@ -49,18 +47,12 @@ class UnetConfig:
             raise ValueError(f"no student has widths {self.widths} and scale {self.scale}")
 
     def spec(self) -> NetworkSpec:
-        """States how to feed the network. Each residual block reaches two pixels of its level."""
-        steps = [2 * blocks for blocks in self.encoder]
-        steps[0] += 2 * self.decoder[0] + 2  # the first and the last layer too
-        steps[1] += 2 * self.decoder[1]
-        pitch = [_FOLD * 2**level for level in range(3)]
-        reach = sum(count * size for count, size in zip(steps, pitch, strict=True))
+        """States how to feed the network."""
         return NetworkSpec(
             scale=self.scale,
-            input_multiple=pitch[-1],
-            # An output pixel may lie anywhere in its cell of the coarsest level.
+            input_multiple=COARSEST,
             # Noise is interpolated between cells.
-            radius=reach + pitch[-1] - 1 + CELL // 2,
+            radius=body_radius(self.encoder, self.decoder) + CELL // 2,
             exact_tiling=True,
             values_per_pixel=2 * self.widths[0],
             is_blind_spot=False,
@@ -76,36 +68,14 @@ class UnetConfig:
         return Unet(self)
 
 
-class ResidualBlock(nn.Module):
-    """Adds the result of two 3×3 convolutions to its input. It starts as the identity."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps (B, channels, H, W) to the same shape."""
-        # In place, because a large tensor's fresh memory costs more than the arithmetic on it.
-        answer: Tensor = self.second(functional.relu(self.first(x), inplace=True))
-        return answer.add_(x)
-
-
-class Unet(nn.Module):
+class Unet(UnetBody):
     """Maps a noisy picture and its noise to the picture without noise, at 1 or 2 times the size."""
 
     def __init__(self, config: UnetConfig) -> None:
-        super().__init__()
-        widths, pixels = config.widths, 3 * _FOLD**2
+        pixels = 3 * FOLD**2
+        super().__init__(pixels + CONDITIONING_SIZE, config.widths, config.encoder, config.decoder)
         self.scale = config.scale
-        self.head = nn.Conv2d(pixels + CONDITIONING_SIZE, widths[0], 3, padding=1)
-        self.encoder = nn.ModuleList(map(_blocks, widths, config.encoder))
-        self.decoder = nn.ModuleList(map(_blocks, widths[:2], config.decoder))
-        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in pairwise(widths))
-        self.up = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in pairwise(widths))
-        self.tail = nn.Conv2d(widths[0], pixels * config.scale**2, 3, padding=1)
+        self.tail = nn.Conv2d(config.widths[0], pixels * config.scale**2, 3, padding=1)
         with torch.no_grad():
             self.tail.weight.mul_(_LAST_LAYER_SCALE)
 
@@ -120,16 +90,10 @@ class Unet(nn.Module):
         Returns:
             (B, 3, scale·H, scale·W).
         """
-        folded = functional.pixel_unshuffle(x, _FOLD)
+        folded = functional.pixel_unshuffle(x, FOLD)
         planes = functional.interpolate(as_planes(noise), folded.shape[-2:], mode="bilinear")
-        features, kept = self.head(torch.cat([folded - 0.5, planes.to(folded.dtype)], dim=1)), []
-        for encoder, down in zip(self.encoder, self.down, strict=False):
-            kept.append(encoder(features))
-            features = down(kept[-1])
-        features = self.encoder[-1](features)
-        for decoder, up in reversed(list(zip(self.decoder, self.up, strict=True))):
-            features = decoder(functional.pixel_shuffle(up(features), 2) + kept.pop())
-        removed = functional.pixel_shuffle(self.tail(features), _FOLD * self.scale)
+        features = self.body(torch.cat([folded - 0.5, planes.to(folded.dtype)], dim=1))
+        removed = functional.pixel_shuffle(self.tail(features), FOLD * self.scale)
         return enlarged(x, self.scale) - removed.to(x.dtype)
 
 
@@ -141,10 +105,6 @@ def as_planes(noise: Tensor) -> Tensor:
 def from_planes(planes: Tensor) -> Tensor:
     """Standard deviations from what `as_planes` makes of them; below 0 is 0."""
     return planes.clamp(min=0).square() / 10
-
-
-def _blocks(channels: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
 
 
 def enlarged(x: Tensor, scale: int) -> Tensor:

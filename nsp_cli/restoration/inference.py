@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nsp_cli.device import begin_fetch, choose_device, choose_precision, free_memory
+from nsp_cli.device import begin_fetch, choose_device, choose_precision, free_memory, to_device
 from nsp_cli.errors import WeightsError
 from nsp_cli.networks import NetworkSpec
 from nsp_cli.noise.noise_map import NoiseMap
@@ -165,8 +166,43 @@ class Restorer:
         result = _empty(noisy.shape[1] * scale, noisy.shape[2] * scale, dtype or noisy.dtype)
         return self._run(noisy, noise, process, result, stride=stride, on_progress=on_progress)
 
+    def demosaic(
+        self,
+        mosaic: Tensor,
+        noise: Tensor,
+        *,
+        phase: tuple[int, int] = (0, 0),
+        on_progress: OnProgress | None = None,
+    ) -> Tensor:
+        """Denoises and demosaics a Bayer mosaic with a RAW network.
+
+        Args:
+            mosaic: (H, W) float32 linear, white-balanced, with black at 0 and the white of green at 1.
+            noise: (2, 4) variance per unit of signal and variance at black, of the sites from a red pixel on:
+                red, green, green, blue.
+            phase: Row and column of the first red pixel, 0 or 1.
+            on_progress: As for `denoise`.
+
+        Returns:
+            (3, H, W) float32 linear, in the colours of the camera, white-balanced like the mosaic.
+
+        Raises:
+            ValueError: The network is none for RAW.
+            DeviceError: As for `denoise`.
+        """
+        if not self.spec.is_raw:
+            raise ValueError("this network takes pictures, not mosaics")
+        # Reflection keeps the mosaic's parity, and puts a red pixel first.
+        whole = functional.pad(mosaic[None, None], (phase[1], 0, phase[0], 0), mode="reflect")[0]
+        process = partial(self.network, noise=to_device(noise, self.execution.device)[None])
+        result = _empty(whole.shape[1], whole.shape[2], torch.float32)
+        self._run(whole, None, process, result, stride=1, on_progress=on_progress)
+        return result[:, phase[0] :, phase[1] :]
+
     def _check_mode(self, mode: InferenceMode) -> int:
         """Distance of the pixels that the network treats as neighbours."""
+        if self.spec.is_raw:
+            raise ValueError("a RAW network takes mosaics, not pictures")
         if mode not in INFERENCE_MODES:
             raise ValueError(f"unknown mode {mode!r}; known are {', '.join(INFERENCE_MODES)}")
         if mode == "pd" and not self.spec.is_blind_spot:

@@ -16,15 +16,11 @@ import torch
 from torch import Tensor
 
 from nsp_cli.device import to_device
+from nsp_cli.ops.bayer import bayer_masks, demosaic_bilinear
 from nsp_cli.ops.block_dct import from_luma_chroma, to_luma_chroma
 from nsp_cli.ops.transfer import srgb_to_linear
 from nsp_cli.training.seeded_random import random_event, random_log_uniform, random_uniform, white_noise
-from nsp_cli.training.simulation.sensor import (
-    SensorNoise,
-    bayer_masks,
-    demosaic_bilinear,
-    draw_sensor_noise,
-)
+from nsp_cli.training.simulation.sensor import SensorNoise, draw_sensor_noise
 
 # Lowest linear value for the slope of the sRGB curve; at black it would be 12.92, which no camera uses.
 _DARKEST = 0.004

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nsp_cli.ops.bayer import bayer_masks, demosaic_bilinear
 from nsp_cli.training.seeded_random import random_event, random_log_uniform, random_uniform
-from nsp_cli.training.simulation.sensor import bayer_masks, demosaic_bilinear
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from nsp_cli.device import to_device
+from nsp_cli.ops.bayer import bayer_masks, demosaic_bilinear
 from nsp_cli.ops.transfer import linear_to_srgb, srgb_to_linear
 from nsp_cli.training.seeded_random import random_log_uniform, random_uniform, white_noise
 
@@ -71,30 +71,3 @@ def add_sensor_noise(
     mosaic = noise * bayer_masks(height, width, [(0, 0)], device)
     noisy = linear_to_srgb(((sensor + demosaic_bilinear(mosaic)) * gains).clamp(0, 1))
     return (noisy * 255).round() / 255
-
-
-def bayer_masks(height: int, width: int, phases: Sequence[tuple[int, int]], device: torch.device) -> Tensor:
-    """Masks (B, 3, H, W): 1 where a Bayer sensor sees that colour, 0 elsewhere.
-
-    Args:
-        height, width: Size of the pictures.
-        phases: Row and column of each sensor's first red pixel, 0 or 1.
-        device: Device of the masks.
-    """
-    first = to_device(torch.tensor(phases, dtype=torch.int32), device)
-    rows, columns = (
-        (torch.arange(size, device=device) + first[:, axis, None]) % 2 == 1
-        for axis, size in enumerate((height, width))
-    )
-    rows, columns = rows[:, :, None], columns[:, None]
-    return torch.stack([~rows & ~columns, rows ^ columns, rows & columns], dim=1).float()
-
-
-def demosaic_bilinear(mosaic: Tensor) -> Tensor:
-    """Fills the missing colours of a Bayer mosaic (…, 3, H, W) with the mean of their neighbours."""
-    green = mosaic.new_tensor([[0, 1, 0], [1, 4, 1], [0, 1, 0]]) / 4
-    other = mosaic.new_tensor([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 4
-    kernels = torch.stack([other, green, other])[:, None]
-    # Reflection keeps the mosaic's parity across the border.
-    padded = functional.pad(mosaic, (1, 1, 1, 1), mode="reflect")
-    return functional.conv2d(padded, kernels, groups=3)
