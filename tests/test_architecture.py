@@ -28,6 +28,7 @@ ROWS = [
     {"training.verdict", "training.held_out_crops"},
     {"training.page"},
     {"training.judging"},
+    {"training.raw"},
     {"training.blind_spot", "training.distillation"},
     {"training.run"},
     {"training.data"},

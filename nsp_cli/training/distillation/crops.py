@@ -11,10 +11,12 @@ from torch.nn import functional
 
 from nsp_cli.ops.pixels import to_unit_range
 from nsp_cli.training.data.pool import TrainingPhoto
-from nsp_cli.training.seeded_random import random_below, random_event
+from nsp_cli.training.seeded_random import WeightedChoice, random_below, random_event
 
 # Side of the squares whose mean pixels are compared with, and the share of the pixels that counts as quiet.
 _AROUND, _QUIET = 5, 0.2
+# Crops of which the busiest is taken.
+_BUSIEST_OF = 5
 
 
 def draw_crop(photos: Sequence[TrainingPhoto], side: int, generator: torch.Generator) -> list[Tensor]:
@@ -29,6 +31,15 @@ def draw_crop(photos: Sequence[TrainingPhoto], side: int, generator: torch.Gener
         return to_unit_range(torch.from_numpy(np.ascontiguousarray(pixels)))
 
     return [cut(photo) for photo in photos]
+
+
+def busiest_crop(
+    photos: WeightedChoice[TrainingPhoto], side: int, share: float, generator: torch.Generator
+) -> Tensor:
+    """Cuts a crop (3, side, side) in [0, 1] out of a photo; a share of the crops is the busiest of five."""
+    count = _BUSIEST_OF if random_event(share, generator) else 1
+    crops = [draw_crop([photos.draw(generator)], side, generator)[0] for _ in range(count)]
+    return max(crops, key=activity_of) if count > 1 else crops[0]
 
 
 def activity_of(picture: Tensor) -> float:

@@ -11,7 +11,7 @@ from torch import Tensor
 from nsp_cli.errors import TrainingError
 from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto
 from nsp_cli.training.data.sampler import photo_weight
-from nsp_cli.training.distillation.crops import activity_of, draw_crop
+from nsp_cli.training.distillation.crops import busiest_crop, draw_crop
 from nsp_cli.training.distillation.noise_drawing import draw_added_noise, finished
 from nsp_cli.training.distillation.sample_plan import CarriedNoise, DrawnSamples, SamplePlan, draw_plan
 from nsp_cli.training.distillation.sources import SampleSources
@@ -38,8 +38,6 @@ _PRINTS = 0.4
 _OWN_DRAWN, _OWN_GAINS = 0.1, (0.75, 1.33)
 # Factors of faint noise.
 _FAINT_GAINS = (0.08, 0.8)
-# Crops of which the busiest is taken.
-_BUSIEST_OF = 5
 # Kinds that share what one of them has no source for.
 _GROUPS = (
     ("own", "camera", "sensor", "flat", "measured", "grain", "gaussian", "drawn", "stars", "dark"),
@@ -139,9 +137,7 @@ class SimulationSampler:
         """A heap, or a crop of a photo."""
         if random_event(self._heaps, generator):
             return draw_heap(self._side, generator)
-        count = _BUSIEST_OF if random_event(self._recipe.busy, generator) else 1
-        crops = [draw_crop([self._photos.draw(generator)], self._side, generator)[0] for _ in range(count)]
-        return max(crops, key=activity_of) if count > 1 else crops[0]
+        return busiest_crop(self._photos, self._side, self._recipe.busy, generator)
 
     def _own(self, plan: SamplePlan, generator: torch.Generator) -> tuple[Tensor, SamplePlan]:
         """Noise of the photos to adapt to, as it is, a little stronger or fainter."""

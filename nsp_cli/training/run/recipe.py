@@ -188,6 +188,34 @@ class EstimatorRecipe(SimulationRecipe):
     lean: float = 0.2
 
 
+@dataclass(frozen=True)
+class RawRecipe(BaseRecipe):
+    """Recipe for a RAW network. The shares of the pictures are relative to each other.
+
+    Attributes:
+        photos: Sharp photos without noise.
+        heaps, drawings, prints, nights: Artificial pictures of these kinds.
+        gradients: Pictures whose colours change slowly.
+        busy: Share of the crops of photos that are the busiest of five.
+        noise_errors: Errors of the slope and of the floor of the noise that the network is told, as powers
+            of e: about those of their estimate.
+    """
+
+    crop: int = 128
+    batch: int = 8
+    learning_rate: float = 1.2e-3
+    ema_decay: float = 0.999
+    clip: float | None = 8.0
+    photos: float = 0.8
+    heaps: float = 0.05
+    drawings: float = 0.04
+    prints: float = 0.04
+    nights: float = 0.02
+    gradients: float = 0.05
+    busy: float = 0.4
+    noise_errors: tuple[float, float] = (0.1, 0.2)
+
+
 PAPER_RECIPE = BlindSpotRecipe(
     pairs=None,
     crop=160,
