@@ -1,0 +1,181 @@
+"""Scores the ways from a RAW file to a picture on simulated sensors, with photos as the scenes.
+
+    python benchmarks/simulated_raw.py PHOTOS... [--model nsp-raw.safetensors ...] [--side 1024]
+        [--told]
+
+Give sharp photos without noise that no weights learned from; folders stand for the photos in them that
+`train_raw.py` holds out. Each photo is blurred a little, as by a lens, and taken by a sensor of 4,000, 1,000
+and 250 electrons at white (about ISO 1600, 6400, 25600). Prints PSNR and SSIM of sRGB beside the full-colour
+picture that the lens shows: of LibRaw's development, of that denoised by nsp-fast, of RAW networks, and of
+LibRaw's development of a mosaic without noise. All are developed alike, by LibRaw.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import tifffile
+import torch
+from torch import Tensor
+from train_raw import is_held_out
+
+from nsp_cli import denoise, load_weights
+from nsp_cli.evaluation.metrics import psnr, ssim
+from nsp_cli.noise.sensor_noise import MosaicNoise, estimate_sensor_noise
+from nsp_cli.ops.bayer import bayer_masks
+from nsp_cli.ops.pixels import from_unit_range, pixels_to_tensor, to_unit_range
+from nsp_cli.ops.transfer import srgb_to_linear
+from nsp_cli.photo import read_photo
+from nsp_cli.restoration.inference import Restorer
+from nsp_cli.training.seeded_random import generator_for
+from nsp_cli.training.simulation.blur import gaussian_blurred
+
+# Electrons at white, and read noise in electrons.
+SENSORS = {1600: (4000, 3.0), 6400: (1000, 2.5), 25600: (250, 2.0)}
+BLUR = 0.6
+BITS, BLACK = 14, 512
+# Sony's matrix for an ILCE-7M3 under D65, from XYZ, and its usual daylight balance.
+MATRIX = np.array([[0.7374, -0.2389, -0.0551], [-0.5435, 1.3162, 0.2519], [-0.1006, 0.1795, 0.6552]])
+GAINS = np.array([2.3, 1.0, 1.6])
+SRGB_TO_XYZ = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.072175], [0.0193339, 0.119192, 0.9503041]]
+)
+
+
+def sensor_light(path: Path, side: int) -> Tensor:
+    """What the sensor sees of the middle of a photo, (3, H, W), with white of each colour at 1 / gain."""
+    pixels = pixels_to_tensor(read_photo(path).pixels)
+    top, left = ((size - side) // 4 * 2 if size > side else 0 for size in pixels.shape[1:])
+    crop = to_unit_range(pixels[:, top : top + side, left : left + side])
+    crop = crop[:, : crop.shape[1] // 8 * 8, : crop.shape[2] // 8 * 8]
+    [light] = gaussian_blurred(srgb_to_linear(crop)[None], [BLUR], 3)
+    colours = MATRIX @ SRGB_TO_XYZ
+    colours = colours / colours.sum(1, keepdims=True) / GAINS[:, None]
+    return torch.einsum("ij,jhw->ihw", torch.from_numpy(colours).float(), light).clamp(0, 1)
+
+
+def write_file(path: Path, light: Tensor, black: int, white: int) -> Path:
+    """Writes a DNG of a mosaic (H, W), or of all colours (3, H, W), as integers from black to white."""
+    stored = light.numpy().round().clip(0, white).astype(np.uint16)
+    is_mosaic, count = stored.ndim == 2, 1 if stored.ndim == 2 else 3
+    tags: list[tuple[Any, ...]] = [
+        (50706, 1, 4, bytes([1, 4, 0, 0]), True),
+        (50708, 2, 0, "A simulated camera", True),
+        (50714, 3, count, (black,) * count if count > 1 else black, True),
+        (50717, 4, count, (white,) * count if count > 1 else white, True),
+        (50721, 10, 9, _fractions(MATRIX), True),
+        (50728, 5, 3, _fractions(1 / GAINS), True),
+        (50778, 3, 1, 21, True),
+    ]
+    if is_mosaic:
+        tags += [(33421, 3, 2, (2, 2), True), (33422, 1, 4, bytes([0, 1, 1, 2]), True)]
+    else:
+        stored = stored.transpose(1, 2, 0)
+    kind = 32803 if is_mosaic else 34892
+    tifffile.imwrite(path, stored, photometric=kind, metadata=None, extratags=tags, software=False)
+    return path
+
+
+def _fractions(values: Any) -> list[int]:
+    return [part for value in values.ravel() for part in (round(value * 10**6), 10**6)]
+
+
+def developed(path: Path) -> Tensor:
+    """LibRaw's development as nsp reads it, (3, H, W) uint8."""
+    return from_unit_range(to_unit_range(pixels_to_tensor(read_photo(path).pixels)), torch.uint8)
+
+
+def exposed(light: Tensor, electrons: float, read: float, generator: torch.Generator) -> Tensor:
+    """Counts of a sensor, (H, W), from black on; electrons of infinity give no noise."""
+    mosaic = (light * bayer_masks(*light.shape[1:], [(0, 0)], light.device)[0]).sum(0)
+    white = 2**BITS - 1 - BLACK
+    if electrons == float("inf"):
+        return BLACK + mosaic * white
+    counted = torch.poisson(mosaic * electrons, generator)
+    counted += read * torch.randn(mosaic.shape, generator=generator)
+    return BLACK + counted / electrons * white
+
+
+def restored(restorer: Restorer, counts: Tensor, told: tuple[float, float] | None) -> Tensor:
+    """Result of a RAW network on a sensor's counts, in the sensor's own colours, (3, H, W).
+
+    Args:
+        restorer: The network.
+        counts: (H, W), from `exposed`.
+        told: Electrons at white and read noise in electrons; None to measure the noise.
+    """
+    gains, steps = torch.from_numpy(GAINS).float(), 2**BITS - 1 - BLACK
+    mosaic = (counts.round().clamp(0, 2**BITS - 1) - BLACK) / steps
+    if told is None:
+        noise = estimate_sensor_noise(mosaic, step=1 / steps)
+        assert noise is not None
+    else:
+        electrons, read = told
+        noise = MosaicNoise((1 / electrons,) * 3, ((read / electrons) ** 2,) * 3, 0)
+    gain = (gains[:, None, None] * bayer_masks(*counts.shape, [(0, 0)], counts.device)[0]).sum(0)
+    sites = noise.of_sites(tuple(GAINS.tolist()))
+    return restorer.demosaic(mosaic * gain, sites) / gains[:, None, None]
+
+
+def score(
+    path: Path, side: int, restorers: dict[str, Restorer], folder: Path, is_told: bool
+) -> Iterator[Any]:
+    """Yields ISO, way, PSNR and SSIM of a photo."""
+    light = sensor_light(path, side)
+    truth = developed(write_file(folder / "truth.dng", 65535 * light, 0, 65535))
+    white = 2**BITS - 1
+
+    def compared(picture: Tensor) -> tuple[float, float]:
+        return psnr(picture, truth), ssim(picture, truth)
+
+    still = write_file(folder / "still.dng", exposed(light, float("inf"), 0, torch.Generator()), BLACK, white)
+    for iso, (electrons, read) in SENSORS.items():
+        counts = exposed(light, electrons, read, generator_for(0, iso))
+        noisy = write_file(folder / "noisy.dng", counts, BLACK, white)
+        yield iso, "LibRaw", *compared(developed(noisy))
+        yield iso, "noise-free", *compared(developed(still))
+        for name, restorer in restorers.items():
+            if restorer.spec.is_raw:
+                seen = restored(restorer, counts, (electrons, read) if is_told else None)
+                picture = developed(write_file(folder / "result.dng", 65535 * seen, 0, 65535))
+            else:
+                pixels = pixels_to_tensor(denoise(read_photo(noisy).pixels, restorer))
+                picture = from_unit_range(to_unit_range(pixels), torch.uint8)
+            yield iso, name, *compared(picture)
+
+
+def main() -> None:
+    """Reads the options and prints the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("photos", type=Path, nargs="+")
+    parser.add_argument("--model", action="append", default=[])
+    parser.add_argument("--side", type=int, default=1024)
+    parser.add_argument("--told", action="store_true", help="tell networks the noise instead of measuring it")
+    given = parser.parse_args()
+    paths = [path for one in given.photos for path in (sorted(one.iterdir()) if one.is_dir() else [one])]
+    paths = [path for path in paths if path in given.photos or is_held_out(path)]
+    restorers = {Path(name).stem: load_weights(name) for name in given.model}
+    scores: dict[tuple[int, str], list[tuple[float, float]]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as folder:
+        for path in paths:
+            for iso, way, *values in score(path, given.side, restorers, Path(folder), is_told=given.told):
+                scores[iso, way].append((values[0], values[1]))
+                print(f"{path.stem:16} {iso:6} {way:14} {values[0]:6.2f} {values[1]:.4f}", flush=True)
+    print()
+    for (iso, way), values in scores.items():
+        lost = sum(value[0] < own[0] for value, own in zip(values, scores[iso, "LibRaw"], strict=True))
+        mean = " ".join(f"{fmean(column):.4f}"[:6] for column in zip(*values, strict=True))
+        print(f"{iso:6} {way:14} {mean}  below LibRaw: {lost} of {len(values)}")
+
+
+if __name__ == "__main__":
+    main()
