@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 _PREFIX = ".nsp-"
+_unfinished: set[Path] = set()  # temporary files and locks of this process
 _HINT = "Check free space and permissions, or choose another folder."
 
 
@@ -74,6 +75,7 @@ def replacing(path: Path, *, overwrite: bool = True, hint: str = _HINT) -> Itera
     """
     # Not tempfile: its files are readable by the owner alone, and the result would stay so.
     temporary = path.with_name(f"{hidden_name(path)}-{secrets.token_hex(4)}{path.suffix[:10]}")
+    _unfinished.add(temporary)
     try:
         try:
             with temporary.open("x+b") as file:
@@ -84,6 +86,7 @@ def replacing(path: Path, *, overwrite: bool = True, hint: str = _HINT) -> Itera
         finally:
             with suppress(OSError):
                 temporary.unlink()
+            _unfinished.discard(temporary)
     except OSError as error:
         raise cannot_write(path, error, hint) from error
 
@@ -118,6 +121,13 @@ def cannot_write(path: Path, error: OSError, hint: str = _HINT) -> OutputError:
 def hidden_name(path: Path) -> str:
     """Returns the start of all names that nsp uses beside a result: hidden, short, different per result."""
     return f"{_PREFIX}{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}"
+
+
+def remove_unfinished() -> None:
+    """Removes what this process has not finished. It must end at once, and nothing else may run in it."""
+    for path in list(_unfinished):
+        with suppress(OSError):
+            path.unlink()
 
 
 def remove_leftovers(path: Path) -> None:
@@ -169,6 +179,7 @@ class Claim:
         # Removed while it is held, so that another process's lock file is never removed.
         with suppress(OSError):
             Path(self._lock.lock_file).unlink()
+        _unfinished.discard(Path(self._lock.lock_file))
         self._lock.release()
 
 
@@ -196,6 +207,7 @@ def claim(target: Path) -> Claim | None:
         return Claim()
     except OSError as error:
         raise cannot_write(target, error) from error
+    _unfinished.add(path)
     if was_killed:  # else its lock file would have been removed
         remove_leftovers(target)
     return Claim(lock)

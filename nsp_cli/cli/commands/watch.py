@@ -20,7 +20,7 @@ from nsp_cli.cli.options.groups import (
     ResultOptions,
     RunOptions,
 )
-from nsp_cli.cli.signals import sigterm_interrupts
+from nsp_cli.cli.signals import ended_by_signals
 from nsp_cli.cli.workflows.display import RunDisplay
 from nsp_cli.cli.workflows.loading import load_restorers, make_worker
 from nsp_cli.cli.workflows.operations import denoising
@@ -55,7 +55,7 @@ def watch(
     plan = partial(_plan, select([folder], filters), result, operation.ending)
     run = RunOptions(json=reporting.json, log=reporting.log)
     console.say(f"Watching {folder}. Press Ctrl-C to stop.")
-    with sigterm_interrupts(), suppress(KeyboardInterrupt):
+    with ended_by_signals(), suppress(KeyboardInterrupt):
         for job in arriving_jobs(plan):
             _process(job, settings, worker, run)
 

@@ -19,7 +19,7 @@ from nsp_cli.cli.options.groups import (
     ResultOptions,
     RunOptions,
 )
-from nsp_cli.cli.signals import sigterm_interrupts
+from nsp_cli.cli.signals import ended_by_signals
 from nsp_cli.cli.workflows.display import RunDisplay
 from nsp_cli.cli.workflows.dry_run import show_forecast
 from nsp_cli.cli.workflows.loading import load_restorers, make_workers
@@ -60,7 +60,7 @@ def process_photos(
     if run.dry_run:
         show_forecast(jobs, settings, workers)
         return
-    with sigterm_interrupts(), RunDisplay(len(jobs), run) as display:
+    with ended_by_signals(), RunDisplay(len(jobs), run) as display:
         _process(jobs, settings, workers, display)
         display.report()
         display.sum_up()

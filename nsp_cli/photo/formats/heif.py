@@ -38,7 +38,7 @@ def read_heif(path: Path, max_megapixels: float) -> Photo:
         facts = read_picture_facts(path)
         check_size(path, facts.height, facts.width, max_megapixels)
         check_transfer(path, facts.transfer)
-        return _photo(path, decode_heif(path), facts)
+        return _photo(path, decode_heif(path, facts.height * facts.width / 1e6), facts)
     except (*BOX_ERRORS, OSError) as error:
         raise damaged(path, "HEIC", error) from error
 

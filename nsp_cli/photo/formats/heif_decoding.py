@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from nsp_cli.ops.pixel_array import Pixels
+
+_SECONDS = 30  # and one for each megapixel
 
 
 class Decoded(NamedTuple):
@@ -23,8 +27,12 @@ class Decoded(NamedTuple):
     has_more: bool  # further pictures, or pictures that belong to this one
 
 
-def decode_heif(path: Path) -> Decoded:
+def decode_heif(path: Path, megapixels: float) -> Decoded:
     """Decodes the main picture; pi-heif must be installed.
+
+    Args:
+        path: The file.
+        megapixels: Its size, which decides how long decoding may take.
 
     Raises:
         ValueError: The file is damaged.
@@ -34,15 +42,24 @@ def decode_heif(path: Path) -> Decoded:
         command = [sys.executable, "-m", __spec__.name, str(path.absolute()), str(result)]
         # The other process must import the same packages, wherever they were found.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
+        own_end, end = os.pipe()
+        try:
+            done = subprocess.run(
+                command,
+                stdin=own_end,
+                cwd=folder,
+                env=environment,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                timeout=_SECONDS + megapixels,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ValueError("decoding it would take too long") from error
+        finally:
+            os.close(own_end)
+            os.close(end)
         if done.returncode != 0:
             words = done.stderr.strip().splitlines()
             raise ValueError(words[-1] if done.returncode > 0 and words else "its decoder crashed")
@@ -55,6 +72,8 @@ def _decode(path: str, result: str) -> None:
     """Decodes and saves the picture; runs in the other process."""
     import pi_heif
 
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
     file = pi_heif.open_heif(path, convert_hdr_to_8bit=False, hdr_to_16bit=False)
     image = file[file.primary_index]
     values = Decoded(
@@ -64,6 +83,12 @@ def _decode(path: str, result: str) -> None:
         bool(len(file) > 1 or image.info["aux"] or image.info["depth_images"]),
     )
     np.savez(result, allow_pickle=False, **values._asdict())
+
+
+def _end_with_parent() -> None:
+    """Ends this process when nsp has ended, whose end of the pipe the system then closes."""
+    os.read(0, 1)  # not sys.stdin, whose lock Python wants back when it ends
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -38,11 +38,11 @@ def read_jpeg(path: Path, max_megapixels: float) -> Photo:
     """
     data = path.read_bytes()
     try:
+        _check_scans(data)
         # The class itself, because Image.open would warn about large photos by a global limit,
         # and would open phones' photos with a gain map as a stack of frames.
         image = JpegHeader(io.BytesIO(data))
         check_size(path, image.height, image.width, max_megapixels)
-        _check_scans(data)
         image.load()
     except (OSError, SyntaxError, ValueError) as error:
         raise damaged(path, "JPEG", error) from error

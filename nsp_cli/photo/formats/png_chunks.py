@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+from nsp_cli.photo.metadata.bounds import limited
 
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 _SIGNATURE = 8
@@ -12,6 +15,7 @@ _HEADER_NAME = slice(12, 16)  # IHDR always comes first
 _PICTURE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 _FACTS = (b"iCCP", b"eXIf", b"iTXt", b"pHYs", b"acTL")
 _LARGEST_PROFILE = 2**26
+_MOST_CHUNKS = 2**20  # some programs write pixels in pieces of a kilobyte
 
 
 @dataclass(frozen=True)
@@ -34,13 +38,8 @@ def parse_chunks(data: bytes) -> PngParts:
     """
     if data[_HEADER_NAME] != b"IHDR":
         raise ValueError("its header is missing")
-    view, parts, place, name = memoryview(data), PngParts([memoryview(data)[:_SIGNATURE]]), _SIGNATURE, b""
-    while name != b"IEND":
-        if place + 12 > len(data):
-            raise ValueError("it ends before its end mark")
-        size, name = struct.unpack_from(">I4s", data, place)
-        chunk = view[place : place + 12 + size]
-        place += len(chunk)
+    parts = PngParts([memoryview(data)[:_SIGNATURE]])
+    for name, chunk in limited(_walk(data), "chunks", _MOST_CHUNKS):
         if name in _PICTURE:
             parts.picture.append(chunk)
         if name in _FACTS:
@@ -48,6 +47,17 @@ def parse_chunks(data: bytes) -> PngParts:
     if len(parts.picture) < 4:  # signature, IHDR, IDAT, IEND
         raise ValueError("it holds no picture")
     return parts
+
+
+def _walk(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """Yields the name of each chunk, and the whole chunk, up to the end mark."""
+    view, place, name = memoryview(data), _SIGNATURE, b""
+    while name != b"IEND":
+        if place + 12 > len(data):
+            raise ValueError("it ends before its end mark")
+        size, name = struct.unpack_from(">I4s", data, place)
+        yield name, view[place : place + 12 + size]
+        place += 12 + size
 
 
 def _keep(parts: PngParts, name: bytes, chunk: memoryview) -> None:

@@ -11,7 +11,9 @@ import numpy as np
 from nsp_cli.errors import InputError
 from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.colour import srgb_curve, srgb_profile
+from nsp_cli.photo.formats.raw_checks import check_complete, check_decoded
 from nsp_cli.photo.formats.spec import FormatSpec
+from nsp_cli.photo.metadata import ifd
 from nsp_cli.photo.metadata.raw_exif import first_directory, shot_exif
 from nsp_cli.photo.photo import Photo, as_rgb
 from nsp_cli.photo.sniffing import check_size, damaged
@@ -93,6 +95,7 @@ def read_raw(path: Path, max_megapixels: float, options: RawOptions) -> Photo:
     try:
         with rawpy.imread(str(path)) as raw:
             check_size(path, raw.sizes.iheight, raw.sizes.iwidth, max_megapixels)
+            _check_pixels(path, raw)
             notes = _colour_notes(path, raw, options)
             linear = _developed(raw, options, is_dng=_is_dng(path))
             exif = shot_exif(path, raw)
@@ -109,6 +112,16 @@ def read_raw(path: Path, max_megapixels: float, options: RawOptions) -> Photo:
         # Without a profile, because sRGB's is one for colour.
         return Photo(as_rgb(pixels[:, :, 0]), None, "raw", True, None, exif, notes=notes)
     return Photo(pixels, None, "raw", False, srgb_profile(), exif, notes=notes)
+
+
+def _check_pixels(path: Path, raw: Any) -> None:
+    """Refuses pixels that are missing, or that LibRaw could not decode, because it returns them as black."""
+    try:
+        if _is_dng(path):
+            check_complete(path)
+        check_decoded(raw)
+    except ifd.IFD_ERRORS as error:
+        raise damaged(path, "RAW", error) from error
 
 
 def _colour_notes(path: Path, raw: Any, options: RawOptions) -> tuple[str, ...]:

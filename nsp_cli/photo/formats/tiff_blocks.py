@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from nsp_cli.photo.metadata import ifd, tiff_directories
 from nsp_cli.photo.metadata.blocks import Blocks, damaged_tags, mark_overlapping
+from nsp_cli.photo.metadata.bounds import directory_chain
 from nsp_cli.photo.metadata.ifd import Directory
 from nsp_cli.photo.metadata.iptc import clean_resources, with_iptc
 from nsp_cli.photo.metadata.resolution import dpi_of
@@ -20,14 +21,11 @@ def first_directory_blocks(file: BinaryIO) -> Blocks:
 
 def full_size_blocks(file: BinaryIO) -> Blocks:
     """Reads the first directory that is not a thumbnail's, as other programs do."""
-    layout, offset = ifd.read_layout(file.read(16))
-    seen: set[int] = set()
-    while offset and offset not in seen:
-        seen.add(offset)
+    layout, _ = ifd.read_layout(file.read(16))
+    for offset in directory_chain(file):
         directory = ifd.read_directory(file, layout, offset)
         if not tiff_directories.is_reduced(directory, layout.order):
             return _of_directory(directory, layout, offset)
-        offset = ifd.next_offset(file, layout, offset)
     raise ValueError("it holds no full-size picture")
 
 

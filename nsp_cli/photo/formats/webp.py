@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +16,7 @@ from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.colour import three_channels
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, Tags
 from nsp_cli.photo.metadata.blocks import Blocks, exif_blocks
+from nsp_cli.photo.metadata.bounds import limited
 from nsp_cli.photo.metadata.patching import exif_with_dpi
 from nsp_cli.photo.metadata.resolution import RESOLUTION_TAGS
 from nsp_cli.photo.photo import Photo
@@ -67,14 +69,18 @@ def _chunks(data: bytes) -> list[tuple[bytes, bytes]]:
     declared = struct.unpack_from("<I", data, 4)[0] + 8
     if declared > len(data):
         raise ValueError(f"it ends after {len(data)} of {declared} bytes")
-    chunks, place = [], 12
-    while place + 8 <= declared:
-        name, size = struct.unpack_from("<4sI", data, place)
-        chunks.append((name, data[place + 8 : place + 8 + size]))
-        place += 8 + size + size % 2
+    chunks = list(limited(_walk(data, declared), "chunks"))
     if not chunks:
         raise ValueError("it holds no picture")
     return chunks
+
+
+def _walk(data: bytes, declared: int) -> Iterator[tuple[bytes, bytes]]:
+    place = 12
+    while place + 8 <= declared:
+        name, size = struct.unpack_from("<4sI", data, place)
+        yield name, data[place + 8 : place + 8 + size]
+        place += 8 + size + size % 2
 
 
 def _canvas(chunks: list[tuple[bytes, bytes]]) -> tuple[int, int]:

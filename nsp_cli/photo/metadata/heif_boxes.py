@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nsp_cli.photo.metadata.bmff import boxes, file_box, first_box
+from nsp_cli.photo.metadata.bounds import MOST_BLOCKS
 from nsp_cli.photo.metadata.patching import clean_exif, set_orientation
 
 BOX_ERRORS = (ValueError, LookupError, struct.error)
@@ -150,14 +151,17 @@ def _places(iloc: bytes) -> dict[int, tuple[int, list[tuple[int, int]]]]:
     version, _ = _number(table, 1), _number(table, 3)
     sizes = _number(table, 2)
     offset, length, base, index = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
-    places = {}
+    places, total = {}, 0
     for _ in range(_number(table, 2 if version < 2 else 4)):
         item = _number(table, 2 if version < 2 else 4)
         method = _number(table, 2) & 15 if version > 0 else 0
         _number(table, 2)
         start = _number(table, base)
-        extents = []
-        for _ in range(_number(table, 2)):
+        extents, count = [], _number(table, 2)
+        total += count
+        if total > MOST_BLOCKS:  # an extent may take no bytes at all
+            raise ValueError(f"more than {MOST_BLOCKS} extents are not plausible")
+        for _ in range(count):
             _number(table, index if version > 0 else 0)
             extents.append((start + _number(table, offset), _number(table, length)))
         places[item] = (method, extents)

@@ -167,15 +167,15 @@ def _read_directory(stream: _Frugal, layout: Layout, offset: int, depth: int) ->
     return directory
 
 
-def next_offset(stream: BinaryIO, layout: Layout, offset: int) -> int:
-    """Returns the offset of the IFD after the one at `offset`; 0 after the last.
+def read_link(stream: BinaryIO, layout: Layout, offset: int) -> tuple[int, int]:
+    """Returns how many rows the IFD at `offset` has, and the offset of the IFD after it; 0 after the last.
 
     Raises:
         ValueError, struct.error: The directory runs past the end.
     """
     frugal = _Frugal(stream)
     count = struct.unpack(layout.order + layout.count_code, frugal.read_at(offset, layout.count_size))[0]
-    return _pointer(layout, frugal.read_at(layout.table_end(offset, count), layout.inline))
+    return count, _pointer(layout, frugal.read_at(layout.table_end(offset, count), layout.inline))
 
 
 def _add_entry(stream: _Frugal, layout: Layout, directory: Directory, row: bytes, depth: int) -> None:

@@ -9,6 +9,7 @@ from itertools import takewhile
 
 from nsp_cli.errors import OutputError
 from nsp_cli.photo.metadata import xmp
+from nsp_cli.photo.metadata.bounds import limited
 
 LONGEST = 65533  # bytes of content
 EXIF_PREFIX = b"Exif\0\0"
@@ -27,7 +28,14 @@ def walk(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yields marker and content of each segment of the first picture; of scans, only the header.
 
     Skips pixels, and all that does not belong to a segment, as decoders do.
+
+    Raises:
+        ValueError: There are too many.
     """
+    return limited(_walk(data), "segments")
+
+
+def _walk(data: bytes) -> Iterator[tuple[int, bytes]]:
     place = 2
     while (found := _MARKER.search(data, place)) and (marker := found[1][0]) != _END:
         start = found.end()

@@ -147,7 +147,7 @@ def append_facts(photo: Photo, file: BinaryIO, *, is_reserved: bool) -> None:
     file.seek(0)
     layout, offset = ifd.read_layout(file.read(16))
     if is_reserved:
-        offset = ifd.next_offset(file, layout, offset)
+        offset = ifd.read_link(file, layout, offset)[1]
     written = ifd.read_directory(file, layout, offset)
     directory = Directory([*_shot_entries(photo, is_reserved), *written.entries, *_block_entries(photo)])
     if photo.exif is not None and not is_reserved:
