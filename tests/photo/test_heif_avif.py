@@ -76,7 +76,13 @@ def test_kinds_of_heic() -> None:
     assert (grey.is_grey, grey.bit_depth) == (True, 8)
     in_grey = Image.fromarray(patches()[:, :, :3].copy()).convert("L")
     np.testing.assert_allclose(grey.pixels[:, :, 0], np.asarray(in_grey), atol=1)
-    assert "further pictures" in read_photo(DATA / "two.heic").notes[0]
+
+
+def test_further_pictures_of_a_heic_are_named(tmp_path: Path) -> None:
+    assert write_photo(read_photo(DATA / "two.heic"), tmp_path / "a.png").left_out == (
+        "a further picture not kept",
+    )
+    assert write_photo(read_photo(DATA / "turned.heic"), tmp_path / "b.png").left_out == ()
 
 
 def test_heic_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +13,7 @@ from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.cicp import check_transfer, described_profile
 from nsp_cli.photo.colour import three_channels
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, Tags
-from nsp_cli.photo.metadata.blocks import Blocks, exif_blocks
+from nsp_cli.photo.metadata.blocks import Blocks
 from nsp_cli.photo.metadata.bmff import brands
 from nsp_cli.photo.metadata.heif_boxes import (
     BOX_ERRORS,
@@ -24,6 +23,7 @@ from nsp_cli.photo.metadata.heif_boxes import (
     stored_depth,
     upright,
 )
+from nsp_cli.photo.metadata.heif_items import heif_blocks
 from nsp_cli.photo.metadata.ifd import ORIENTATION
 from nsp_cli.photo.metadata.ifd_rows import without_tag
 from nsp_cli.photo.metadata.patching import exif_with_dpi
@@ -115,8 +115,7 @@ def _result_suffix(path: Path) -> str:
 
 def _read_blocks(file: BinaryIO) -> Blocks:
     file.flush()
-    facts = read_picture_facts(Path(file.name))
-    return dataclasses.replace(exif_blocks(facts.exif), xmp=facts.xmp, icc_profile=facts.icc_profile)
+    return heif_blocks(Path(file.name))
 
 
 SPEC = FormatSpec(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from nsp_cli.errors import InputError
 from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.cicp import check_transfer, described_profile
 from nsp_cli.photo.formats.heif_decoding import Decoded, decode_heif
-from nsp_cli.photo.formats.spec import FormatSpec
+from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec
+from nsp_cli.photo.metadata.blocks import Blocks
 from nsp_cli.photo.metadata.bmff import brands
 from nsp_cli.photo.metadata.heif_boxes import (
     BOX_ERRORS,
@@ -21,6 +23,7 @@ from nsp_cli.photo.metadata.heif_boxes import (
     stored_depth,
     upright,
 )
+from nsp_cli.photo.metadata.heif_items import heif_blocks
 from nsp_cli.photo.photo import Photo, as_rgb, unmultiplied, widened
 from nsp_cli.photo.sniffing import check_size, damaged
 
@@ -47,8 +50,6 @@ def _photo(path: Path, decoded: Decoded, facts: PictureFacts) -> Photo:
     colour, alpha = _split(decoded)
     profile, notes = described_profile(path, facts.icc_profile, facts.primaries, facts.transfer)
     exif, xmp = upright(facts.exif, facts.xmp)
-    if decoded.has_more:
-        notes += ("further pictures in the file (gain map, depth or burst) not kept",)
     is_grey = colour.shape[2] == 1
     pixels = as_rgb(colour[:, :, 0]) if is_grey else np.ascontiguousarray(colour)
     return Photo(pixels, alpha, "heif", is_grey, profile, exif, xmp, notes=notes)
@@ -72,6 +73,10 @@ def _result_suffix(path: Path) -> str:
     return ".tif" if stored_depth(path) > 8 else ".jpg"
 
 
+def _read_blocks(file: BinaryIO) -> Blocks:
+    return heif_blocks(Path(file.name))
+
+
 SPEC = FormatSpec(
     name="heif",
     label="HEIC",
@@ -83,4 +88,5 @@ SPEC = FormatSpec(
     read=read_heif,
     size=picture_size,
     result_suffix=_result_suffix,
+    metadata=MetadataSpec(_read_blocks),
 )

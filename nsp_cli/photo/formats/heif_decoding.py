@@ -24,7 +24,6 @@ class Decoded(NamedTuple):
     pixels: Pixels  # (H, W) or (H, W, 2 to 4), alpha last; uint8, or uint16 of `bit_depth`
     bit_depth: int
     is_premultiplied: bool
-    has_more: bool  # further pictures, or pictures that belong to this one
 
 
 def decode_heif(path: Path, megapixels: float) -> Decoded:
@@ -80,7 +79,6 @@ def _decode(path: str, result: str) -> None:
         np.asarray(image),
         image.info["bit_depth"],
         image.premultiplied_alpha,
-        bool(len(file) > 1 or image.info["aux"] or image.info["depth_images"]),
     )
     np.savez(result, allow_pickle=False, **values._asdict())
 

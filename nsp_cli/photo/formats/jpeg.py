@@ -16,8 +16,9 @@ from nsp_cli.photo.colour import cmyk_to_srgb
 from nsp_cli.photo.formats.jpeg_header import JpegHeader
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, starts_with
 from nsp_cli.photo.metadata import jpeg_segments, xmp
-from nsp_cli.photo.metadata.blocks import KINDS, Blocks, Dpi, exif_blocks
+from nsp_cli.photo.metadata.blocks import COMMENT, KINDS, SEGMENT, Blocks, Dpi, exif_blocks
 from nsp_cli.photo.metadata.iptc import clean_resources
+from nsp_cli.photo.metadata.jpeg_extras import extra_segments, jpeg_extras
 from nsp_cli.photo.metadata.patching import exif_with_dpi
 from nsp_cli.photo.photo import Photo, as_rgb, channels
 from nsp_cli.photo.sniffing import check_size, damaged
@@ -27,6 +28,7 @@ _APP0, _APP2 = 0xE0, 0xE2
 _ICC_PREFIX = b"ICC_PROFILE\0"
 _JFIF = struct.Struct(">5s2xBHH")
 _PER_INCH = {1: 1.0, 2: 2.54}  # by JFIF's unit
+_CARRIED = (COMMENT, SEGMENT)
 _MOST_SCANS = 500  # a progressive JPEG has ten; each may pass over the whole photo for a few bytes
 
 
@@ -48,7 +50,8 @@ def read_jpeg(path: Path, max_megapixels: float) -> Photo:
         raise damaged(path, "JPEG", error) from error
     packet, is_whole = xmp.joined(image.info.get("xmp"), _contents(image, "APP1", jpeg_segments.EXTENDED_XMP))
     resources = b"".join(_contents(image, "APP13", jpeg_segments.RESOURCES_PREFIX))
-    photo = dataclasses.replace(_decoded(image), xmp=packet, resources=resources)
+    extras = tuple(extra for extra in jpeg_extras(data) if extra.kind in _CARRIED)
+    photo = dataclasses.replace(_decoded(image), xmp=packet, resources=resources, extras=extras)
     return photo.with_notes(*_left_behind(image, is_whole))
 
 
@@ -123,7 +126,9 @@ def write_jpeg(photo: Photo, file: BinaryIO, quality: int) -> None:
         subsampling=0,
         icc_profile=photo.icc_profile,
         exif=exif,
-        extra=jpeg_segments.xmp_segments(photo.xmp) + jpeg_segments.resource_segments(photo.resources),
+        extra=jpeg_segments.xmp_segments(photo.xmp)
+        + jpeg_segments.resource_segments(photo.resources)
+        + extra_segments(photo.extras),
         **settings,
     )
 
@@ -141,10 +146,12 @@ def jpeg_bytes(pixels: Pixels, quality: int) -> bytes:
 
 
 def _read_blocks(file: BinaryIO) -> Blocks:
-    found = list(jpeg_segments.segments(file.read()))
+    data = file.read()
+    found = list(jpeg_segments.segments(data))
 
     def contents(marker: int, prefix: bytes) -> list[bytes]:
-        return [data[len(prefix) :] for name, data in found if name == marker and data.startswith(prefix)]
+        wanted = (content for name, content in found if name == marker and content.startswith(prefix))
+        return [content[len(prefix) :] for content in wanted]
 
     exif = exif_blocks(b"".join(contents(jpeg_segments.APP1, jpeg_segments.EXIF_PREFIX)))
     mains = contents(jpeg_segments.APP1, jpeg_segments.XMP_PREFIX)
@@ -163,7 +170,8 @@ def _read_blocks(file: BinaryIO) -> Blocks:
         xmp=packet,
         resources=block or None,
         icc_profile=profile,
-        dpi=(*_jfif_dpi([data for name, data in found if name == _APP0]), *exif.dpi),
+        dpi=(*_jfif_dpi([content for name, content in found if name == _APP0]), *exif.dpi),
+        extras=jpeg_extras(data),
         damaged=(*exif.damaged, *(name for name, is_right in checks if not is_right)),
     )
 
@@ -200,6 +208,6 @@ SPEC = FormatSpec(
     depths=(8,),
     has_alpha=False,
     longest_side=65500,
-    metadata=MetadataSpec(_read_blocks, holds=frozenset(KINDS)),
+    metadata=MetadataSpec(_read_blocks, holds=frozenset({*KINDS, *_CARRIED})),
     noise_difference=40,
 )

@@ -14,15 +14,17 @@ import numpy as np
 
 from nsp_cli.errors import InputError
 from nsp_cli.ops.pixel_array import Pixels
-from nsp_cli.photo.formats.png_chunks import XMP_KEYWORD, pack_chunk, parse_chunks
+from nsp_cli.photo.formats.png_chunks import XMP_KEYWORD, PngParts, pack_chunk, parse_chunks
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, starts_with
-from nsp_cli.photo.metadata.blocks import Blocks, exif_blocks
+from nsp_cli.photo.metadata.blocks import CHUNK, COMMENT, KINDS, TEXT, Blocks, exif_blocks
 from nsp_cli.photo.metadata.patching import exif_with_dpi
-from nsp_cli.photo.photo import Photo, as_rgb, channels
+from nsp_cli.photo.metadata.texts import COMMENT_KEYWORD, pack_profile, pack_text
+from nsp_cli.photo.photo import Extra, Photo, as_rgb, channels
 from nsp_cli.photo.sniffing import check_size, damaged
 
 _HEADER = 16  # where IHDR's content begins, which always comes first
 _PALETTE = 3  # colour type
+_CARRIED = (COMMENT, TEXT, CHUNK)
 _HEADER_END = 33  # signature and IHDR
 _INCHES_PER_METRE = 1 / 0.0254
 # Every row filtered by its left neighbour alone, and a short search: 24 MP of noisy 16-bit colour take
@@ -73,7 +75,7 @@ def read_png(path: Path, max_megapixels: float) -> Photo:
         image = imagecodecs.png_decode(b"".join(file.picture))
         notes = [f"damaged PNG chunks not kept: {', '.join(file.damaged)}"] if file.damaged else []
         notes += ["palette converted to RGB"] if header.colour == _PALETTE else []
-        return _photo(image, file.facts).with_notes(*notes)
+        return _photo(image, file).with_notes(*notes)
     except (ValueError, LookupError, struct.error, imagecodecs.PngError) as error:
         raise damaged(path, "PNG", error) from error
 
@@ -85,7 +87,8 @@ def _refuse_animation(path: Path, facts: dict[bytes, bytes]) -> None:
         )
 
 
-def _photo(image: Pixels, facts: dict[bytes, bytes]) -> Photo:
+def _photo(image: Pixels, file: PngParts) -> Photo:
+    facts = file.facts
     image = image if image.ndim == 3 else image[:, :, np.newaxis]
     count = image.shape[2]
     is_grey = count < 3
@@ -97,7 +100,9 @@ def _photo(image: Pixels, facts: dict[bytes, bytes]) -> Photo:
         icc_profile=facts.get(b"iCCP"),
         exif=facts.get(b"eXIf"),
         xmp=facts.get(XMP_KEYWORD),
+        resources=facts.get(b"8BIM"),
         dpi=_dpi_of(facts.get(b"pHYs")),
+        extras=tuple(extra for extra in file.extras if extra.kind in _CARRIED),
     )
 
 
@@ -138,7 +143,8 @@ def _packed_facts(photo: Photo) -> bytes:
     if photo.icc_profile is not None:
         packed += pack_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(photo.icc_profile))
     exif, per_metre = photo.exif, [round(dots * _INCHES_PER_METRE) for dots in photo.dpi or ()]
-    if per_metre and all(0 < dots < 2**31 for dots in per_metre):
+    has_shape = any(extra.name == "pHYs" for extra in photo.extras)  # of a pixel, in the chunk for both
+    if per_metre and all(0 < dots < 2**31 for dots in per_metre) and not has_shape:
         packed += pack_chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1))
     else:
         exif = exif_with_dpi(exif, photo.dpi)
@@ -146,7 +152,16 @@ def _packed_facts(photo: Photo) -> bytes:
         packed += pack_chunk(b"eXIf", exif)
     if photo.xmp is not None:
         packed += pack_chunk(b"iTXt", XMP_KEYWORD + bytes(5) + photo.xmp)
-    return packed
+    if photo.resources is not None:
+        keyword, content = pack_profile("iptc", photo.resources)
+        packed += pack_chunk(b"zTXt", keyword.encode() + b"\0\0" + zlib.compress(content))
+    return packed + b"".join(_packed(extra) for extra in photo.extras)
+
+
+def _packed(extra: Extra) -> bytes:
+    if extra.kind in (COMMENT, TEXT):
+        return pack_chunk(*pack_text(extra.name or COMMENT_KEYWORD, extra.content))
+    return pack_chunk(extra.name.encode("latin-1"), extra.content) if extra.kind == CHUNK else b""
 
 
 def _read_blocks(file: BinaryIO) -> Blocks:
@@ -156,6 +171,8 @@ def _read_blocks(file: BinaryIO) -> Blocks:
     return dataclasses.replace(
         exif,
         xmp=parts.facts.get(XMP_KEYWORD),
+        resources=parts.facts.get(b"8BIM"),
+        extras=tuple(parts.extras),
         icc_profile=parts.facts.get(b"iCCP"),
         dpi=(*(() if dpi is None else (dpi,)), *exif.dpi),
         damaged=(*exif.damaged, *(f"PNG chunk {name}" for name in parts.damaged)),
@@ -168,10 +185,10 @@ SPEC = FormatSpec(
     suffixes=(".png",),
     readable="1 to 16 bits; grey, RGB, palettes (become RGB), transparency",
     writable="8 and 16 bits, lossless",
-    not_kept="IPTC; animations are refused",
+    not_kept="animations are refused",
     recognise=starts_with(b"\x89PNG\r\n\x1a\n"),
     read=read_png,
     write=write_png,
     longest_side=1_000_000,  # libpng's limit
-    metadata=MetadataSpec(_read_blocks),
+    metadata=MetadataSpec(_read_blocks, holds=frozenset({*KINDS, *_CARRIED})),
 )

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from nsp_cli.photo.formats.tiff_blocks import sub_places
 from nsp_cli.photo.metadata import ifd
 from nsp_cli.photo.metadata.bounds import directory_chain
 
-_PHOTOMETRIC, _SUB_IFDS = 262, 330
+_PHOTOMETRIC = 262
 _MOSAIC, _LINEAR = 32803, 34892
 _PARTS = ((273, 279), (324, 325))  # tags of where strips and tiles begin, and of how long they are
-_WIDTHS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}  # struct's letters by type
 # Share of the range between black and white. LibRaw 0.22 gives up to 0.0013 for a lossy DNG that it cannot
 # decode. It is 0.6 of an 8-bit level in linear light: even a shot with the lens cap on has some hot pixels.
 _BLACK = 0.002
@@ -42,24 +41,17 @@ def _directories(file: BinaryIO) -> Iterator[tuple[ifd.Directory, str]]:
     for place in places:
         directory = ifd.read_directory(file, layout, place)
         yield directory, layout.order
-        for below in _numbers(directory, layout.order, _SUB_IFDS):
+        for below in sub_places(directory, layout.order):
             yield ifd.read_directory(file, layout, below), layout.order
 
 
 def _ends(directory: ifd.Directory, order: str) -> Iterator[int]:
     """Yields where the parts of a sensor's picture end; nothing for a preview."""
-    if _numbers(directory, order, _PHOTOMETRIC)[:1] not in ((_MOSAIC,), (_LINEAR,)):
+    if ifd.numbers(directory, order, _PHOTOMETRIC)[:1] not in ((_MOSAIC,), (_LINEAR,)):
         return
     for first, length in _PARTS:
-        starts, lengths = (_numbers(directory, order, tag) for tag in (first, length))
+        starts, lengths = (ifd.numbers(directory, order, tag) for tag in (first, length))
         yield from (start + size for start, size in zip(starts, lengths, strict=False))
-
-
-def _numbers(directory: ifd.Directory, order: str, tag: int) -> tuple[int, ...]:
-    entry = next((entry for entry in directory.entries if entry.tag == tag), None)
-    if entry is None or entry.kind not in _WIDTHS:
-        return ()
-    return struct.unpack(f"{order}{entry.length}{_WIDTHS[entry.kind]}", entry.value)
 
 
 def check_decoded(raw: Any) -> None:

@@ -53,7 +53,7 @@ def file_box(path: Path, kind: bytes) -> bytes:
         ValueError, struct.error: There is none, or it is damaged.
     """
     with path.open("rb") as file:
-        for name, place, size in limited(_file_boxes(file), "boxes"):
+        for name, place, size in limited(file_boxes(file), "boxes"):
             if name == kind:
                 if size > _LONGEST:
                     raise ValueError(f"a box of {size} bytes is not plausible")
@@ -62,7 +62,7 @@ def file_box(path: Path, kind: bytes) -> bytes:
     raise ValueError(f"the box {kind!r} is missing")
 
 
-def _file_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+def file_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
     """Yields the kind of each top-level box, and the place and size of its body."""
     end, place = file.seek(0, io.SEEK_END), 0
     while place < end:

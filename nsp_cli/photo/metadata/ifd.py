@@ -15,6 +15,7 @@ ORIENTATION, EXIF_IFD, GPS_IFD, INTEROP_IFD = 274, 34665, 34853, 40965
 MAKER_NOTE_TAG = 37500
 # Bytes of one value, by its type.
 _BYTES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), start=1)) | {16: 8, 17: 8, 18: 8}
+_WHOLE = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # struct's letters of types of whole numbers
 HEADER_SIZE = 8  # of a classic TIFF, and so of an EXIF block
 _LONGEST_VALUE = 2**26  # far above any maker note; a damaged count must not allocate gigabytes
 _LAST_PLACE = 2**63 - 1  # where seeking ends; BigTIFF's offsets have a bit more
@@ -207,6 +208,14 @@ def _read_entry(stream: _Frugal, layout: Layout, raw: bytes) -> Entry | None:
 def _pointer(layout: Layout, row: bytes) -> int:
     place: int = struct.unpack(layout.order + layout.offset_code, row[-layout.inline :])[0]
     return place
+
+
+def numbers(directory: Directory, order: str, tag: int) -> tuple[int, ...]:
+    """Returns the whole numbers that a tag of a directory holds; none if it is absent or of another type."""
+    entry = next((entry for entry in directory.entries if entry.tag == tag), None)
+    if entry is None or entry.kind not in _WHOLE:
+        return ()
+    return struct.unpack(f"{order}{entry.length}{_WHOLE[entry.kind]}", entry.value)
 
 
 def pack_directory(directory: Directory, layout: Layout, start: int) -> bytes:

@@ -191,5 +191,13 @@ def _record(resources: bytes | None) -> bytes | None:
 
 def is_reduced(directory: Directory, order: str) -> bool:
     """Tells whether a directory is that of a thumbnail or a mask."""
-    value = next((entry.value for entry in directory.entries if entry.tag == _SUBFILE_TYPE), bytes(4))
-    return bool(int.from_bytes(value, "little" if order == "<" else "big") & (_REDUCED | _MASK))
+    return bool(_subfile_type(directory, order) & (_REDUCED | _MASK))
+
+
+def is_mask(directory: Directory, order: str) -> bool:
+    """Tells whether a directory is that of a mask, which says where a picture is transparent."""
+    return bool(_subfile_type(directory, order) & _MASK)
+
+
+def _subfile_type(directory: Directory, order: str) -> int:
+    return next(iter(ifd.numbers(directory, order, _SUBFILE_TYPE)), 0)
