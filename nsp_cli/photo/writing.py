@@ -82,9 +82,17 @@ def write_photo(photo: Photo, path: Path, *, quality: int = 95, overwrite: bool 
     if not spec.has_alpha:
         sized = dataclasses.replace(sized, alpha=None)
     with replacing(path, overwrite=overwrite) as file:
-        _encode(spec, sized, file, quality)
+        _encode(spec, _without_stated_profile(spec, sized), file, quality)
         file.flush()
         return verify_written(sized, path, file, spec.name)
+
+
+def _without_stated_profile(spec: FormatSpec, photo: Photo) -> Photo:
+    """Leaves out the profile that only repeats what the file says of its colours in another way."""
+    stated = spec.metadata.stated_profile
+    if stated is None or stated(photo) != photo.icc_profile:
+        return photo
+    return dataclasses.replace(photo, icc_profile=None)
 
 
 def _encode(spec: FormatSpec, photo: Photo, file: BinaryIO, quality: int) -> None:

@@ -17,8 +17,7 @@ from test_photo import NOTE, XMP, camera_facts, make_exif
 
 from nsp_cli.errors import InputError, OutputError
 from nsp_cli.photo import Photo, check_writable, photo_size, read_photo, result_suffix, write_photo
-from nsp_cli.photo.cicp import display_p3_profile
-from nsp_cli.photo.colour import srgb_profile
+from nsp_cli.photo.colour import display_p3_profile, srgb_profile
 from nsp_cli.photo.metadata.heif_boxes import read_picture_facts, stored_depth
 
 DATA = Path(__file__).parents[1] / "data"
@@ -160,8 +159,9 @@ def test_colours_without_a_profile(tmp_path: Path, suffix: str) -> None:
     for transfer, name in ((16, "PQ"), (18, "HLG")):
         with pytest.raises(InputError, match=rf"high dynamic range \({name}\)"):
             read_photo(coded(path, 9, transfer))
-    with pytest.raises(InputError, match="primaries 9"):
-        read_photo(coded(path, 9, 1))
+    assert b"B\0T\0.\0002\0000\0002\0000" in (read_photo(coded(path, 9, 1)).icc_profile or b"")
+    with pytest.raises(InputError, match="primaries 22"):
+        read_photo(coded(path, 22, 1))
 
 
 def test_display_p3_is_what_it_says() -> None:

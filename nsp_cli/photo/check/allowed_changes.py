@@ -9,7 +9,7 @@ from nsp_cli.photo.colour import profile_space
 from nsp_cli.photo.formats.registry import SPECS
 from nsp_cli.photo.formats.spec import FormatSpec
 from nsp_cli.photo.metadata import ifd
-from nsp_cli.photo.metadata.blocks import DPI, EXIF, ICC, OUTDATED, RESOURCES, XMP
+from nsp_cli.photo.metadata.blocks import CHUNK, COLOUR_CHUNKS, DPI, EXIF, ICC, OUTDATED, RESOURCES, XMP
 from nsp_cli.photo.metadata.resolution import are_alike
 from nsp_cli.photo.provenance import NAMESPACE
 
@@ -77,12 +77,18 @@ def change_reason(key: Key, value: object, target: WrittenFile) -> str | None:
         return _exif_reason(key, target)
     if key.kind == XMP:
         return _xmp_reason(key, target)
+    if key.kind == ICC and isinstance(value, bytes):
+        return _icc_reason(value, target)
+    return _block_reason(key, target)
+
+
+def _block_reason(key: Key, target: WrittenFile) -> str | None:
     if key == Key(RESOURCES, "Thumbnail"):
         return "removed, because it shows the photo before denoising"
     if key.kind == OUTDATED:
         return "left out, because it describes the file as it was"
-    if key.kind == ICC and isinstance(value, bytes):
-        return _icc_reason(value, target)
+    if key.kind == CHUNK and key.name in COLOUR_CHUNKS and CHUNK not in target.spec.metadata.holds:
+        return "a colour profile says the same, or none where the colours are sRGB"
     return None
 
 

@@ -10,7 +10,6 @@ from PIL import Image
 
 from nsp_cli.errors import InputError
 from nsp_cli.ops.pixel_array import Pixels
-from nsp_cli.photo.cicp import check_transfer, described_profile
 from nsp_cli.photo.colour import three_channels
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, Tags
 from nsp_cli.photo.metadata.blocks import Blocks
@@ -29,6 +28,7 @@ from nsp_cli.photo.metadata.ifd_rows import without_tag
 from nsp_cli.photo.metadata.patching import exif_with_dpi
 from nsp_cli.photo.photo import Photo, as_rgb, widened
 from nsp_cli.photo.sniffing import check_size, damaged, read_head
+from nsp_cli.photo.stated_colours import check_transfer
 
 _STILL, _SEQUENCE = b"avif", b"avis"
 
@@ -63,7 +63,7 @@ def _turned(pixels: Pixels, facts: PictureFacts) -> Pixels:
 
 
 def _photo(path: Path, pixels: Pixels, facts: PictureFacts) -> Photo:
-    profile, notes = described_profile(path, facts.icc_profile, facts.primaries, facts.transfer)
+    profile, notes = facts.profile(path)
     if facts.is_cropped:
         notes += ("the file's crop is not applied",)
     exif, xmp = upright(facts.exif, facts.xmp)

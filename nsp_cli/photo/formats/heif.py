@@ -10,7 +10,6 @@ import numpy as np
 
 from nsp_cli.errors import InputError
 from nsp_cli.ops.pixel_array import Pixels
-from nsp_cli.photo.cicp import check_transfer, described_profile
 from nsp_cli.photo.formats.heif_decoding import Decoded, decode_heif
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec
 from nsp_cli.photo.metadata.blocks import Blocks
@@ -26,6 +25,7 @@ from nsp_cli.photo.metadata.heif_boxes import (
 from nsp_cli.photo.metadata.heif_items import heif_blocks
 from nsp_cli.photo.photo import Photo, as_rgb, unmultiplied, widened
 from nsp_cli.photo.sniffing import check_size, damaged
+from nsp_cli.photo.stated_colours import check_transfer
 
 
 def read_heif(path: Path, max_megapixels: float) -> Photo:
@@ -48,7 +48,7 @@ def read_heif(path: Path, max_megapixels: float) -> Photo:
 
 def _photo(path: Path, decoded: Decoded, facts: PictureFacts) -> Photo:
     colour, alpha = _split(decoded)
-    profile, notes = described_profile(path, facts.icc_profile, facts.primaries, facts.transfer)
+    profile, notes = facts.profile(path)
     exif, xmp = upright(facts.exif, facts.xmp)
     is_grey = colour.shape[2] == 1
     pixels = as_rgb(colour[:, :, 0]) if is_grey else np.ascontiguousarray(colour)

@@ -17,11 +17,13 @@ from nsp_cli.photo.formats.jpeg_header import JpegHeader
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, starts_with
 from nsp_cli.photo.metadata import jpeg_segments, xmp
 from nsp_cli.photo.metadata.blocks import COMMENT, KINDS, SEGMENT, Blocks, Dpi, exif_blocks
+from nsp_cli.photo.metadata.dcf import is_adobe_rgb
 from nsp_cli.photo.metadata.iptc import clean_resources
 from nsp_cli.photo.metadata.jpeg_extras import extra_segments, jpeg_extras
 from nsp_cli.photo.metadata.patching import exif_with_dpi
 from nsp_cli.photo.photo import Photo, as_rgb, channels
 from nsp_cli.photo.sniffing import check_size, damaged
+from nsp_cli.photo.stated_colours import StatedColours, profile_of
 
 EXTENDED_XMP_DAMAGED = "extended XMP is damaged and not kept"
 _APP0, _APP2 = 0xE0, 0xE2
@@ -29,6 +31,8 @@ _ICC_PREFIX = b"ICC_PROFILE\0"
 _JFIF = struct.Struct(">5s2xBHH")
 _PER_INCH = {1: 1.0, 2: 2.54}  # by JFIF's unit
 _CARRIED = (COMMENT, SEGMENT)
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers of the header of the pixels
+_CMYK_CHANNELS = 4
 _MOST_SCANS = 500  # a progressive JPEG has ten; each may pass over the whole photo for a few bytes
 
 
@@ -85,6 +89,8 @@ def _decoded(image: JpegImagePlugin.JpegImageFile) -> Photo:
     else:
         pixels = np.asarray(image)
     is_grey = pixels.ndim == 2
+    if image.mode != "CMYK":
+        profile = _stated(profile, info.get("exif"), is_grey)
     return Photo(
         as_rgb(pixels) if is_grey else pixels,
         format="jpeg",
@@ -94,6 +100,15 @@ def _decoded(image: JpegImagePlugin.JpegImageFile) -> Photo:
         dpi=info.get("dpi"),
         notes=notes,
     )
+
+
+def _stated(profile: bytes | None, exif: bytes | None, is_grey: bool) -> bytes | None:
+    """Returns a file's profile, or one for the colour space that EXIF states."""
+    return profile_of(Path(), StatedColours(profile, is_adobe_rgb=is_adobe_rgb(exif)), is_grey=is_grey)[0]
+
+
+def _stated_profile(photo: Photo) -> bytes | None:
+    return _stated(None, photo.exif, photo.is_grey)
 
 
 def _left_behind(image: JpegImagePlugin.JpegImageFile, is_whole: bool) -> list[str]:
@@ -153,22 +168,26 @@ def _read_blocks(file: BinaryIO) -> Blocks:
         wanted = (content for name, content in found if name == marker and content.startswith(prefix))
         return [content[len(prefix) :] for content in wanted]
 
-    exif = exif_blocks(b"".join(contents(jpeg_segments.APP1, jpeg_segments.EXIF_PREFIX)))
+    block = b"".join(contents(jpeg_segments.APP1, jpeg_segments.EXIF_PREFIX))
+    exif = exif_blocks(block)
     mains = contents(jpeg_segments.APP1, jpeg_segments.XMP_PREFIX)
     packet, is_whole = xmp.joined(
         mains[-1] if mains else None, contents(jpeg_segments.APP1, jpeg_segments.EXTENDED_XMP)
     )
-    block = b"".join(contents(jpeg_segments.APP13, jpeg_segments.RESOURCES_PREFIX))
+    resources = b"".join(contents(jpeg_segments.APP13, jpeg_segments.RESOURCES_PREFIX))
     profile, is_complete = _profile(contents(_APP2, _ICC_PREFIX))
+    channels_count = next((content[5] for name, content in found if name in _FRAMES and len(content) > 5), 3)
+    if channels_count != _CMYK_CHANNELS:
+        profile = _stated(profile, block, channels_count == 1)
     checks = (
         ("extended XMP", is_whole),
         ("ICC profile", is_complete),
-        ("image resources", clean_resources(block)[1]),
+        ("image resources", clean_resources(resources)[1]),
     )
     return dataclasses.replace(
         exif,
         xmp=packet,
-        resources=block or None,
+        resources=resources or None,
         icc_profile=profile,
         dpi=(*_jfif_dpi([content for name, content in found if name == _APP0]), *exif.dpi),
         extras=jpeg_extras(data),
@@ -208,6 +227,6 @@ SPEC = FormatSpec(
     depths=(8,),
     has_alpha=False,
     longest_side=65500,
-    metadata=MetadataSpec(_read_blocks, holds=frozenset({*KINDS, *_CARRIED})),
+    metadata=MetadataSpec(_read_blocks, holds=frozenset({*KINDS, *_CARRIED}), stated_profile=_stated_profile),
     noise_difference=40,
 )

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import struct
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,14 +17,17 @@ from nsp_cli.errors import InputError
 from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.formats.png_chunks import XMP_KEYWORD, PngParts, pack_chunk, parse_chunks
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, starts_with
-from nsp_cli.photo.metadata.blocks import CHUNK, COMMENT, KINDS, TEXT, Blocks, exif_blocks
+from nsp_cli.photo.metadata.blocks import CHUNK, COLOUR_CHUNKS, COMMENT, KINDS, TEXT, Blocks, exif_blocks
+from nsp_cli.photo.metadata.dcf import is_adobe_rgb
 from nsp_cli.photo.metadata.patching import exif_with_dpi
 from nsp_cli.photo.metadata.texts import COMMENT_KEYWORD, pack_profile, pack_text
 from nsp_cli.photo.photo import Extra, Photo, as_rgb, channels
 from nsp_cli.photo.sniffing import check_size, damaged
+from nsp_cli.photo.stated_colours import StatedColours, primaries_of, profile_of
 
 _HEADER = 16  # where IHDR's content begins, which always comes first
-_PALETTE = 3  # colour type
+_COLOUR_TYPE = 25  # its place
+_PALETTE, _GREY = 3, (0, 4)
 _CARRIED = (COMMENT, TEXT, CHUNK)
 _HEADER_END = 33  # signature and IHDR
 _INCHES_PER_METRE = 1 / 0.0254
@@ -75,7 +79,7 @@ def read_png(path: Path, max_megapixels: float) -> Photo:
         image = imagecodecs.png_decode(b"".join(file.picture))
         notes = [f"damaged PNG chunks not kept: {', '.join(file.damaged)}"] if file.damaged else []
         notes += ["palette converted to RGB"] if header.colour == _PALETTE else []
-        return _photo(image, file).with_notes(*notes)
+        return _photo(path, image, file).with_notes(*notes)
     except (ValueError, LookupError, struct.error, imagecodecs.PngError) as error:
         raise damaged(path, "PNG", error) from error
 
@@ -87,23 +91,51 @@ def _refuse_animation(path: Path, facts: dict[bytes, bytes]) -> None:
         )
 
 
-def _photo(image: Pixels, file: PngParts) -> Photo:
+def _photo(path: Path, image: Pixels, file: PngParts) -> Photo:
     facts = file.facts
     image = image if image.ndim == 3 else image[:, :, np.newaxis]
     count = image.shape[2]
     is_grey = count < 3
+    profile, notes = profile_of(
+        path, _stated(facts.get(b"iCCP"), file.extras, facts.get(b"eXIf")), is_grey=is_grey
+    )
     return Photo(
         as_rgb(image[:, :, 0]) if is_grey else np.ascontiguousarray(image[:, :, :3]),
         image[:, :, -1].copy() if count in (2, 4) else None,
         "png",
         is_grey,
-        icc_profile=facts.get(b"iCCP"),
+        icc_profile=profile,
         exif=facts.get(b"eXIf"),
         xmp=facts.get(XMP_KEYWORD),
         resources=facts.get(b"8BIM"),
         dpi=_dpi_of(facts.get(b"pHYs")),
         extras=tuple(extra for extra in file.extras if extra.kind in _CARRIED),
+        notes=notes,
     )
+
+
+def _stated(profile: bytes | None, extras: Iterable[Extra], exif: bytes | None) -> StatedColours:
+    """Returns what chunks and EXIF say of the colours."""
+    chunks = {extra.name: extra.content for extra in extras if extra.kind == CHUNK}
+    numbers = chunks.get("cICP", b"")[:2]
+    gamma = int.from_bytes(chunks.get("gAMA", b""), "big")
+    points = [number / 100_000 for (number,) in struct.iter_unpack(">I", chunks.get("cHRM", b"")[:32])]
+    primaries, transfer = numbers if len(numbers) == 2 else (None, None)
+    return StatedColours(
+        profile,
+        primaries,
+        transfer,
+        is_srgb="sRGB" in chunks,
+        gamma=100_000 / gamma if gamma else None,
+        chromaticities=primaries_of(tuple(points[:2]), tuple(points[2:])),
+        is_adobe_rgb=is_adobe_rgb(exif),
+    )
+
+
+def _stated_profile(photo: Photo) -> bytes | None:
+    if not any(extra.name in COLOUR_CHUNKS for extra in photo.extras):
+        return None
+    return profile_of(Path(), _stated(None, photo.extras, photo.exif), is_grey=photo.is_grey)[0]
 
 
 def _dpi_of(chunk: bytes | None) -> tuple[float, float] | None:
@@ -165,15 +197,18 @@ def _packed(extra: Extra) -> bytes:
 
 
 def _read_blocks(file: BinaryIO) -> Blocks:
-    parts = parse_chunks(file.read())
+    data = file.read()
+    parts = parse_chunks(data)
     exif = exif_blocks(parts.facts.get(b"eXIf"))
+    stated = _stated(parts.facts.get(b"iCCP"), parts.extras, parts.facts.get(b"eXIf"))
+    profile, _ = profile_of(Path(file.name), stated, is_grey=data[_COLOUR_TYPE] in _GREY)
     dpi = _dpi_of(parts.facts.get(b"pHYs"))
     return dataclasses.replace(
         exif,
         xmp=parts.facts.get(XMP_KEYWORD),
         resources=parts.facts.get(b"8BIM"),
         extras=tuple(parts.extras),
-        icc_profile=parts.facts.get(b"iCCP"),
+        icc_profile=profile,
         dpi=(*(() if dpi is None else (dpi,)), *exif.dpi),
         damaged=(*exif.damaged, *(f"PNG chunk {name}" for name in parts.damaged)),
     )
@@ -190,5 +225,5 @@ SPEC = FormatSpec(
     read=read_png,
     write=write_png,
     longest_side=1_000_000,  # libpng's limit
-    metadata=MetadataSpec(_read_blocks, holds=frozenset({*KINDS, *_CARRIED})),
+    metadata=MetadataSpec(_read_blocks, holds=frozenset({*KINDS, *_CARRIED}), stated_profile=_stated_profile),
 )

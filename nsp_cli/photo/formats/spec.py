@@ -37,6 +37,8 @@ class MetadataSpec:
         holds: Kinds of facts that the format has a place for.
         own: Tags that a file states for itself and does not take from its source.
         merged: Tags that may change because the source states them twice.
+        stated_profile: Profile of a photo's colours that its file states without an ICC profile, which then
+            is not written: it stays as the photo's own file has it.
         no_profile: Reason why the colour profile is not kept; empty if it is.
         is_misread_by_exiv2: Whether exiv2 fails to find the EXIF of some intact files.
     """
@@ -45,6 +47,7 @@ class MetadataSpec:
     holds: frozenset[str] = BLOCKS
     own: Tags = NO_TAGS
     merged: Tags = NO_TAGS
+    stated_profile: Callable[[Photo], bytes | None] | None = None
     no_profile: str = ""
     is_misread_by_exiv2: bool = False
 

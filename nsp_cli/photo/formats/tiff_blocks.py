@@ -60,7 +60,7 @@ def _of_directory(directory: Directory, layout: ifd.Layout, offset: int) -> Bloc
         layout.order,
         xmp=values.get(tiff_directories.XMP_TAG),
         resources=resources if record is None else with_iptc(resources, record),
-        icc_profile=values.get(tiff_directories.ICC_PROFILE_TAG),
+        icc_profile=tiff_directories.stated_profile(directory, layout.order),
         dpi=() if dpi is None else (dpi,),
         damaged=tuple(damaged),
     )

@@ -18,11 +18,13 @@ from nsp_cli.photo.colour import three_channels
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, Tags
 from nsp_cli.photo.metadata.blocks import LEFT, Blocks, exif_blocks
 from nsp_cli.photo.metadata.bounds import limited
+from nsp_cli.photo.metadata.dcf import is_adobe_rgb
 from nsp_cli.photo.metadata.patching import exif_with_dpi
 from nsp_cli.photo.metadata.resolution import RESOLUTION_TAGS
 from nsp_cli.photo.metadata.trailers import trailer_extras
 from nsp_cli.photo.photo import Extra, Photo
 from nsp_cli.photo.sniffing import check_size, damaged
+from nsp_cli.photo.stated_colours import StatedColours, profile_of
 
 LOSSLESS_QUALITY = 100
 _KNOWN = (b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ICCP", b"EXIF", b"XMP ")
@@ -56,13 +58,18 @@ def read_webp(path: Path, max_megapixels: float) -> Photo:
     return _photo(pixels, dict(chunks))
 
 
+def _profile(facts: dict[bytes, bytes]) -> bytes | None:
+    stated = StatedColours(facts.get(b"ICCP"), is_adobe_rgb=is_adobe_rgb(facts.get(b"EXIF")))
+    return profile_of(Path(), stated, is_grey=False)[0]
+
+
 def _photo(pixels: Pixels, facts: dict[bytes, bytes]) -> Photo:
     alpha = pixels[:, :, 3].copy() if pixels.shape[2] == 4 else None
     return Photo(
         np.ascontiguousarray(pixels[:, :, :3]),
         alpha,
         "webp",
-        icc_profile=facts.get(b"ICCP"),
+        icc_profile=_profile(facts),
         exif=facts.get(b"EXIF"),
         xmp=facts.get(b"XMP "),
     )
@@ -133,7 +140,7 @@ def _read_blocks(file: BinaryIO) -> Blocks:
     return dataclasses.replace(
         exif_blocks(facts.get(b"EXIF")),
         xmp=facts.get(b"XMP "),
-        icc_profile=facts.get(b"ICCP"),
+        icc_profile=_profile(facts),
         extras=tuple(_extras(chunks)) + tuple(trailer_extras(data[_declared(data) :])),
     )
 

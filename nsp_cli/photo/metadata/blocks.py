@@ -24,6 +24,8 @@ EXIF, GPS, MAKER_NOTE, XMP, IPTC, RESOURCES, ICC, DPI = KINDS = (
 """The kinds of facts that a file can hold, by their names for people."""
 COMMENT, TEXT, SEGMENT, CHUNK = EXTRA_KINDS = ("comment", "text", "JPEG segment", "PNG chunk")
 """Further kinds, of which a file may hold any number. A comment is a text without a keyword."""
+COLOUR_CHUNKS = ("cICP", "sRGB", "gAMA", "cHRM")
+"""PNG chunks that say what a colour profile says elsewhere."""
 OUTDATED, LEFT = "outdated", "left"
 """Extras of no file that nsp writes: what would be wrong for the result, and what nsp cannot carry."""
 

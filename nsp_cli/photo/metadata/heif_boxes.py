@@ -9,12 +9,15 @@ from pathlib import Path
 
 from nsp_cli.photo.metadata.bmff import boxes, file_box, first_box
 from nsp_cli.photo.metadata.bounds import MOST_BLOCKS
+from nsp_cli.photo.metadata.dcf import is_adobe_rgb
 from nsp_cli.photo.metadata.patching import clean_exif, set_orientation
+from nsp_cli.photo.stated_colours import StatedColours, profile_of
 
 BOX_ERRORS = (ValueError, LookupError, struct.error)
 """What damaged boxes raise here."""
 
 _LONGEST = 2**26
+_UNSPECIFIED = 2  # by H.273
 XMP_TYPE = b"application/rdf+xml"
 
 
@@ -33,6 +36,22 @@ class PictureFacts:
     exif: bytes | None
     xmp: bytes | None
     is_cropped: bool
+    is_grey: bool
+
+    def profile(self, path: Path) -> tuple[bytes | None, tuple[str, ...]]:
+        """Returns the profile of the colours (None for sRGB), and notes.
+
+        Raises:
+            InputError: They are of high dynamic range, or not supported.
+        """
+        is_stated = (self.primaries, self.transfer) != (_UNSPECIFIED, _UNSPECIFIED)
+        stated = StatedColours(
+            self.icc_profile,
+            self.primaries if is_stated else None,
+            self.transfer,
+            is_adobe_rgb=is_adobe_rgb(self.exif),
+        )
+        return profile_of(path, stated, is_grey=self.is_grey)
 
 
 def read_picture_facts(path: Path) -> PictureFacts:
@@ -62,6 +81,7 @@ def read_picture_facts(path: Path) -> PictureFacts:
         exif,
         xmp,
         b"clap" in kinds,
+        _is_grey(kinds),
     )
 
 
@@ -118,6 +138,15 @@ def _depth(kinds: dict[bytes, bytes]) -> int:
         flags = kinds[b"av1C"][2]
         return (12 if flags & 0x20 else 10) if flags & 0x40 else 8
     return (kinds[b"hvcC"][17] & 7) + 8 if b"hvcC" in kinds else 0
+
+
+def _is_grey(kinds: dict[bytes, bytes]) -> bool:
+    """Tells whether the picture has one channel, as pixi says, else as the codec's header does."""
+    if b"pixi" in kinds:
+        return kinds[b"pixi"][4] == 1
+    if b"av1C" in kinds:
+        return bool(kinds[b"av1C"][2] & 0x10)
+    return b"hvcC" in kinds and kinds[b"hvcC"][16] & 3 == 0
 
 
 def _metadata(path: Path, parts: dict[bytes, bytes]) -> tuple[bytes | None, bytes | None]:

@@ -35,7 +35,7 @@ def heif_blocks(path: Path) -> Blocks:
     """
     facts = heif_boxes.read_picture_facts(path)
     return dataclasses.replace(
-        exif_blocks(facts.exif), xmp=facts.xmp, icc_profile=facts.icc_profile, extras=heif_extras(path)
+        exif_blocks(facts.exif), xmp=facts.xmp, icc_profile=facts.profile(path)[0], extras=heif_extras(path)
     )
 
 
@@ -54,13 +54,13 @@ def heif_extras(path: Path) -> tuple[Extra, ...]:
 def _items(parts: dict[bytes, bytes], main: int) -> Iterator[tuple[str, str]]:
     items = {number: (kind, mime) for number, kind, mime in heif_boxes.items(parts.get(b"iinf", b""))}
     references = _references(parts.get(b"iref", b""))
-    known = _parts_of(main, references)
+    shown = known = _parts_of(main, references)
     for kind, owner, others in references:
         if kind == b"thmb" and main in others:
-            known |= _parts_of(owner, references)
+            known = known | _parts_of(owner, references)
             yield OUTDATED, "Thumbnail"
-        elif kind == b"auxl" and main in others:
-            known |= _parts_of(owner, references)
+        elif kind == b"auxl" and not shown.isdisjoint(others):
+            known = known | _parts_of(owner, references)
             if name := _auxiliary(parts, owner):
                 yield LEFT, name
     seen: set[bytes] = set()

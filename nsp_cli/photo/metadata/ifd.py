@@ -16,6 +16,7 @@ MAKER_NOTE_TAG = 37500
 # Bytes of one value, by its type.
 _BYTES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), start=1)) | {16: 8, 17: 8, 18: 8}
 _WHOLE = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # struct's letters of types of whole numbers
+_FRACTIONS = {5: "II", 10: "ii"}  # RATIONAL, SRATIONAL
 HEADER_SIZE = 8  # of a classic TIFF, and so of an EXIF block
 _LONGEST_VALUE = 2**26  # far above any maker note; a damaged count must not allocate gigabytes
 _LAST_PLACE = 2**63 - 1  # where seeking ends; BigTIFF's offsets have a bit more
@@ -216,6 +217,15 @@ def numbers(directory: Directory, order: str, tag: int) -> tuple[int, ...]:
     if entry is None or entry.kind not in _WHOLE:
         return ()
     return struct.unpack(f"{order}{entry.length}{_WHOLE[entry.kind]}", entry.value)
+
+
+def fractions(directory: Directory, order: str, tag: int) -> tuple[float, ...]:
+    """Returns the fractions that a tag holds, those by zero as 0; none if it is absent or of another type."""
+    entry = next((entry for entry in directory.entries if entry.tag == tag), None)
+    if entry is None or entry.kind not in _FRACTIONS:
+        return ()
+    pairs = struct.iter_unpack(order + _FRACTIONS[entry.kind], entry.value)
+    return tuple(number / per if per else 0.0 for number, per in pairs)
 
 
 def pack_directory(directory: Directory, layout: Layout, start: int) -> bytes:
