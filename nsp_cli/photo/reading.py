@@ -23,7 +23,13 @@ from nsp_cli.photo.photo import Photo
 from nsp_cli.photo.sniffing import check_readable, damaged
 
 
-def read_photo(path: Path, *, max_megapixels: float = 250, raw: RawOptions | None = None) -> Photo:
+def read_photo(
+    path: Path,
+    *,
+    max_megapixels: float = 250,
+    raw: RawOptions | None = None,
+    accept_damaged: bool = False,
+) -> Photo:
     """Reads a photo upright, by its content and not by its suffix, at the depth of the file.
 
     `notes` say what reading had to change and what it could not keep.
@@ -32,6 +38,8 @@ def read_photo(path: Path, *, max_megapixels: float = 250, raw: RawOptions | Non
         path: The file.
         max_megapixels: Larger photos are refused before any pixel is decoded.
         raw: How camera RAW is developed. Other photos get a note that it does not apply.
+        accept_damaged: Whether a part of the picture may be missing, where that format's reader can show the
+            rest; `notes` say which part.
 
     Raises:
         InputError: The file is missing, a folder, empty, not a photo, of an unsupported kind, damaged,
@@ -39,20 +47,21 @@ def read_photo(path: Path, *, max_megapixels: float = 250, raw: RawOptions | Non
     """
     check_readable(path)
     try:
-        photo = _read(path, max_megapixels, raw)
+        photo = _read(path, max_megapixels, raw, accept_damaged)
         return dataclasses.replace(_upright(_with_clean_facts(photo)), source=path)
     except MemoryError as error:
         hint = "Close other programs, or make the photo smaller elsewhere first."
         raise InputError(f"{path} needs more memory than is available.", hint) from error
 
 
-def _read(path: Path, max_megapixels: float, raw: RawOptions | None) -> Photo:
+def _read(path: Path, max_megapixels: float, raw: RawOptions | None, accept_damaged: bool) -> Photo:
     spec = recognised(path)
     if spec is None or spec.read is None:
         raise unsupported(path)
     if spec.name == "raw":
         return read_raw(path, max_megapixels, raw or RawOptions())
-    photo = spec.read(path, max_megapixels)
+    read = (spec.read_damaged if accept_damaged else None) or spec.read
+    photo = read(path, max_megapixels)
     if raw not in (None, RawOptions()):
         photo = photo.with_notes("not camera RAW, so the RAW options do not apply")
     return photo

@@ -53,6 +53,14 @@ class FilterOptions:
         ),
     ] = "both"
     max_megapixels: common.MaxMegapixels = 250
+    accept_damaged: Annotated[
+        bool,
+        flag(
+            "--accept-damaged",
+            help="Read JPEGs that are cut short. What is missing stays grey, and a note says how much.",
+            panel=PHOTOS,
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)

@@ -130,4 +130,5 @@ def make_settings(
         keep_times=result.keep_times,
         max_megapixels=filters.max_megapixels,
         raw=development,
+        accept_damaged=filters.accept_damaged,
     )

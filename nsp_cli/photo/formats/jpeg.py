@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import struct
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,7 +14,8 @@ from PIL import Image, JpegImagePlugin
 
 from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.colour import cmyk_to_srgb
-from nsp_cli.photo.formats.jpeg_header import JpegHeader
+from nsp_cli.photo.formats.jpeg_damage import mended
+from nsp_cli.photo.formats.jpeg_header import FRAMES, JpegHeader
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, starts_with
 from nsp_cli.photo.metadata import jpeg_segments, xmp
 from nsp_cli.photo.metadata.blocks import COMMENT, KINDS, SEGMENT, Blocks, Dpi, exif_blocks
@@ -31,13 +33,17 @@ _ICC_PREFIX = b"ICC_PROFILE\0"
 _JFIF = struct.Struct(">5s2xBHH")
 _PER_INCH = {1: 1.0, 2: 2.54}  # by JFIF's unit
 _CARRIED = (COMMENT, SEGMENT)
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers of the header of the pixels
 _CMYK_CHANNELS = 4
 _MOST_SCANS = 500  # a progressive JPEG has ten; each may pass over the whole photo for a few bytes
 
 
-def read_jpeg(path: Path, max_megapixels: float) -> Photo:
+def read_jpeg(path: Path, max_megapixels: float, *, accept_damaged: bool = False) -> Photo:
     """Reads a JPEG, grey, RGB or CMYK, as stored (not turned). Only the first of several pictures is read.
+
+    Args:
+        path: The file.
+        max_megapixels: Larger photos are refused.
+        accept_damaged: Whether a picture may be cut short. What is missing is grey, and a note says so.
 
     Raises:
         InputError: Damaged, truncated, too large, or of a kind that libjpeg does not know.
@@ -49,6 +55,9 @@ def read_jpeg(path: Path, max_megapixels: float) -> Photo:
         # and would open phones' photos with a gain map as a stack of frames.
         image = JpegHeader(io.BytesIO(data))
         check_size(path, image.height, image.width, max_megapixels)
+        data, notes = mended(data, accept_damaged=accept_damaged)
+        if notes:
+            image = JpegHeader(io.BytesIO(data))
         image.load()
     except (OSError, SyntaxError, ValueError) as error:
         raise damaged(path, "JPEG", error) from error
@@ -56,7 +65,7 @@ def read_jpeg(path: Path, max_megapixels: float) -> Photo:
     resources = b"".join(_contents(image, "APP13", jpeg_segments.RESOURCES_PREFIX))
     extras = tuple(extra for extra in jpeg_extras(data) if extra.kind in _CARRIED)
     photo = dataclasses.replace(_decoded(image), xmp=packet, resources=resources, extras=extras)
-    return photo.with_notes(*_left_behind(image, is_whole))
+    return photo.with_notes(*notes, *_left_behind(image, is_whole))
 
 
 def _contents(image: JpegImagePlugin.JpegImageFile, marker: str, prefix: bytes) -> list[bytes]:
@@ -176,7 +185,7 @@ def _read_blocks(file: BinaryIO) -> Blocks:
     )
     resources = b"".join(contents(jpeg_segments.APP13, jpeg_segments.RESOURCES_PREFIX))
     profile, is_complete = _profile(contents(_APP2, _ICC_PREFIX))
-    channels_count = next((content[5] for name, content in found if name in _FRAMES and len(content) > 5), 3)
+    channels_count = next((content[5] for name, content in found if name in FRAMES and len(content) > 5), 3)
     if channels_count != _CMYK_CHANNELS:
         profile = _stated(profile, block, channels_count == 1)
     checks = (
@@ -223,6 +232,7 @@ SPEC = FormatSpec(
     not_kept="gain maps and other further pictures",
     recognise=starts_with(b"\xff\xd8\xff"),
     read=read_jpeg,
+    read_damaged=partial(read_jpeg, accept_damaged=True),
     write_lossy=write_jpeg,
     depths=(8,),
     has_alpha=False,

@@ -95,6 +95,7 @@ class FormatSpec:
         not_kept: What a file can hold and nsp does not keep, in words for the documentation.
         recognise: Takes a path and the first 64 bytes of the file.
         read: Takes a path and the largest size in megapixels; None if the format is only written.
+        read_damaged: The same for photos of which a part is missing; None if none of them is read.
         size: Reads width and height as stored, without decoding.
         write: Writes without loss. None if the format is lossy or is never written.
         write_lossy: Writes with a quality from 1 to 100. None if the format is lossless or is never written.
@@ -119,6 +120,7 @@ class FormatSpec:
     not_kept: str = ""
     recognise: Callable[[Path, bytes], bool] = never
     read: Callable[[Path, float], Photo] | None = None
+    read_damaged: Callable[[Path, float], Photo] | None = None
     size: Callable[[Path], tuple[int, int]] = header_size
     write: Callable[[Photo, BinaryIO], None] | None = None
     write_lossy: Callable[[Photo, BinaryIO, int], None] | None = None
