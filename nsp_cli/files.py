@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 _PREFIX = ".nsp-"
-_unfinished: set[Path] = set()  # temporary files and locks of this process
+_unfinished: set[Path] = set()  # temporary files and folders, and locks, of this process
 _HINT = "Check free space and permissions, or choose another folder."
 
 
@@ -123,11 +125,23 @@ def hidden_name(path: Path) -> str:
     return f"{_PREFIX}{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}"
 
 
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Makes an empty folder that only this user can read, and removes it when the block ends."""
+    with tempfile.TemporaryDirectory(prefix="nsp-") as name:
+        folder = Path(name)
+        _unfinished.add(folder)
+        try:
+            yield folder
+        finally:
+            _unfinished.discard(folder)
+
+
 def remove_unfinished() -> None:
     """Removes what this process has not finished. It must end at once, and nothing else may run in it."""
     for path in list(_unfinished):
         with suppress(OSError):
-            path.unlink()
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def remove_leftovers(path: Path) -> None:

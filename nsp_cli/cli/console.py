@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,9 +36,7 @@ class _Console(Console):
         except OSError as error:
             _drop_output(self.file)
             if not self.stderr:
-                raise OutputError(
-                    f"Standard output cannot be written: {error.strerror}.", "Redirect it to another place."
-                ) from error
+                raise _no_output(error) from error
 
 
 def _drop_output(stream: IO[str]) -> None:
@@ -133,6 +132,29 @@ def show_picture(png: Path) -> None:
 def print_json(value: object, *, one_line: bool = False) -> None:
     """Prints a result as JSON."""
     out.print(json.dumps(value, indent=None if one_line else 2, ensure_ascii=False))
+
+
+def write_file(path: Path) -> None:
+    """Writes a file's content to standard output, as the result.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    try:
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:  # the reader has seen enough: Typer ends the command
+        raise
+    except OSError as error:
+        _drop_output(sys.stdout)
+        raise _no_output(error) from error
+
+
+def _no_output(error: OSError) -> OutputError:
+    return OutputError(
+        f"Standard output cannot be written: {error.strerror}.", "Redirect it to another place."
+    )
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -17,6 +17,7 @@ from nsp_cli.photo.formats.registry import (
     WRITABLE_SUFFIXES,
     format_of,
     result_suffix,
+    suffix_by_content,
 )
 from nsp_cli.photo.metadata.camera_facts import CameraFacts, camera_facts
 from nsp_cli.photo.photo import Photo, to_bit_depth
@@ -54,6 +55,7 @@ __all__ = [
     "read_provenance",
     "result_suffix",
     "srgb_pixels",
+    "suffix_by_content",
     "to_bit_depth",
     "with_provenance",
     "write_photo",

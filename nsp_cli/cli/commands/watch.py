@@ -25,6 +25,7 @@ from nsp_cli.cli.workflows.display import RunDisplay
 from nsp_cli.cli.workflows.loading import load_restorers, make_worker
 from nsp_cli.cli.workflows.operations import denoising
 from nsp_cli.cli.workflows.photos import make_settings, select
+from nsp_cli.cli.workflows.pipes import STANDARD
 from nsp_cli.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def watch(
 
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder.", "Name the folder that the camera writes to.")
+    if result.output == STANDARD:
+        raise typer.BadParameter("-o - is for a single photo. Name a folder.")
     operation = denoising(noise)
     (restorer,) = load_restorers(operation, machine, share=False)
     settings, worker = (

@@ -69,7 +69,9 @@ class PhotoOptions(FilterOptions):
 
     photos: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="PHOTO", help="Photos, folders or patterns such as '*.jpg'."),
+        typer.Argument(
+            metavar="PHOTO", help="Photos, folders or patterns such as '*.jpg'. Use - for standard input."
+        ),
     ] = None
     files_from: Annotated[
         Path | None,
@@ -128,7 +130,7 @@ class ResultOptions:
             "--output",
             "-o",
             metavar="PATH",
-            help="File or folder to write to.",
+            help="File or folder to write to. Use - for standard output.",
             show_default="next to the photo",
         ),
     ] = None

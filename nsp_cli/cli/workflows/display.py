@@ -30,14 +30,16 @@ _MOST_ROWS = 40
 class RunDisplay:
     """Shows a run's progress. As a context manager, it also says what an interrupted run has done."""
 
-    def __init__(self, count: int, options: RunOptions) -> None:
+    def __init__(self, count: int, options: RunOptions, *, is_piped: bool = False) -> None:
         """Prepares the display. It shows nothing yet.
 
         Args:
             count: Number of photos of the run.
             options: What to show and where.
+            is_piped: Whether standard output is for the result alone.
         """
         self._count, self._options = count, options
+        self._prints_paths = not (options.json or is_piped)
         self._outcomes: list[Outcome] = []
         self._stack = ExitStack()
         self._log: BinaryIO | None = None
@@ -73,7 +75,7 @@ class RunDisplay:
             _write_log(self._log, _log_line(outcome))
         if self._options.json:
             console.print_json(outcome.as_dict(), one_line=True)
-        _show(outcome, is_alone=self._count == 1, print_path=not self._options.json)
+        _show(outcome, is_alone=self._count == 1, print_path=self._prints_paths)
         if self._options.open_result and outcome.width and typer.launch(str(outcome.job.target)) != 0:
             console.warn(f"No viewer could be started. Open {outcome.job.target} yourself.")
 

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from nsp_cli.files import temporary_folder
 from nsp_cli.ops.pixel_array import Pixels
 
 _SECONDS = 30  # and one for each megapixel
@@ -36,8 +36,8 @@ def decode_heif(path: Path, megapixels: float) -> Decoded:
     Raises:
         ValueError: The file is damaged.
     """
-    with tempfile.TemporaryDirectory(prefix="nsp-") as folder:
-        result = Path(folder, "picture.npz")
+    with temporary_folder() as folder:
+        result = folder / "picture.npz"
         command = [sys.executable, "-m", __spec__.name, str(path.absolute()), str(result)]
         # The other process must import the same packages, wherever they were found.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

@@ -42,6 +42,12 @@ def recognised(path: Path) -> FormatSpec | None:
     return next((spec for spec in SPECS.values() if spec.recognise(path, head)), None)
 
 
+def suffix_by_content(path: Path) -> str:
+    """Suffix of a file's format by its content alone; none if that is not known."""
+    spec = recognised(path)
+    return "" if spec is None else ".dng" if spec.name == "raw" else spec.suffixes[0]
+
+
 def unsupported(path: Path) -> InputError:
     """Makes the error for a file that nsp cannot read, and names its kind where that is known."""
     head = read_head(path)
