@@ -5,6 +5,7 @@ Rich leaves out colours and control characters if the stream is not a terminal.
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import os
@@ -22,6 +23,7 @@ from rich.table import Table
 from nsp_cli.cli.terminal import find_protocol, picture_sequence
 from nsp_cli.errors import NspError, OutputError
 
+_ESCAPING = "nsp-escaping"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -59,9 +61,22 @@ err = _Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
 
 
 def accept_any_name() -> None:
-    """Prints file names that are not text in the user's encoding as the bytes that they are."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")
+    """Lets no name of a file end a run because a stream's encoding lacks its letters.
+
+    Names that are not text are printed as the bytes that they are, and letters that are missing as escapes.
+    """
+    codecs.register_error(_ESCAPING, _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_ESCAPING)
+
+
+def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:
+    assert isinstance(error, UnicodeEncodeError)  # these streams are only written
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeEncodeError:
+        return codecs.lookup_error("backslashreplace")(error)
 
 
 _is_verbose = False
@@ -130,8 +145,9 @@ def show_picture(png: Path) -> None:
 
 
 def print_json(value: object, *, one_line: bool = False) -> None:
-    """Prints a result as JSON."""
-    out.print(json.dumps(value, indent=None if one_line else 2, ensure_ascii=False))
+    """Prints a result as JSON, in ASCII if the stream cannot hold every letter."""
+    is_narrow = not out.encoding.lower().startswith("utf")
+    out.print(json.dumps(value, indent=None if one_line else 2, ensure_ascii=is_narrow))
 
 
 def write_file(path: Path) -> None:
