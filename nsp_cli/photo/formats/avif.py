@@ -11,7 +11,7 @@ from PIL import Image
 from nsp_cli.errors import InputError
 from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.colour import three_channels
-from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, Tags
+from nsp_cli.photo.formats.spec import TWO_RESOLUTIONS, FormatSpec, MetadataSpec, Tags
 from nsp_cli.photo.metadata.blocks import Blocks
 from nsp_cli.photo.metadata.bmff import brands
 from nsp_cli.photo.metadata.heif_boxes import (
@@ -134,7 +134,9 @@ SPEC = FormatSpec(
     longest_side=16384,  # libavif refuses more than 16384² pixels by default
     result_suffix=_result_suffix,
     metadata=MetadataSpec(
-        _read_blocks, own=Tags(frozenset({ORIENTATION}), "an AVIF's boxes say how it is turned")
+        _read_blocks,
+        own=Tags(frozenset({ORIENTATION}), "an AVIF's boxes say how it is turned"),
+        merged=TWO_RESOLUTIONS,
     ),
     noise_difference=40,
 )

@@ -22,10 +22,21 @@ from nsp_cli.photo.metadata.heif_boxes import (
     stored_depth,
     upright,
 )
-from nsp_cli.photo.metadata.heif_items import heif_blocks
+from nsp_cli.photo.metadata.heif_items import coding_of, has_alpha, heif_blocks
 from nsp_cli.photo.photo import Photo, as_rgb, unmultiplied, widened
 from nsp_cli.photo.sniffing import check_size, damaged
 from nsp_cli.photo.stated_colours import check_transfer
+
+_DECODED = (b"hvc1",)
+_CODINGS = {
+    b"unci": "uncompressed pixels",
+    b"j2k1": "JPEG 2000",
+    b"avc1": "AVC (H.264)",
+    b"vvc1": "VVC (H.266)",
+    b"av01": "AV1",
+    b"jpeg": "JPEG",
+    b"mski": "a mask",
+}
 
 
 def read_heif(path: Path, max_megapixels: float) -> Photo:
@@ -41,9 +52,21 @@ def read_heif(path: Path, max_megapixels: float) -> Photo:
         facts = read_picture_facts(path)
         check_size(path, facts.height, facts.width, max_megapixels)
         check_transfer(path, facts.transfer)
+        _check_coding(path)
         return _photo(path, decode_heif(path, facts.height * facts.width / 1e6), facts)
     except (*BOX_ERRORS, OSError) as error:
         raise damaged(path, "HEIC", error) from error
+
+
+def _check_coding(path: Path) -> None:
+    """Refuses pictures in a coding that libheif, as nsp gets it, does not decode."""
+    coding = coding_of(path)
+    if coding not in _DECODED:
+        name = _CODINGS.get(coding, f"the coding {coding.decode('latin-1')!r}")
+        raise InputError(
+            f"{path} is a HEIF with {name}, which is not supported.",
+            "Export it as HEIC (HEVC), JPEG or TIFF first.",
+        )
 
 
 def _photo(path: Path, decoded: Decoded, facts: PictureFacts) -> Photo:
@@ -70,7 +93,9 @@ def _recognise(path: Path, head: bytes) -> bool:  # noqa: ARG001
 
 
 def _result_suffix(path: Path) -> str:
-    return ".tif" if stored_depth(path) > 8 else ".jpg"
+    if stored_depth(path) > 8:
+        return ".tif"
+    return ".png" if has_alpha(path) else ".jpg"
 
 
 def _read_blocks(file: BinaryIO) -> Blocks:
@@ -82,7 +107,7 @@ SPEC = FormatSpec(
     label="HEIC",
     suffixes=(".heic", ".heif", ".hif"),
     readable="8, 10 and 12 bits; no HDR (PQ, HLG)",
-    writable="never: photos of 8 bits become JPEG, others 16-bit TIFF",
+    writable="never: photos of 8 bits become JPEG, with transparency PNG, others 16-bit TIFF",
     not_kept="gain maps, depth maps, bursts",
     recognise=_recognise,
     read=read_heif,

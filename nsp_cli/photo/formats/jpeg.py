@@ -16,7 +16,7 @@ from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.colour import cmyk_to_srgb
 from nsp_cli.photo.formats.jpeg_damage import mended
 from nsp_cli.photo.formats.jpeg_header import FRAMES, JpegHeader
-from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, starts_with
+from nsp_cli.photo.formats.spec import TWO_RESOLUTIONS, FormatSpec, MetadataSpec, starts_with
 from nsp_cli.photo.metadata import jpeg_segments, xmp
 from nsp_cli.photo.metadata.blocks import COMMENT, KINDS, SEGMENT, Blocks, Dpi, exif_blocks
 from nsp_cli.photo.metadata.dcf import is_adobe_rgb
@@ -30,10 +30,12 @@ from nsp_cli.photo.stated_colours import StatedColours, profile_of
 EXTENDED_XMP_DAMAGED = "extended XMP is damaged and not kept"
 _APP0, _APP2 = 0xE0, 0xE2
 _ICC_PREFIX = b"ICC_PROFILE\0"
+_JFIF_PREFIX = b"JFIF\0"
 _JFIF = struct.Struct(">5s2xBHH")
 _PER_INCH = {1: 1.0, 2: 2.54}  # by JFIF's unit
 _CARRIED = (COMMENT, SEGMENT)
 _CMYK_CHANNELS = 4
+_SEVERAL = (".mpo",)  # suffixes of files with further pictures, which a result does not have
 _MOST_SCANS = 500  # a progressive JPEG has ten; each may pass over the whole photo for a few bytes
 
 
@@ -53,6 +55,7 @@ def read_jpeg(path: Path, max_megapixels: float, *, accept_damaged: bool = False
         _check_scans(data)
         # The class itself, because Image.open would warn about large photos by a global limit,
         # and would open phones' photos with a gain map as a stack of frames.
+        data = jpeg_segments.without_short(data, _APP0, _JFIF_PREFIX, _JFIF.size)
         image = JpegHeader(io.BytesIO(data))
         check_size(path, image.height, image.width, max_megapixels)
         data, notes = mended(data, accept_damaged=accept_damaged)
@@ -106,7 +109,7 @@ def _decoded(image: JpegImagePlugin.JpegImageFile) -> Photo:
         is_grey=is_grey,
         icc_profile=profile,
         exif=info.get("exif"),
-        dpi=info.get("dpi"),
+        dpi=info.get("dpi") if all(info.get("dpi", ())) else None,  # 0 states nothing
         notes=notes,
     )
 
@@ -223,10 +226,15 @@ def _jfif_dpi(headers: list[bytes]) -> tuple[Dpi, ...]:
     return ()
 
 
+def _result_suffix(path: Path) -> str:
+    return ".jpg" if path.suffix.lower() in _SEVERAL else path.suffix
+
+
 SPEC = FormatSpec(
     name="jpeg",
     label="JPEG",
     suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"),
+    read_suffixes=_SEVERAL,
     readable="8 bits; grey, RGB, CMYK (becomes sRGB)",
     writable="8 bits, lossy, full colour resolution (4:4:4)",
     not_kept="gain maps and other further pictures",
@@ -237,6 +245,12 @@ SPEC = FormatSpec(
     depths=(8,),
     has_alpha=False,
     longest_side=65500,
-    metadata=MetadataSpec(_read_blocks, holds=frozenset({*KINDS, *_CARRIED}), stated_profile=_stated_profile),
+    result_suffix=_result_suffix,
+    metadata=MetadataSpec(
+        _read_blocks,
+        holds=frozenset({*KINDS, *_CARRIED}),
+        merged=TWO_RESOLUTIONS,
+        stated_profile=_stated_profile,
+    ),
     noise_difference=40,
 )

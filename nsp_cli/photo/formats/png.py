@@ -16,7 +16,8 @@ import numpy as np
 from nsp_cli.errors import InputError
 from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.formats.png_chunks import XMP_KEYWORD, PngParts, pack_chunk, parse_chunks
-from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, starts_with
+from nsp_cli.photo.formats.png_interlacing import decode_interlaced
+from nsp_cli.photo.formats.spec import TWO_RESOLUTIONS, FormatSpec, MetadataSpec, starts_with
 from nsp_cli.photo.metadata.blocks import CHUNK, COLOUR_CHUNKS, COMMENT, KINDS, TEXT, Blocks, exif_blocks
 from nsp_cli.photo.metadata.dcf import is_adobe_rgb
 from nsp_cli.photo.metadata.patching import exif_with_dpi
@@ -76,11 +77,14 @@ def read_png(path: Path, max_megapixels: float) -> Photo:
         check_size(path, header.height, header.width, max_megapixels)
         _refuse_animation(path, file.facts)
         # libpng itself expands palettes, bits below 8 and transparent colours, and keeps 16 bits.
-        image = imagecodecs.png_decode(b"".join(file.picture))
+        if header.interlacing:
+            image = decode_interlaced(file.picture)
+        else:
+            image = imagecodecs.png_decode(b"".join(file.picture))
         notes = [f"damaged PNG chunks not kept: {', '.join(file.damaged)}"] if file.damaged else []
         notes += ["palette converted to RGB"] if header.colour == _PALETTE else []
         return _photo(path, image, file).with_notes(*notes)
-    except (ValueError, LookupError, struct.error, imagecodecs.PngError) as error:
+    except (ValueError, LookupError, struct.error, zlib.error, imagecodecs.PngError) as error:
         raise damaged(path, "PNG", error) from error
 
 
@@ -225,5 +229,10 @@ SPEC = FormatSpec(
     read=read_png,
     write=write_png,
     longest_side=1_000_000,  # libpng's limit
-    metadata=MetadataSpec(_read_blocks, holds=frozenset({*KINDS, *_CARRIED}), stated_profile=_stated_profile),
+    metadata=MetadataSpec(
+        _read_blocks,
+        holds=frozenset({*KINDS, *_CARRIED}),
+        merged=TWO_RESOLUTIONS,
+        stated_profile=_stated_profile,
+    ),
 )

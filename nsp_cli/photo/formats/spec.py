@@ -11,6 +11,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from nsp_cli.photo.metadata.blocks import IPTC, KINDS, RESOURCES, Blocks
+from nsp_cli.photo.metadata.resolution import RESOLUTION_TAGS
 from nsp_cli.photo.photo import Photo
 
 BLOCKS = frozenset(KINDS) - {IPTC, RESOURCES}
@@ -26,6 +27,7 @@ class Tags:
 
 
 NO_TAGS = Tags()
+TWO_RESOLUTIONS = Tags(RESOLUTION_TAGS, "the source states two resolutions, of which the result has one")
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class FormatSpec:
         name: As in `--format`; also the name of its module.
         label: For people.
         suffixes: In lower case; the first one is given to results.
+        read_suffixes: Further ones, of files that are read and never written.
         readable: What is read, in words for the documentation.
         writable: What is written, in words for the documentation.
         not_kept: What a file can hold and nsp does not keep, in words for the documentation.
@@ -115,6 +118,7 @@ class FormatSpec:
     name: str
     label: str
     suffixes: tuple[str, ...]
+    read_suffixes: tuple[str, ...] = ()
     readable: str = ""
     writable: str = ""
     not_kept: str = ""
@@ -133,6 +137,11 @@ class FormatSpec:
     metadata: MetadataSpec = NOTHING_READ
     noise_difference: int = 0
     only_from: str = ""
+
+    @property
+    def all_suffixes(self) -> tuple[str, ...]:
+        """Suffixes of files that are read or written."""
+        return self.suffixes + self.read_suffixes
 
     @property
     def is_written(self) -> bool:

@@ -108,7 +108,7 @@ def _photo(page: Any, stored: Pixels, facts: Facts) -> Photo:
         notes.append(note if page.bitspersample == 8 else f"{note}, at 8 bits")
         alpha = None if alpha is None else _eight_bit(alpha)
     elif kind == "palette":
-        colour = _eight_bit(np.moveaxis(page.colormap, 0, -1))[stored[:, :, 0]]
+        colour = _eight_bit(np.moveaxis(page.colormap, 0, -1))[stored[:, :, 0].astype(np.intp)]
         notes.append("palette converted to RGB")
     if page.tags.get(_PHOTOSHOP_LAYERS) is not None:
         notes.append("Photoshop layers not kept, only the flattened picture")

@@ -15,12 +15,11 @@ from PIL import Image
 from nsp_cli.errors import InputError
 from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.colour import three_channels
-from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, Tags
+from nsp_cli.photo.formats.spec import TWO_RESOLUTIONS, FormatSpec, MetadataSpec
 from nsp_cli.photo.metadata.blocks import LEFT, Blocks, exif_blocks
 from nsp_cli.photo.metadata.bounds import limited
 from nsp_cli.photo.metadata.dcf import is_adobe_rgb
 from nsp_cli.photo.metadata.patching import exif_with_dpi
-from nsp_cli.photo.metadata.resolution import RESOLUTION_TAGS
 from nsp_cli.photo.metadata.trailers import trailer_extras
 from nsp_cli.photo.photo import Extra, Photo
 from nsp_cli.photo.sniffing import check_size, damaged
@@ -169,7 +168,7 @@ SPEC = FormatSpec(
     longest_side=16383,
     metadata=MetadataSpec(
         _read_blocks,
-        merged=Tags(RESOLUTION_TAGS, "the source states two resolutions, of which a WebP has place for one"),
+        merged=TWO_RESOLUTIONS,
         # exiv2 takes the bytes "II*" within a big-endian block for the block's header.
         is_misread_by_exiv2=True,
     ),

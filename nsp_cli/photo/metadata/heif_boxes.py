@@ -65,6 +65,8 @@ def read_picture_facts(path: Path) -> PictureFacts:
     kinds: dict[bytes, bytes] = {}
     for kind, body in described:
         kinds.setdefault(kind, body)
+    if b"ispe" not in kinds:
+        raise ValueError("nothing states the size of its picture")
     width, height = struct.unpack_from(">II", kinds[b"ispe"], 4)
     colours = {body[:4]: body[4:] for kind, body in described if kind == b"colr"}
     primaries, transfer = struct.unpack_from(">HH", colours.get(b"nclx", b"\0\2\0\2"))

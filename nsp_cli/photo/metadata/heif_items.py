@@ -20,9 +20,16 @@ _PROPERTIES = (
     *(b"ispe", b"pixi", b"colr", b"irot", b"imir", b"clap", b"auxC", b"hvcC", b"av1C", b"a1op", b"a1lx"),
     *(b"lsel", b"rloc", b"lhvC", b"oinf", b"tols", b"free", b"skip"),
 )
+_DERIVED = (b"grid", b"iden", b"iovl")
 _SQUARE = b"\0\0\0\1\0\0\0\1"
 _GAIN_MAPS = (b"hdrgainmap", b"gainmap")
-_AUXILIARIES = {b"alpha": "", b"depth": "a depth map", b"disparity": "a depth map"}
+_AUXILIARIES = {
+    b"alpha": "",
+    b"auxid:1": "",
+    b"auxid:2": "a depth map",
+    b"depth": "a depth map",
+    b"disparity": "a depth map",
+}
 
 _References = list[tuple[bytes, int, tuple[int, ...]]]
 
@@ -70,6 +77,33 @@ def _items(parts: dict[bytes, bytes], main: int) -> Iterator[tuple[str, str]]:
             yield LEFT, _item_name(kind, mime)
         if is_metadata:
             seen.add(kind)
+
+
+def has_alpha(path: Path) -> bool:
+    """Tells whether a file's main picture has transparency; False where the boxes are damaged."""
+    try:
+        parts = dict(boxes(file_box(path, b"meta")[4:]))
+        main = heif_boxes.main_item(parts[b"pitm"])
+        references = _references(parts.get(b"iref", b""))
+        shown = _parts_of(main, references)
+        owners = [owner for kind, owner, to in references if kind == b"auxl" and not shown.isdisjoint(to)]
+        return any(_auxiliary(parts, owner) == "" for owner in owners)
+    except (*heif_boxes.BOX_ERRORS, OSError):
+        return False
+
+
+def coding_of(path: Path) -> bytes:
+    """Returns the four letters that say how a file's main picture is coded, or the first of its tiles.
+
+    Raises:
+        ValueError, LookupError, struct.error: The boxes are damaged.
+    """
+    parts = dict(boxes(file_box(path, b"meta")[4:]))
+    main = heif_boxes.main_item(parts[b"pitm"])
+    kinds = {number: kind for number, kind, _ in heif_boxes.items(parts.get(b"iinf", b""))}
+    shown = _parts_of(main, _references(parts.get(b"iref", b"")))
+    coded = [kinds.get(item, b"") for item in sorted(shown) if kinds.get(item) not in _DERIVED]
+    return coded[0] if coded else kinds.get(main, b"")
 
 
 def _item_name(kind: bytes, mime: bytes) -> str:

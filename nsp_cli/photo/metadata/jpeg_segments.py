@@ -58,6 +58,16 @@ def picture_end(data: bytes) -> int | None:
     return None if found is None else found.end()
 
 
+def without_short(data: bytes, marker: int, prefix: bytes, shortest: int) -> bytes:
+    """Returns a JPEG without the segments of a kind that are too short for what they should hold."""
+    kept, place = [], 0
+    for found, start, end in takewhile(lambda part: part[0] != START_OF_SCAN, _walk(data)):
+        if found == marker and data.startswith(prefix, start) and end - start < shortest:
+            kept.append(data[place : start - 4])
+            place = end
+    return b"".join((*kept, data[place:])) if kept else data
+
+
 def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yields marker and content of each segment before the pixels."""
     return takewhile(lambda segment: segment[0] != START_OF_SCAN, walk(data))
