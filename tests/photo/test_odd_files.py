@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -42,9 +44,7 @@ def interlaced(pixels: Any, colour: int, bits: int) -> bytes:
 @pytest.mark.parametrize(
     ("colour", "channels", "bits"), [(0, 1, 1), (0, 1, 8), (2, 3, 8), (2, 3, 16), (6, 4, 16)]
 )
-def test_interlaced_pngs_are_read_in_silence(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], size: Any, colour: int, channels: int, bits: int
-) -> None:
+def test_interlaced_pngs_are_read(tmp_path: Path, size: Any, colour: int, channels: int, bits: int) -> None:
     dtype = np.uint16 if bits == 16 else np.uint8
     pixels = np.random.default_rng(0).integers(0, 2**bits, (*size, channels), dtype=dtype)
     (tmp_path / "a.png").write_bytes(interlaced(pixels, colour, bits))
@@ -52,7 +52,14 @@ def test_interlaced_pngs_are_read_in_silence(
     shown = pixels * 255 if bits == 1 else pixels
     assert (photo.pixels == np.broadcast_to(shown[:, :, :3], (*size, 3))).all()
     assert photo.alpha is None if channels < 4 else (photo.alpha == pixels[:, :, 3]).all()
-    assert capfd.readouterr() == ("", "")
+
+
+def test_an_interlaced_png_is_read_in_silence(tmp_path: Path) -> None:
+    """In a process of its own, because libpng's words wait in a buffer until it ends."""
+    (tmp_path / "a.png").write_bytes(interlaced(PIXELS, 2, 8))
+    code = "import sys, pathlib, nsp_cli.photo as p; p.read_photo(pathlib.Path(sys.argv[1]))"
+    run = subprocess.run([sys.executable, "-c", code, tmp_path / "a.png"], capture_output=True, check=True)
+    assert run.stdout + run.stderr == b""
 
 
 def test_an_interlaced_png_that_is_cut_is_damaged(tmp_path: Path) -> None:
