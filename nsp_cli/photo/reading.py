@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from nsp_cli.errors import InputError
 from nsp_cli.ops.pixel_array import Pixels
+from nsp_cli.photo.formats.jpeg import turned_gain_map
 from nsp_cli.photo.formats.raw import RawOptions, read_raw
 from nsp_cli.photo.formats.registry import recognised, unsupported
+from nsp_cli.photo.metadata.attached import with_length
+from nsp_cli.photo.metadata.blocks import GAIN_MAP
 from nsp_cli.photo.metadata.iptc import RESOURCES_DAMAGED, clean_resources
 from nsp_cli.photo.metadata.patching import (
     EXIF_DAMAGED,
@@ -19,7 +24,7 @@ from nsp_cli.photo.metadata.patching import (
     orientation_of,
     set_orientation,
 )
-from nsp_cli.photo.photo import Photo
+from nsp_cli.photo.photo import Extra, Photo
 from nsp_cli.photo.sniffing import check_readable, damaged
 
 
@@ -107,6 +112,7 @@ def _upright(photo: Photo) -> Photo:
     if orientation == 1:
         return photo
     exif, xmp = set_orientation(photo.exif, photo.xmp)
+    extras, xmp = _turned_extras(photo.extras, xmp, orientation)
     dpi = photo.dpi[::-1] if photo.dpi is not None and orientation >= 5 else photo.dpi
     return dataclasses.replace(
         photo,
@@ -115,7 +121,23 @@ def _upright(photo: Photo) -> Photo:
         exif=exif,
         xmp=xmp,
         dpi=dpi,
+        extras=extras,
     )
+
+
+def _turned_extras(
+    extras: tuple[Extra, ...], xmp: bytes | None, orientation: int
+) -> tuple[tuple[Extra, ...], bytes | None]:
+    """Turns gain maps with their photo, and says their new length in XMP."""
+    kept = []
+    for extra in extras:
+        content = extra.content
+        if extra.kind == GAIN_MAP:
+            with suppress(OSError, SyntaxError, ValueError):  # a damaged one stays as it is
+                content = turned_gain_map(content, partial(_turned, orientation=orientation))
+            xmp = with_length(xmp, len(content))
+        kept.append(extra._replace(content=content))
+    return tuple(kept), xmp
 
 
 def _turned(image: Pixels, orientation: int) -> Pixels:

@@ -215,7 +215,6 @@ class TestJpeg:
     @pytest.mark.parametrize(
         ("after", "name"),
         [
-            (b"\0\0\0\x18ftypmp42....", "a video"),
             (b"data AXS!12345678", "AFCP"),
             (b"data SEFT", "Samsung's data"),
             (b"data ....\xa1\xb2\xc3\xd4", "FotoStation's data"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import struct
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,7 +19,8 @@ from nsp_cli.photo.formats.jpeg_damage import mended
 from nsp_cli.photo.formats.jpeg_header import FRAMES, JpegHeader
 from nsp_cli.photo.formats.spec import TWO_RESOLUTIONS, FormatSpec, MetadataSpec, starts_with
 from nsp_cli.photo.metadata import jpeg_segments, xmp
-from nsp_cli.photo.metadata.blocks import COMMENT, KINDS, SEGMENT, Blocks, Dpi, exif_blocks
+from nsp_cli.photo.metadata.attached import mpf_segment, with_attached
+from nsp_cli.photo.metadata.blocks import COMMENT, GAIN_MAP, KINDS, SEGMENT, VIDEO, Blocks, Dpi, exif_blocks
 from nsp_cli.photo.metadata.dcf import is_adobe_rgb
 from nsp_cli.photo.metadata.iptc import clean_resources
 from nsp_cli.photo.metadata.jpeg_extras import extra_segments, jpeg_extras
@@ -33,9 +35,10 @@ _ICC_PREFIX = b"ICC_PROFILE\0"
 _JFIF_PREFIX = b"JFIF\0"
 _JFIF = struct.Struct(">5s2xBHH")
 _PER_INCH = {1: 1.0, 2: 2.54}  # by JFIF's unit
-_CARRIED = (COMMENT, SEGMENT)
+_CARRIED = (COMMENT, SEGMENT, GAIN_MAP, VIDEO)
 _CMYK_CHANNELS = 4
 _SEVERAL = (".mpo",)  # suffixes of files with further pictures, which a result does not have
+_GAIN_MAP_QUALITY = 98
 _MOST_SCANS = 500  # a progressive JPEG has ten; each may pass over the whole photo for a few bytes
 
 
@@ -68,7 +71,7 @@ def read_jpeg(path: Path, max_megapixels: float, *, accept_damaged: bool = False
     resources = b"".join(_contents(image, "APP13", jpeg_segments.RESOURCES_PREFIX))
     extras = tuple(extra for extra in jpeg_extras(data) if extra.kind in _CARRIED)
     photo = dataclasses.replace(_decoded(image), xmp=packet, resources=resources, extras=extras)
-    return photo.with_notes(*notes, *_left_behind(image, is_whole))
+    return photo.with_notes(*notes, *([] if is_whole else [EXTENDED_XMP_DAMAGED]))
 
 
 def _contents(image: JpegImagePlugin.JpegImageFile, marker: str, prefix: bytes) -> list[bytes]:
@@ -123,14 +126,23 @@ def _stated_profile(photo: Photo) -> bytes | None:
     return _stated(None, photo.exif, photo.is_grey)
 
 
-def _left_behind(image: JpegImagePlugin.JpegImageFile, is_whole: bool) -> list[str]:
-    """Names what the file carries and nsp does not keep, so that nothing vanishes silently."""
-    notes = []
-    if "mp" in image.info:
-        notes.append("further pictures in the file (gain map, stereo or preview) not kept")
-    if not is_whole:
-        notes.append(EXTENDED_XMP_DAMAGED)
-    return notes
+def turned_gain_map(picture: bytes, turn: Callable[[Pixels], Pixels]) -> bytes:
+    """Returns a gain map turned with its photo, with its own metadata.
+
+    Raises:
+        OSError, SyntaxError: It is damaged.
+    """
+    image = JpegHeader(io.BytesIO(picture))
+    image.load()
+    file = io.BytesIO()
+    Image.fromarray(turn(np.asarray(image))).save(file, "JPEG", quality=_GAIN_MAP_QUALITY, subsampling=0)
+    kept = (
+        jpeg_segments.segment(marker, content)
+        for marker, content in jpeg_segments.segments(picture)
+        if marker in (jpeg_segments.APP1, _APP2)
+    )
+    data = file.getvalue()
+    return b"".join((data[:2], *kept, data[2:]))
 
 
 def write_jpeg(photo: Photo, file: BinaryIO, quality: int) -> None:
@@ -146,8 +158,9 @@ def write_jpeg(photo: Photo, file: BinaryIO, quality: int) -> None:
     if len(exif) > jpeg_segments.LONGEST:
         raise jpeg_segments.too_long("EXIF", len(exif))
     settings: dict[str, Any] = {"dpi": photo.dpi} if fits else {}
+    picture = io.BytesIO()
     Image.fromarray(channels(photo)).save(
-        file,
+        picture,
         "JPEG",
         quality=quality,
         subsampling=0,
@@ -155,9 +168,11 @@ def write_jpeg(photo: Photo, file: BinaryIO, quality: int) -> None:
         exif=exif,
         extra=jpeg_segments.xmp_segments(photo.xmp)
         + jpeg_segments.resource_segments(photo.resources)
-        + extra_segments(photo.extras),
+        + extra_segments(photo.extras)
+        + mpf_segment(photo.extras),
         **settings,
     )
+    file.write(with_attached(picture.getvalue(), photo.extras, photo.xmp))
 
 
 def jpeg_bytes(pixels: Pixels, quality: int) -> bytes:
@@ -237,7 +252,7 @@ SPEC = FormatSpec(
     read_suffixes=_SEVERAL,
     readable="8 bits; grey, RGB, CMYK (becomes sRGB)",
     writable="8 bits, lossy, full colour resolution (4:4:4)",
-    not_kept="gain maps and other further pictures",
+    not_kept="further pictures other than gain maps",
     recognise=starts_with(b"\xff\xd8\xff"),
     read=read_jpeg,
     read_damaged=partial(read_jpeg, accept_damaged=True),

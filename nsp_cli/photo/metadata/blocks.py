@@ -22,7 +22,14 @@ EXIF, GPS, MAKER_NOTE, XMP, IPTC, RESOURCES, ICC, DPI = KINDS = (
     "resolution",
 )
 """The kinds of facts that a file can hold, by their names for people."""
-COMMENT, TEXT, SEGMENT, CHUNK = EXTRA_KINDS = ("comment", "text", "JPEG segment", "PNG chunk")
+COMMENT, TEXT, SEGMENT, CHUNK, GAIN_MAP, VIDEO = EXTRA_KINDS = (
+    "comment",
+    "text",
+    "JPEG segment",
+    "PNG chunk",
+    "gain map",
+    "video",
+)
 """Further kinds, of which a file may hold any number. A comment is a text without a keyword."""
 COLOUR_CHUNKS = ("cICP", "sRGB", "gAMA", "cHRM")
 """PNG chunks that say what a colour profile says elsewhere."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nsp_cli.photo.metadata import jpeg_segments
+from nsp_cli.photo.metadata.attached import attached_extras
 from nsp_cli.photo.metadata.blocks import COMMENT, LEFT, OUTDATED, SEGMENT
 from nsp_cli.photo.metadata.jpeg_segments import EXIF_PREFIX, EXTENDED_XMP, RESOURCES_PREFIX, XMP_PREFIX
-from nsp_cli.photo.metadata.trailers import trailer_extras
 from nsp_cli.photo.photo import Extra
 
 _COM, _APP0, _APP11, _APP15 = 0xFE, 0xE0, 0xEB, 0xEF
@@ -36,7 +36,7 @@ def jpeg_extras(data: bytes) -> tuple[Extra, ...]:
         Extra(LEFT, "a further XMP packet", packet) for packet in packets[:-1] if packet != packets[-1]
     ]
     end = jpeg_segments.picture_end(data)
-    return (*extras, *trailer_extras(b"" if end is None else data[end:]))
+    return (*extras, *attached_extras(b"" if end is None else data[end:]))
 
 
 def _extras(marker: int, content: bytes) -> Iterable[Extra]:

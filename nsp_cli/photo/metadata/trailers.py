@@ -29,8 +29,6 @@ def trailer_extras(data: bytes) -> list[Extra]:
 
 
 def _kind(data: bytes) -> str:
-    if data[4:8] == b"ftyp":
-        return "a video"
     starts = (name for mark, name in _STARTS.items() if data.startswith(mark))
     ends = (name for mark, name in _ENDS.items() if data[len(data) - _END_PLACES[mark] :].startswith(mark))
     return next(starts, next(ends, "data of an unknown kind"))
