@@ -11,6 +11,7 @@ from nsp_cli.photo.formats.png import png_bytes
 from nsp_cli.photo.formats.raw import RawOptions
 from nsp_cli.photo.formats.registry import (
     EIGHT_BIT_FORMATS,
+    FOREIGN_SUFFIXES,
     FORMAT_SUFFIXES,
     PHOTO_SUFFIXES,
     RAW_SUFFIXES,
@@ -29,6 +30,7 @@ from nsp_cli.photo.writing import check_writable, copy_photo, write_photo
 
 __all__ = [
     "EIGHT_BIT_FORMATS",
+    "FOREIGN_SUFFIXES",
     "FORMAT_SUFFIXES",
     "PHOTO_SUFFIXES",
     "RAW_SUFFIXES",

@@ -1,4 +1,4 @@
-"""Names of files that a stream's encoding cannot hold."""
+"""Names of files that a stream's encoding cannot hold, and of those that nsp cannot read."""
 
 from __future__ import annotations
 
@@ -55,3 +55,35 @@ def test_names_in_errors_tables_and_logs(tmp_path: Path, tiny_weights: Path) -> 
     assert rb"4_\u5199.png" in run.stderr
     assert b"Traceback" not in run.stderr
     assert "4_写.png" in log.read_text(encoding="utf-8")
+
+
+class TestUnsupportedPictures:
+    """They are named, so that nobody takes a folder for finished that is not."""
+
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_beside_photos_are_in_the_closing_table(
+        self, tmp_path: Path, run_nsp, tiny_weights: Path, count: int
+    ) -> None:
+        for number in range(count):
+            write_photo(Photo(np.zeros((8, 8, 3), np.uint8)), tmp_path / f"{number}.png")
+        for name in ("a.jxl", "b.GIF", "notes.txt", ".hidden.gif"):
+            (tmp_path / name).write_bytes(b"x")
+        run = run_nsp("denoise", tmp_path, "-o", tmp_path / "out", "-m", tiny_weights)
+        assert run.code == 0
+        rows = [line for line in run.err.splitlines() if "not supported" in line]
+        assert len(rows) == 2
+        assert "a.jxl" in rows[0]
+        assert "b.GIF" in rows[1]
+
+    def test_excluded_ones_are_not_mentioned(self, tmp_path: Path, run_nsp, tiny_weights: Path) -> None:
+        write_photo(Photo(np.zeros((8, 8, 3), np.uint8)), tmp_path / "0.png")
+        (tmp_path / "a.gif").write_bytes(b"x")
+        run = run_nsp("denoise", tmp_path, "-o", tmp_path / "out", "-m", tiny_weights, "--exclude", "*.gif")
+        assert "not supported" not in run.err
+
+    def test_alone_they_are_named_in_the_error(self, tmp_path: Path, run_nsp) -> None:
+        for name in ("a.jxl", "b.gif"):
+            (tmp_path / name).write_bytes(b"x")
+        run = run_nsp("denoise", tmp_path)
+        assert run.code == 1
+        assert "only .gif, .jxl files" in run.err

@@ -48,8 +48,11 @@ def process_photos(
         NspError: Nothing could be started, or the only photo failed.
         PhotosFailedError: Some of several photos failed, or were not begun because the disk is full.
     """
+    from nsp_cli.batch import find_unsupported
+
     with standard_streams(photos, result, run) as (named, written, piped):
-        jobs = _plan(named, operation, written, run)
+        selection = _selection(named)
+        jobs = _plan(selection, operation, written, run)
         if piped is not None and len(jobs) != 1:
             raise typer.BadParameter(f"-o - takes the result of one photo, but there are {len(jobs)}.")
         restorers = load_restorers(operation, machine, share=len(jobs) > 1)
@@ -61,17 +64,16 @@ def process_photos(
         with ended_by_signals(), RunDisplay(len(jobs), run, is_piped=piped is not None) as display:
             _process(jobs, settings, workers, display)
             display.report()
-            display.sum_up()
+            display.sum_up(find_unsupported(selection, leave_out=written.output))
             if piped is not None:
                 deliver(piped)
 
 
 def _plan(
-    photos: PhotoOptions, operation: Operation, result: ResultOptions, run: RunOptions
+    selection: Selection, operation: Operation, result: ResultOptions, run: RunOptions
 ) -> Sequence[Job]:
     from nsp_cli.batch import find_photos, plan_jobs
 
-    selection = _selection(photos)
     if run.report is not None:
         check_page(run.report)
     found = find_photos(selection, leave_out=result.output)

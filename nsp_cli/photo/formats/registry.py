@@ -40,6 +40,11 @@ _FOREIGN = {
     b"#?RADIANCE": "a Radiance",
     b"qoif": "a QOI",
 }
+FOREIGN_SUFFIXES = frozenset(
+    {".gif", ".jxl", ".jp2", ".j2k", ".jpx", ".psd", ".psb", ".exr", ".xcf", ".pbm", ".pam", ".pfm", ".hdr"}
+    | {".tga", ".qoi"}
+)
+"""Suffixes of pictures that nsp does not read, so that a run can name those that it left out."""
 # The same by what the first box of a file names.
 _BRANDS = {b"mif3": "a low-overhead HEIF or AVIF (mif3)", b"jxl ": "a JPEG XL", b"jp2 ": "a JPEG 2000"}
 
