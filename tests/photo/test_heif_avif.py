@@ -291,3 +291,10 @@ def test_heic_reading_is_silent() -> None:
     command = [sys.executable, "-c", script, str(DATA / "turned.heic")]
     run = subprocess.run(command, check=True, capture_output=True, text=True)
     assert (run.stdout, run.stderr) == ("", "")
+
+
+@pytest.mark.parametrize("quality", [1, 60, 100])
+def test_an_avif_keeps_transparency_exactly(tmp_path: Path, quality: int) -> None:
+    alpha = np.random.default_rng(0).integers(0, 256, (48, 64), dtype=np.uint8)
+    write_photo(Photo(patches()[:, :, :3].copy(), alpha), tmp_path / "a.avif", quality=quality)
+    assert (read_photo(tmp_path / "a.avif").alpha == alpha).all()

@@ -30,6 +30,7 @@ from nsp_cli.photo.photo import Photo, as_rgb, widened
 from nsp_cli.photo.sniffing import check_size, damaged, read_head
 from nsp_cli.photo.stated_colours import check_transfer
 
+_EXACT_ALPHA = {"alpha:lossless": "1"}  # for libaom, which encodes by default
 _STILL, _SEQUENCE = b"avif", b"avis"
 
 
@@ -92,7 +93,7 @@ def _exif(photo: Photo) -> bytes:
 
 
 def write_avif(photo: Photo, file: BinaryIO, quality: int) -> None:
-    """Writes an 8-bit photo in full colour resolution (4:4:4); grey becomes three channels."""
+    """Writes an 8-bit photo in full colour resolution (4:4:4), transparency without loss; grey becomes RGB."""
     pixels, profile = three_channels(photo)
     Image.fromarray(pixels).save(
         file,
@@ -102,6 +103,7 @@ def write_avif(photo: Photo, file: BinaryIO, quality: int) -> None:
         icc_profile=profile,
         exif=_exif(photo),
         xmp=photo.xmp or b"",
+        advanced={} if photo.alpha is None else _EXACT_ALPHA,
     )
 
 
@@ -123,7 +125,7 @@ SPEC = FormatSpec(
     label="AVIF",
     suffixes=(".avif",),
     readable="8, 10 and 12 bits; no HDR (PQ, HLG)",
-    writable="8 bits, lossy, full colour resolution (4:4:4); photos with more bits become 16-bit TIFF",
+    writable="8 bits, lossy, full colour resolution (4:4:4), transparency without loss; photos with more bits become 16-bit TIFF",
     not_kept="IPTC; grey becomes RGB; animations are refused",
     recognise=_recognise,
     read=read_avif,
