@@ -18,6 +18,7 @@ from raw_files import scene, write_raw
 from nsp_cli.errors import InputError
 from nsp_cli.photo import Photo, read_photo, write_photo
 from nsp_cli.photo.formats import heif_decoding
+from nsp_cli.photo.metadata import ifd
 from nsp_cli.photo.metadata.bmff import boxes, file_box
 from nsp_cli.photo.metadata.bounds import MOST_BLOCKS, directory_chain
 from nsp_cli.photo.metadata.heif_boxes import read_picture_facts
@@ -68,6 +69,24 @@ def test_directories_that_overlap_without_end(tmp_path: Path, rows: int) -> None
     (tmp_path / "a.tif").write_bytes(data)
     with at_most_calls(100_000), pytest.raises(InputError):
         read_photo(tmp_path / "a.tif")
+
+
+def test_pages_that_share_one_long_value(tmp_path: Path) -> None:
+    """Reading it once for each of them would take gigabytes."""
+    long, count = 2**20, 200
+    row = struct.pack("<HHII", 254, 4, 1, 1) + struct.pack("<HHII", 270, 2, long, 8)
+    first, size = 8 + long, 2 + len(row) + 4
+    directories = b"".join(
+        struct.pack("<H", 2) + row + struct.pack("<I", first + size * number if number < count else 0)
+        for number in range(1, count + 1)
+    )
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + struct.pack("<I", first) + bytes(long) + directories)
+    with (tmp_path / "a.tif").open("rb") as file:
+        assert len(directory_chain(file)) == count
+        frugal = ifd.Frugal(file)
+        layout = ifd.classic("<")
+        read = [ifd.read_directory(frugal, layout, first + size * number) for number in range(count)]
+    assert sum(len(entry.value) for directory in read for entry in directory.entries) < 2 * long
 
 
 def test_the_chain_of_a_sound_file(tmp_path: Path) -> None:

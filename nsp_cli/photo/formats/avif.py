@@ -93,7 +93,7 @@ def _exif(photo: Photo) -> bytes:
 
 
 def write_avif(photo: Photo, file: BinaryIO, quality: int) -> None:
-    """Writes an 8-bit photo in full colour resolution (4:4:4), transparency without loss; grey becomes RGB."""
+    """Writes an 8-bit photo in full colour resolution (4:4:4), alpha without loss; grey becomes RGB."""
     pixels, profile = three_channels(photo)
     Image.fromarray(pixels).save(
         file,
@@ -125,7 +125,8 @@ SPEC = FormatSpec(
     label="AVIF",
     suffixes=(".avif",),
     readable="8, 10 and 12 bits; no HDR (PQ, HLG)",
-    writable="8 bits, lossy, full colour resolution (4:4:4), transparency without loss; photos with more bits become 16-bit TIFF",
+    writable="8 bits, lossy, full colour resolution (4:4:4), transparency without loss; "
+    "photos with more bits become 16-bit TIFF",
     not_kept="IPTC; grey becomes RGB; animations are refused",
     recognise=_recognise,
     read=read_avif,

@@ -38,11 +38,12 @@ def _directories(file: BinaryIO) -> Iterator[tuple[ifd.Directory, str]]:
     places = directory_chain(file)
     file.seek(0)
     layout, _ = ifd.read_layout(file.read(16))
+    frugal = ifd.Frugal(file)
     for place in places:
-        directory = ifd.read_directory(file, layout, place)
+        directory = ifd.read_directory(frugal, layout, place)
         yield directory, layout.order
         for below in sub_places(directory, layout.order):
-            yield ifd.read_directory(file, layout, below), layout.order
+            yield ifd.read_directory(frugal, layout, below), layout.order
 
 
 def _ends(directory: ifd.Directory, order: str) -> Iterator[int]:

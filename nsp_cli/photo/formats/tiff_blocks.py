@@ -26,12 +26,13 @@ def full_size_blocks(file: BinaryIO) -> Blocks:
     """Reads the first directory that is not a thumbnail's, as other programs do."""
     layout, _ = ifd.read_layout(file.read(16))
     places = directory_chain(file)
-    read = {offset: ifd.read_directory(file, layout, offset) for offset in places}
+    frugal = ifd.Frugal(file)
+    read = {offset: ifd.read_directory(frugal, layout, offset) for offset in places}
     full = [offset for offset in places if not tiff_directories.is_reduced(read[offset], layout.order)]
     if not full:
         raise ValueError("it holds no full-size picture")
     blocks = _of_directory(read[full[0]], layout, full[0])
-    below = (ifd.read_directory(file, layout, place) for place in sub_places(read[full[0]], layout.order))
+    below = (ifd.read_directory(frugal, layout, place) for place in sub_places(read[full[0]], layout.order))
     others = (*(read[offset] for offset in places if offset != full[0]), *below)
     return dataclasses.replace(blocks, extras=tuple(_as_extra(other, layout.order) for other in others))
 

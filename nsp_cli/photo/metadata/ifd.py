@@ -55,7 +55,7 @@ class Directory:
         return bool(self.damaged) or any(child.is_damaged for child in self.children.values())
 
 
-class _Frugal:
+class Frugal:
     """A stream that gives out no more bytes in all than it holds.
 
     Directories that point to themselves, or thousands of tags that share one long value, would otherwise
@@ -143,19 +143,26 @@ def read_layout(head: bytes) -> tuple[Layout, int]:
     return classic(order), struct.unpack_from(order + "I", head, 4)[0]
 
 
-def read_directory(stream: BinaryIO, layout: Layout, offset: int, depth: int = 2) -> Directory:
+def read_directory(stream: BinaryIO | Frugal, layout: Layout, offset: int, depth: int = 2) -> Directory:
     """Reads one IFD with its Exif, GPS and interoperability children.
 
     A tag or child whose value cannot be read is left out and named in `damaged`, so that one bad
     tag does not cost a photo its others.
 
+    Args:
+        stream: The file. For several directories of one file, a `Frugal` bounds all of them together.
+        layout: Of the file.
+        offset: Place of the directory.
+        depth: How many levels of children are read.
+
     Raises:
         ValueError, struct.error: The directory itself runs past the end.
     """
-    return _read_directory(_Frugal(stream), layout, offset, depth)
+    frugal = stream if isinstance(stream, Frugal) else Frugal(stream)
+    return _read_directory(frugal, layout, offset, depth)
 
 
-def _read_directory(stream: _Frugal, layout: Layout, offset: int, depth: int) -> Directory:
+def _read_directory(stream: Frugal, layout: Layout, offset: int, depth: int) -> Directory:
     width, size = layout.count_size, layout.row_size
     count = struct.unpack(layout.order + layout.count_code, stream.read_at(offset, width))[0]
     table = stream.read_at(offset + width, count * size)
@@ -175,12 +182,12 @@ def read_link(stream: BinaryIO, layout: Layout, offset: int) -> tuple[int, int]:
     Raises:
         ValueError, struct.error: The directory runs past the end.
     """
-    frugal = _Frugal(stream)
+    frugal = Frugal(stream)
     count = struct.unpack(layout.order + layout.count_code, frugal.read_at(offset, layout.count_size))[0]
     return count, _pointer(layout, frugal.read_at(layout.table_end(offset, count), layout.inline))
 
 
-def _add_entry(stream: _Frugal, layout: Layout, directory: Directory, row: bytes, depth: int) -> None:
+def _add_entry(stream: Frugal, layout: Layout, directory: Directory, row: bytes, depth: int) -> None:
     entry = _read_entry(stream, layout, row)
     if entry is None:
         return
@@ -194,7 +201,7 @@ def _add_entry(stream: _Frugal, layout: Layout, directory: Directory, row: bytes
         directory.places[entry.tag] = _pointer(layout, row)
 
 
-def _read_entry(stream: _Frugal, layout: Layout, raw: bytes) -> Entry | None:
+def _read_entry(stream: Frugal, layout: Layout, raw: bytes) -> Entry | None:
     tag, kind, count = struct.unpack_from(layout.order + "HH" + layout.offset_code, raw)
     if kind not in _BYTES:
         raise ValueError(f"type {kind} does not exist")
