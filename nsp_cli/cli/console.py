@@ -72,8 +72,7 @@ def accept_any_name() -> None:
 
 
 def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:
-    assert isinstance(error, UnicodeEncodeError)  # these streams are only written
-    try:
+    try:  # also for reading, as surrogateescape: whoever captures the stream may read it back
         return codecs.lookup_error("surrogateescape")(error)
     except UnicodeEncodeError:
         return codecs.lookup_error("backslashreplace")(error)
