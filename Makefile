@@ -26,7 +26,7 @@ check: $(VENV)/.installed-dev  ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-fuzz: $(VENV)/.installed-dev  ## 11,000 damaged photos and weights files; no option changes what they are
+fuzz: $(VENV)/.installed-dev  ## 13,000 damaged photos and weights files; no option changes what they are
 	PYTHONPATH=.:tests $(BIN)/python -m fuzz
 
 docs: $(VENV)/.installed  ## write the page of all options anew

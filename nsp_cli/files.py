@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 _PREFIX = ".nsp-"
+_unfinished: set[Path] = set()  # temporary files and folders, and locks, of this process
 _HINT = "Check free space and permissions, or choose another folder."
 
 
@@ -74,6 +77,7 @@ def replacing(path: Path, *, overwrite: bool = True, hint: str = _HINT) -> Itera
     """
     # Not tempfile: its files are readable by the owner alone, and the result would stay so.
     temporary = path.with_name(f"{hidden_name(path)}-{secrets.token_hex(4)}{path.suffix[:10]}")
+    _unfinished.add(temporary)
     try:
         try:
             with temporary.open("x+b") as file:
@@ -84,6 +88,7 @@ def replacing(path: Path, *, overwrite: bool = True, hint: str = _HINT) -> Itera
         finally:
             with suppress(OSError):
                 temporary.unlink()
+            _unfinished.discard(temporary)
     except OSError as error:
         raise cannot_write(path, error, hint) from error
 
@@ -118,6 +123,25 @@ def cannot_write(path: Path, error: OSError, hint: str = _HINT) -> OutputError:
 def hidden_name(path: Path) -> str:
     """Returns the start of all names that nsp uses beside a result: hidden, short, different per result."""
     return f"{_PREFIX}{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}"
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Makes an empty folder that only this user can read, and removes it when the block ends."""
+    with tempfile.TemporaryDirectory(prefix="nsp-") as name:
+        folder = Path(name)
+        _unfinished.add(folder)
+        try:
+            yield folder
+        finally:
+            _unfinished.discard(folder)
+
+
+def remove_unfinished() -> None:
+    """Removes what this process has not finished. It must end at once, and nothing else may run in it."""
+    for path in list(_unfinished):
+        with suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def remove_leftovers(path: Path) -> None:
@@ -169,6 +193,7 @@ class Claim:
         # Removed while it is held, so that another process's lock file is never removed.
         with suppress(OSError):
             Path(self._lock.lock_file).unlink()
+        _unfinished.discard(Path(self._lock.lock_file))
         self._lock.release()
 
 
@@ -196,6 +221,7 @@ def claim(target: Path) -> Claim | None:
         return Claim()
     except OSError as error:
         raise cannot_write(target, error) from error
+    _unfinished.add(path)
     if was_killed:  # else its lock file would have been removed
         remove_leftovers(target)
     return Claim(lock)

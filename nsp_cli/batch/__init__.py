@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nsp_cli.batch.discover import Found, Selection, find_photos, read_list, walk_photos
+from nsp_cli.batch.discover import Found, Selection, find_photos, find_unsupported, read_list, walk_photos
 from nsp_cli.batch.forecast import Forecast, foresee, seconds_per_megapixel
 from nsp_cli.batch.naming import Job, plan_jobs
 from nsp_cli.batch.outcome import Outcome, Status
@@ -25,6 +25,7 @@ __all__ = [
     "Worker",
     "arriving_jobs",
     "find_photos",
+    "find_unsupported",
     "foresee",
     "plan_jobs",
     "read_list",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from nsp_cli.errors import InputError
-from nsp_cli.photo import PHOTO_SUFFIXES, RAW_SUFFIXES, WRITABLE_SUFFIXES
+from nsp_cli.photo import FOREIGN_SUFFIXES, PHOTO_SUFFIXES, RAW_SUFFIXES, WRITABLE_SUFFIXES
 
 Prefer = Literal["raw", "jpeg", "both"]
 STDIN = Path("-")
@@ -87,6 +87,22 @@ def find_photos(selection: Selection, *, leave_out: Path | None = None) -> list[
     return photos
 
 
+def find_unsupported(selection: Selection, *, leave_out: Path | None = None) -> list[Path]:
+    """Lists pictures in the named folders that nsp cannot read, as far as their suffixes tell.
+
+    Args:
+        selection: The photos that the user selected.
+        leave_out: As in `find_photos`.
+    """
+    found: dict[str, Path] = {}
+    for folder in filter(Path.is_dir, selection.named):
+        walked = _walk(folder, FOREIGN_SUFFIXES, recursive=selection.recursive, leave_out=leave_out)
+        for photo in walked:
+            if _is_wanted(photo, selection):
+                found.setdefault(os.path.normcase(photo.path.absolute()), photo.path)
+    return list(found.values())
+
+
 def _expand(named: Path, recursive: bool, leave_out: Path | None) -> Iterator[Found]:
     if named.is_dir():
         yield from _in_folder(named, recursive, leave_out)
@@ -101,7 +117,7 @@ def _expand(named: Path, recursive: bool, leave_out: Path | None) -> Iterator[Fo
 
 
 def walk_photos(folder: Path, *, recursive: bool, leave_out: Path | None = None) -> Iterator[Found]:
-    """Yields a folder's photos in a stable order, without hidden files and folders.
+    """Returns a folder's photos in a stable order, without hidden files and folders.
 
     Links to folders are not followed.
 
@@ -110,12 +126,18 @@ def walk_photos(folder: Path, *, recursive: bool, leave_out: Path | None = None)
         recursive: Whether folders below it count.
         leave_out: A folder below which nothing is taken, such as the one for results.
     """
+    return _walk(folder, PHOTO_SUFFIXES, recursive=recursive, leave_out=leave_out)
+
+
+def _walk(
+    folder: Path, suffixes: frozenset[str], *, recursive: bool, leave_out: Path | None
+) -> Iterator[Found]:
     skipped = None if leave_out is None else leave_out.resolve()
     for parent, folders, files in os.walk(folder):
         here = Path(parent)
         folders[:] = sorted(name for name in folders if _is_walked(here / name, skipped)) if recursive else []
         for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in PHOTO_SUFFIXES:
+            if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
                 yield Found(here / name, here.relative_to(folder), is_named=False)
 
 
@@ -125,8 +147,11 @@ def _in_folder(folder: Path, recursive: bool, leave_out: Path | None) -> Iterato
         is_empty = False
         yield photo
     if is_empty:
+        others = _walk(folder, FOREIGN_SUFFIXES, recursive=recursive, leave_out=leave_out)
+        kinds = sorted({photo.path.suffix.lower() for photo in others})
         raise InputError(
-            f"{folder} contains no photos.",
+            f"{folder} contains no photos"
+            + (f" that nsp can read, only {', '.join(kinds)} files." if kinds else "."),
             "Check the folder." if recursive else "Add --recursive to look into the folders below.",
         )
 

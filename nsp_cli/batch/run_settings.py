@@ -25,6 +25,7 @@ class RunSettings:
         keep_times: Whether results get the file times of their photos.
         max_megapixels: Larger photos are refused.
         raw: How camera RAW is developed; None for the defaults.
+        accept_damaged: Whether photos are read of which a part is missing.
     """
 
     weights: str
@@ -37,6 +38,7 @@ class RunSettings:
     keep_times: bool = False
     max_megapixels: float = 250
     raw: RawOptions | None = None
+    accept_damaged: bool = False
 
     def provenance(self, source_sha256: str) -> Provenance:
         return Provenance(source_sha256, self.weights, self.weights_sha256, self.settings, __version__)

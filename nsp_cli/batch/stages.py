@@ -48,7 +48,12 @@ def read_job(job: Job, settings: RunSettings) -> Ready | Outcome:
         if not is_copied and is_finished(job, provenance, settings):
             claimed.release()
             return Outcome(job, Status.SKIPPED, notes=("done before with the same settings",))
-        photo = read_photo(job.source, max_megapixels=settings.max_megapixels, raw=settings.raw)
+        photo = read_photo(
+            job.source,
+            max_megapixels=settings.max_megapixels,
+            raw=settings.raw,
+            accept_damaged=settings.accept_damaged,
+        )
         check_unchanged(job.source, before)
         depth = _depth(photo, job.target, settings.bit_depth)
         may_replace = settings.overwrite or is_copied

@@ -25,10 +25,8 @@ from nsp_cli.cli.commands.watch import watch
 from nsp_cli.cli.commands.weights import weights_app
 from nsp_cli.cli.examples import EXAMPLES
 from nsp_cli.cli.options.panels import flag
-from nsp_cli.cli.signals import kept_interrupts
+from nsp_cli.cli.signals import INTERRUPTED, kept_interrupts
 from nsp_cli.errors import NspError
-
-INTERRUPTED = 130
 
 PANELS = {
     "Photos": (denoise, upscale, watch, preview, compare, inspect),

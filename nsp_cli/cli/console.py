@@ -5,10 +5,12 @@ Rich leaves out colours and control characters if the stream is not a terminal.
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ from rich.table import Table
 from nsp_cli.cli.terminal import find_protocol, picture_sequence
 from nsp_cli.errors import NspError, OutputError
 
+_ESCAPING = "nsp-escaping"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -35,9 +38,7 @@ class _Console(Console):
         except OSError as error:
             _drop_output(self.file)
             if not self.stderr:
-                raise OutputError(
-                    f"Standard output cannot be written: {error.strerror}.", "Redirect it to another place."
-                ) from error
+                raise _no_output(error) from error
 
 
 def _drop_output(stream: IO[str]) -> None:
@@ -60,9 +61,21 @@ err = _Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
 
 
 def accept_any_name() -> None:
-    """Prints file names that are not text in the user's encoding as the bytes that they are."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")
+    """Lets no name of a file end a run because a stream's encoding lacks its letters.
+
+    Names that are not text are printed as the bytes that they are, and letters that are missing as escapes.
+    """
+    codecs.register_error(_ESCAPING, _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_ESCAPING)
+
+
+def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:
+    try:  # also for reading, as surrogateescape: whoever captures the stream may read it back
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeEncodeError:
+        return codecs.lookup_error("backslashreplace")(error)
 
 
 _is_verbose = False
@@ -131,8 +144,32 @@ def show_picture(png: Path) -> None:
 
 
 def print_json(value: object, *, one_line: bool = False) -> None:
-    """Prints a result as JSON."""
-    out.print(json.dumps(value, indent=None if one_line else 2, ensure_ascii=False))
+    """Prints a result as JSON, in ASCII if the stream cannot hold every letter."""
+    is_narrow = not out.encoding.lower().startswith("utf")
+    out.print(json.dumps(value, indent=None if one_line else 2, ensure_ascii=is_narrow))
+
+
+def write_file(path: Path) -> None:
+    """Writes a file's content to standard output, as the result.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    try:
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:  # the reader has seen enough: Typer ends the command
+        raise
+    except OSError as error:
+        _drop_output(sys.stdout)
+        raise _no_output(error) from error
+
+
+def _no_output(error: OSError) -> OutputError:
+    return OutputError(
+        f"Standard output cannot be written: {error.strerror}.", "Redirect it to another place."
+    )
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -1,18 +1,28 @@
-"""Interrupts: Ctrl-C and SIGTERM while a command runs."""
+"""Interrupts: Ctrl-C and SIGTERM while a command runs.
+
+Python runs a handler only between two steps of the main thread. A decoder that never returns would keep it
+from running, so a thread of its own watches for signals as well.
+"""
 
 from __future__ import annotations
 
 import _thread
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from nsp_cli.files import remove_unfinished
+
 # Long enough for Python to leave the code that dropped the interrupt.
 _AGAIN_SECONDS = 0.05
+# What a run gets to end by itself. With the time that a process needs to start to end, two seconds in all.
+_GRACE_SECONDS = 1.4
+INTERRUPTED = 130
 
 
 @contextmanager
@@ -48,10 +58,11 @@ def _interrupt() -> None:
 
 
 @contextmanager
-def sigterm_interrupts() -> Iterator[None]:
-    """Lets SIGTERM end a run as Ctrl-C does, so that no partial files are left.
+def ended_by_signals() -> Iterator[None]:
+    """Lets SIGTERM end a run as Ctrl-C does, so that no partial files are left, and both within two seconds.
 
-    Changes nothing outside the main thread, because Python delivers signals only there.
+    What has not ended by then, such as a decoder at work on a damaged file, ends with the process. Changes
+    nothing outside the main thread, because Python delivers signals only there.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -60,8 +71,40 @@ def sigterm_interrupts() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    with _watched():
+        before = signal.signal(signal.SIGTERM, interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _watched() -> Iterator[None]:
+    """Ends the process a while after an interrupt if the block has not ended by then."""
+    near, far = socket.socketpair()
+    far.setblocking(False)  # as Python asks of what signals are written to
+    before, is_over = signal.set_wakeup_fd(far.fileno(), warn_on_full_buffer=False), threading.Event()
+    threading.Thread(target=_watch, args=(near, is_over), daemon=True).start()
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        is_over.set()
+        signal.set_wakeup_fd(before)
+        far.close()
+
+
+def _watch(near: socket.socket, is_over: threading.Event) -> None:
+    with near:
+        while number := near.recv(1):  # nothing comes when the block has ended
+            if number[0] in (signal.SIGINT, signal.SIGTERM):
+                break
+        if number and not is_over.wait(_GRACE_SECONDS):
+            _end()
+
+
+def _end() -> None:
+    remove_unfinished()
+    cursor = b"\r\x1b[K\x1b[?25h" if sys.stderr.isatty() else b""  # the progress bar hides it
+    os.write(sys.stderr.fileno(), cursor + b"Interrupted. Run the same command again to continue.\n")
+    os._exit(INTERRUPTED)

@@ -6,11 +6,26 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from types import EllipsisType
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nsp_cli.ops.pixel_array import Pixels
+
+
+class Extra(NamedTuple):
+    """A block of a file beside those that nearly all formats hold.
+
+    Attributes:
+        kind: What sort of block it is; `nsp_cli.photo.metadata.blocks` names the sorts.
+        name: For people, such as a text's keyword.
+        content: A text in UTF-8, or Latin-1 where it is not valid UTF-8; otherwise what the writer needs.
+    """
+
+    kind: str
+    name: str
+    content: bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +46,7 @@ class Photo:
     xmp: bytes | None = None
     resources: bytes | None = None  # Photoshop's image resources, IPTC among them, without a thumbnail
     dpi: tuple[float, float] | None = None  # horizontal, vertical
+    extras: tuple[Extra, ...] = ()  # texts, and what only files of the same format hold
     source: Path | None = None
     notes: tuple[str, ...] = ()  # what reading changed or left behind, for people
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
+from nsp_cli.photo.metadata.xmp import properties
 from nsp_cli.photo.photo import Photo
 
 NAMESPACE, PREFIX = "urn:nsp-cli:provenance:1#", "nsp"
@@ -64,13 +65,22 @@ class Provenance:
 def with_provenance(photo: Photo, provenance: Provenance) -> Photo:
     """Returns the photo with the provenance in its XMP, in place of an older one.
 
-    A packet that cannot be added to (not UTF-8, or no RDF) stays as it is, and a note says so.
+    A packet that cannot be added to (not well-formed, or no RDF) stays as it is, and a note says so.
     """
     packet = _OWN.sub(b"", photo.xmp or _EMPTY_PACKET)
     before, end, after = packet.rpartition(_RDF_END)
-    if not end:
+    if not end or not _is_sound(packet):
         return photo.with_notes("weights and settings are not recorded: they could not be added to its XMP")
     return dataclasses.replace(photo, xmp=before + _description(provenance) + end + after)
+
+
+def _is_sound(packet: bytes) -> bool:
+    """Tells whether a packet can be read; in a damaged one nobody would find an addition."""
+    try:
+        properties(packet)
+    except ValueError:
+        return False
+    return True
 
 
 def _description(provenance: Provenance) -> bytes:

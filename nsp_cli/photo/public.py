@@ -11,12 +11,14 @@ from nsp_cli.photo.formats.png import png_bytes
 from nsp_cli.photo.formats.raw import RawOptions
 from nsp_cli.photo.formats.registry import (
     EIGHT_BIT_FORMATS,
+    FOREIGN_SUFFIXES,
     FORMAT_SUFFIXES,
     PHOTO_SUFFIXES,
     RAW_SUFFIXES,
     WRITABLE_SUFFIXES,
     format_of,
     result_suffix,
+    suffix_by_content,
 )
 from nsp_cli.photo.metadata.camera_facts import CameraFacts, camera_facts
 from nsp_cli.photo.photo import Photo, to_bit_depth
@@ -28,6 +30,7 @@ from nsp_cli.photo.writing import check_writable, copy_photo, write_photo
 
 __all__ = [
     "EIGHT_BIT_FORMATS",
+    "FOREIGN_SUFFIXES",
     "FORMAT_SUFFIXES",
     "PHOTO_SUFFIXES",
     "RAW_SUFFIXES",
@@ -54,6 +57,7 @@ __all__ = [
     "read_provenance",
     "result_suffix",
     "srgb_pixels",
+    "suffix_by_content",
     "to_bit_depth",
     "with_provenance",
     "write_photo",

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from nsp_cli.errors import InputError
 from nsp_cli.ops.pixel_array import Pixels
+from nsp_cli.photo.formats.jpeg import turned_gain_map
 from nsp_cli.photo.formats.raw import RawOptions, read_raw
 from nsp_cli.photo.formats.registry import recognised, unsupported
+from nsp_cli.photo.metadata.attached import with_length
+from nsp_cli.photo.metadata.blocks import GAIN_MAP
 from nsp_cli.photo.metadata.iptc import RESOURCES_DAMAGED, clean_resources
 from nsp_cli.photo.metadata.patching import (
     EXIF_DAMAGED,
@@ -19,11 +24,17 @@ from nsp_cli.photo.metadata.patching import (
     orientation_of,
     set_orientation,
 )
-from nsp_cli.photo.photo import Photo
+from nsp_cli.photo.photo import Extra, Photo
 from nsp_cli.photo.sniffing import check_readable, damaged
 
 
-def read_photo(path: Path, *, max_megapixels: float = 250, raw: RawOptions | None = None) -> Photo:
+def read_photo(
+    path: Path,
+    *,
+    max_megapixels: float = 250,
+    raw: RawOptions | None = None,
+    accept_damaged: bool = False,
+) -> Photo:
     """Reads a photo upright, by its content and not by its suffix, at the depth of the file.
 
     `notes` say what reading had to change and what it could not keep.
@@ -32,6 +43,8 @@ def read_photo(path: Path, *, max_megapixels: float = 250, raw: RawOptions | Non
         path: The file.
         max_megapixels: Larger photos are refused before any pixel is decoded.
         raw: How camera RAW is developed. Other photos get a note that it does not apply.
+        accept_damaged: Whether a part of the picture may be missing, where that format's reader can show the
+            rest; `notes` say which part.
 
     Raises:
         InputError: The file is missing, a folder, empty, not a photo, of an unsupported kind, damaged,
@@ -39,20 +52,21 @@ def read_photo(path: Path, *, max_megapixels: float = 250, raw: RawOptions | Non
     """
     check_readable(path)
     try:
-        photo = _read(path, max_megapixels, raw)
+        photo = _read(path, max_megapixels, raw, accept_damaged)
         return dataclasses.replace(_upright(_with_clean_facts(photo)), source=path)
     except MemoryError as error:
         hint = "Close other programs, or make the photo smaller elsewhere first."
         raise InputError(f"{path} needs more memory than is available.", hint) from error
 
 
-def _read(path: Path, max_megapixels: float, raw: RawOptions | None) -> Photo:
+def _read(path: Path, max_megapixels: float, raw: RawOptions | None, accept_damaged: bool) -> Photo:
     spec = recognised(path)
     if spec is None or spec.read is None:
         raise unsupported(path)
     if spec.name == "raw":
         return read_raw(path, max_megapixels, raw or RawOptions())
-    photo = spec.read(path, max_megapixels)
+    read = (spec.read_damaged if accept_damaged else None) or spec.read
+    photo = read(path, max_megapixels)
     if raw not in (None, RawOptions()):
         photo = photo.with_notes("not camera RAW, so the RAW options do not apply")
     return photo
@@ -98,6 +112,7 @@ def _upright(photo: Photo) -> Photo:
     if orientation == 1:
         return photo
     exif, xmp = set_orientation(photo.exif, photo.xmp)
+    extras, xmp = _turned_extras(photo.extras, xmp, orientation)
     dpi = photo.dpi[::-1] if photo.dpi is not None and orientation >= 5 else photo.dpi
     return dataclasses.replace(
         photo,
@@ -106,7 +121,23 @@ def _upright(photo: Photo) -> Photo:
         exif=exif,
         xmp=xmp,
         dpi=dpi,
+        extras=extras,
     )
+
+
+def _turned_extras(
+    extras: tuple[Extra, ...], xmp: bytes | None, orientation: int
+) -> tuple[tuple[Extra, ...], bytes | None]:
+    """Turns gain maps with their photo, and says their new length in XMP."""
+    kept = []
+    for extra in extras:
+        content = extra.content
+        if extra.kind == GAIN_MAP:
+            with suppress(OSError, SyntaxError, ValueError):  # a damaged one stays as it is
+                content = turned_gain_map(content, partial(_turned, orientation=orientation))
+            xmp = with_length(xmp, len(content))
+        kept.append(extra._replace(content=content))
+    return tuple(kept), xmp
 
 
 def _turned(image: Pixels, orientation: int) -> Pixels:

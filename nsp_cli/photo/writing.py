@@ -14,6 +14,8 @@ from nsp_cli.files import check_target, replacing
 from nsp_cli.photo.check.verify import Written, verify_written
 from nsp_cli.photo.formats.registry import SPECS, format_of
 from nsp_cli.photo.formats.spec import FormatSpec
+from nsp_cli.photo.metadata.attached import without_promises
+from nsp_cli.photo.metadata.blocks import GAIN_MAP, VIDEO
 from nsp_cli.photo.metadata.patching import exif_dpi, set_size
 from nsp_cli.photo.photo import Photo
 
@@ -79,12 +81,29 @@ def write_photo(photo: Photo, path: Path, *, quality: int = 95, overwrite: bool 
     exif, xmp = set_size(photo.exif, photo.xmp, photo.height, photo.width)
     sized = dataclasses.replace(photo, exif=exif, xmp=xmp, dpi=photo.dpi or exif_dpi(exif))
     spec = SPECS[format_of(path)]
+    if not _keeps_attached(spec, sized):
+        sized = dataclasses.replace(sized, xmp=without_promises(sized.xmp))
     if not spec.has_alpha:
         sized = dataclasses.replace(sized, alpha=None)
     with replacing(path, overwrite=overwrite) as file:
-        _encode(spec, sized, file, quality)
+        _encode(spec, _without_stated_profile(spec, sized), file, quality)
         file.flush()
         return verify_written(sized, path, file, spec.name)
+
+
+def _keeps_attached(spec: FormatSpec, photo: Photo) -> bool:
+    """Tells whether a file will hold what its XMP may promise: a gain map or a video."""
+    return not spec.metadata.holds.isdisjoint(
+        extra.kind for extra in photo.extras if extra.kind in (GAIN_MAP, VIDEO)
+    )
+
+
+def _without_stated_profile(spec: FormatSpec, photo: Photo) -> Photo:
+    """Leaves out the profile that only repeats what the file says of its colours in another way."""
+    stated = spec.metadata.stated_profile
+    if stated is None or stated(photo) != photo.icc_profile:
+        return photo
+    return dataclasses.replace(photo, icc_profile=None)
 
 
 def _encode(spec: FormatSpec, photo: Photo, file: BinaryIO, quality: int) -> None:

@@ -335,6 +335,47 @@ def test_a_signal_ends_the_run_cleanly(run_nsp, shoot, out, tiny_weights, number
     assert len(list(out.iterdir())) == 4
 
 
+STUCK = """
+import sys, time
+from nsp_cli.photo.formats import registry
+import dataclasses
+def stuck(path, max_megapixels):
+    print("reading", flush=True)
+    while True:  # as a decoder does that never looks up
+        try:
+            time.sleep(1)
+        except KeyboardInterrupt:
+            pass
+registry.SPECS["png"] = dataclasses.replace(registry.SPECS["png"], read=stuck)
+from nsp_cli.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@posix
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", ["denoise", "inspect"])
+def test_a_signal_ends_a_run_whose_decoder_does_not_return(shoot, out, tiny_weights, number, command):
+    """`inspect` reads in the main thread, where Python cannot deliver a signal meanwhile."""
+    options = ["-o", str(out), "-m", str(tiny_weights)] if command == "denoise" else []
+    arguments = [sys.executable, "-c", STUCK, command, str(shoot), *options]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "reading\n"
+            begin = time.monotonic()
+            process.send_signal(number)
+            _, err = process.communicate(timeout=HANG_SECONDS)
+            seconds = time.monotonic() - begin
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert "Interrupted" in err
+    assert seconds < 2
+    assert not out.exists() or not list(out.iterdir())
+
+
 @posix
 @pytest.mark.slow
 def test_two_processes_share_a_folder(tmp_path, out, tiny_weights):

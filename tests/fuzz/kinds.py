@@ -26,6 +26,7 @@ COUNTS = {
     "dng": 1500,
     "bmp": 500,
     "pnm": 500,
+    "avif": 1000,
     "safetensors": 1500,
     "manifest": 500,
     "pth": 1000,

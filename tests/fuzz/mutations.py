@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -16,6 +17,10 @@ _TIFF_TAGS = """
     530 531 700 33421 33422 33723 34665 34675 34853 37724 40965 50706 50708 50714 50717 50721 50728 51009
 """
 _KNOWN_TAGS = [int(tag) for tag in _TIFF_TAGS.split()]
+
+_BOXES = re.compile(
+    rb"meta|pitm|iloc|iinf|infe|iref|auxl|cdsc|iprp|ipco|ipma|ispe|pixi|colr|av1C|auxC|irot|imir|idat|mdat"
+)
 
 Mutation = Callable[[bytes, Generator], bytes]
 Chunk = tuple[bytes, bytes]
@@ -40,7 +45,9 @@ def _for_container(data: bytes) -> tuple[Mutation, ...]:
     if data.startswith(b"RIFF"):
         return (riff_chunks, riff_chunk_content)
     if data[:2] in (b"II", b"MM"):
-        return (tiff_entry,)
+        return (tiff_entry, tiff_entry, tiff_link)
+    if data[4:8] == b"ftyp":
+        return (box_size, box_name, box_content)
     return BLIND
 
 
@@ -252,6 +259,56 @@ def tiff_entry(data: bytes, random: Generator) -> bytes:
     result = bytearray(data)
     _change_field(result, row, order, wide, first, random)
     return bytes(result)
+
+
+def tiff_link(data: bytes, random: Generator) -> bytes:
+    """Lets a pointer lead to a directory, so that directories contain or follow themselves."""
+    if len(data) < 16 or data[:2] not in (b"II", b"MM"):
+        return flip_bits(data, random)
+    order = "<" if data[:2] == b"II" else ">"
+    start = struct.unpack_from(order + "I", data, 4)[0]
+    if start + 2 > len(data):
+        return flip_bits(data, random)
+    end = start + 2 + 12 * int(struct.unpack_from(order + "H", data, start)[0])
+    # The link to the next directory, or the value of a row.
+    places = [end, *range(start + 10, end, 12)]
+    place = end if random.random() < 0.5 else places[random.integers(len(places))]
+    if place + 4 > len(data):
+        return flip_bits(data, random)
+    targets = (start, max(start - 12, 0), start + 12)
+    packed = struct.pack(order + "I", targets[random.integers(len(targets))])
+    return data[:place] + packed + data[place + 4 :]
+
+
+def _box(data: bytes, random: Generator) -> int:
+    """Draws a box by the place of its length."""
+    places = [found.start() - 4 for found in _BOXES.finditer(data) if found.start() >= 4]
+    return places[random.integers(len(places))] if places else 0
+
+
+def box_size(data: bytes, random: Generator) -> bytes:
+    """Gives a box another length: a small or an extreme one, or one that is nearly right."""
+    place = _box(data, random)
+    size = int.from_bytes(data[place : place + 4], "big")
+    sizes = (0, 1, 7, 8, 9, size - 1, size + 1, size + 8, *_EXTREMES)
+    return data[:place] + struct.pack(">I", sizes[random.integers(len(sizes))] % 2**32) + data[place + 4 :]
+
+
+def box_name(data: bytes, random: Generator) -> bytes:
+    """Calls a box what another one is called, or repeats it."""
+    first, second = _box(data, random), _box(data, random)
+    if random.random() < 0.5:
+        return data[: first + 4] + data[second + 4 : second + 8] + data[first + 8 :]
+    size = int.from_bytes(data[second : second + 4], "big") % 2**12
+    return data[:first] + data[second : second + size] + data[first:]
+
+
+def box_content(data: bytes, random: Generator) -> bytes:
+    """Writes an extreme number near the beginning of a box."""
+    place = _box(data, random) + 8 + int(random.integers(24))
+    width = int(random.integers(1, 5))
+    value = _EXTREMES[random.integers(len(_EXTREMES))] % 256**width
+    return data[:place] + value.to_bytes(width, "big") + data[place + width :]
 
 
 def _change_field(data: bytearray, row: int, order: str, wide: str, width: int, random: Generator) -> None:

@@ -30,6 +30,7 @@ SUFFIXES = {
     "dng": ".dng",
     "bmp": ".bmp",
     "pnm": ".pnm",
+    "avif": ".avif",
 }
 PHOTO_KINDS = tuple(SUFFIXES)
 MAX_MEGAPIXELS = 16  # so that a damaged size may not cost more memory than the check allows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +30,7 @@ _THUMBNAIL = b"\xff\xd8 a thumbnail \xff\xd9"
 
 @cache
 def photo_seeds(kind: str) -> tuple[bytes, ...]:
-    """Returns the whole files of a kind: "jpeg", "png", "tiff", "webp", "dng", "bmp" or "pnm"."""
+    """Returns the whole files of a kind, such as "jpeg"."""
     seeds = {
         "jpeg": _jpegs,
         "png": _pngs,
@@ -38,6 +39,7 @@ def photo_seeds(kind: str) -> tuple[bytes, ...]:
         "dng": _dngs,
         "bmp": _bmps,
         "pnm": _pnms,
+        "avif": _avifs,
     }
     return tuple(seeds[kind]())
 
@@ -109,7 +111,20 @@ def _jpegs() -> list[bytes]:
         _saved(image, "JPEG", quality=80, progressive=True, dpi=(300, 300), **_tagged(">", 8)),
         _saved(image.convert("L"), "JPEG", quality=90, restart_marker_blocks=2),
         _saved(image.convert("CMYK"), "JPEG", quality=90, icc_profile=b"\0" * 16 + b"CMYK" + b"\0" * 200),
+        _with_attachments(image),
     ]
+
+
+def _with_attachments(image: Image.Image) -> bytes:
+    """Makes a photo of a phone: segments of applications, each thing twice, a gain map and a video."""
+    packet = b"http://ns.adobe.com/xap/1.0/\0" + XMP
+    note = b"8BIM\4\4\0\0\0\0\0\x08\x1c\2\x78\0\3abc"
+    parts = [(0xFE, b"words"), (0xE3, b"Meta\0\0k"), (0xEB, b"JP\0\1c2pa"), (0xED, b"Photoshop 3.0\0" + note)]
+    parts += [(0xE1, packet), (0xE1, packet)]
+    extra = b"".join(struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body for marker, body in 2 * parts)
+    gain_map = _saved(image.convert("L").reduce(4), "JPEG", xmp=b"http://ns.adobe.com/hdr-gain-map/1.0/")
+    video = struct.pack(">I8s", 16, b"ftypmp42") + bytes(40)
+    return _saved(image, "JPEG", quality=90, extra=extra) + gain_map + video
 
 
 def _pngs() -> list[bytes]:
@@ -121,6 +136,55 @@ def _pngs() -> list[bytes]:
         _saved(image.quantize(16), "PNG", **key, **_tagged("<")),
         _saved(image.convert("1"), "PNG"),
         _saved(image.convert("LA"), "PNG"),
+        _with_chunks(_written(Photo(_pixels()), "a.png")),
+        _interlaced(),
+    ]
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def _with_chunks(data: bytes) -> bytes:
+    """Adds colours in numbers, texts, and profiles hidden in texts."""
+    colours = [(b"gAMA", struct.pack(">I", 100_000)), (b"cICP", bytes([9, 1, 0, 1]))]
+    points = (31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)
+    texts = [(b"tEXt", b"Title\0Caf\xe9"), (b"iTXt", b"Author\0\0\0fr\0\0\xe5\x86\x99")]
+    for kind, content in (
+        ("exif", b"Exif\0\0" + _exif("<", 6)),
+        ("iptc", b"\x1c\2\x78\0\3abc"),
+        ("xmp", XMP),
+    ):
+        text = f"\n{kind}\n{len(content):8}\n{content.hex()}\n".encode()
+        texts.append((b"zTXt", f"Raw profile type {kind}".encode() + b"\0\0" + zlib.compress(text)))
+    chunks = [*colours, (b"cHRM", struct.pack(">8I", *points)), *texts, *texts[:1], (b"tIME", bytes(7))]
+    return data[:33] + b"".join(_chunk(*each) for each in chunks) + data[33:]
+
+
+def _interlaced() -> bytes:
+    """Makes an interlaced picture without filtering."""
+    pixels, rows = _pixels(), b""
+    passes = (
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    )
+    for left, top, across, down in passes:
+        rows += b"".join(b"\0" + row.tobytes() for row in pixels[top::down, left::across])
+    header = _chunk(b"IHDR", struct.pack(">II5B", WIDTH, HEIGHT, 8, 2, 0, 0, 1))
+    return b"\x89PNG\r\n\x1a\n" + header + _chunk(b"IDAT", zlib.compress(rows)) + _chunk(b"IEND", b"")
+
+
+def _avifs() -> list[bytes]:
+    image, alpha = Image.fromarray(_pixels()), Image.fromarray(_pixels(8, 4))
+    return [
+        _saved(image, "AVIF", quality=90, **_tagged("<", 1)),
+        _saved(alpha, "AVIF", quality=90, **_tagged(">", 3)),
+        _saved(image.convert("L"), "AVIF", quality=90),
     ]
 
 
@@ -136,7 +200,20 @@ def _tiffs() -> list[bytes]:
         _tiff(_pixels(), photometric="ycbcr", compression="jpeg", subsampling=(2, 2), tile=(16, 16)),
         _saved(image.quantize(16), "TIFF", compression="packbits"),
         _saved(image.convert("1"), "TIFF"),
+        _several_pages(),
     ]
+
+
+def _several_pages() -> bytes:
+    """Makes a photo with a thumbnail, a mask and chromaticities."""
+    file = io.BytesIO()
+    points = (64, 100, 33, 100, 30, 100, 60, 100, 15, 100, 6, 100)
+    tags = [(318, 5, 2, (3127, 10000, 329, 1000), True), (319, 5, 6, points, True)]
+    with tifffile.TiffWriter(file) as tiff:
+        tiff.write(_pixels(), photometric="rgb", metadata=None, extratags=tags)
+        tiff.write(_pixels()[::4, ::4], photometric="rgb", subfiletype=1, metadata=None)
+        tiff.write(_pixels()[:, :, 0] > 99, photometric="minisblack", subfiletype=4, metadata=None)
+    return file.getvalue()
 
 
 def _tiff(pixels: Any, **settings: Any) -> bytes:

@@ -17,8 +17,7 @@ from test_photo import NOTE, XMP, camera_facts, make_exif
 
 from nsp_cli.errors import InputError, OutputError
 from nsp_cli.photo import Photo, check_writable, photo_size, read_photo, result_suffix, write_photo
-from nsp_cli.photo.cicp import display_p3_profile
-from nsp_cli.photo.colour import srgb_profile
+from nsp_cli.photo.colour import display_p3_profile, srgb_profile
 from nsp_cli.photo.metadata.heif_boxes import read_picture_facts, stored_depth
 
 DATA = Path(__file__).parents[1] / "data"
@@ -76,7 +75,13 @@ def test_kinds_of_heic() -> None:
     assert (grey.is_grey, grey.bit_depth) == (True, 8)
     in_grey = Image.fromarray(patches()[:, :, :3].copy()).convert("L")
     np.testing.assert_allclose(grey.pixels[:, :, 0], np.asarray(in_grey), atol=1)
-    assert "further pictures" in read_photo(DATA / "two.heic").notes[0]
+
+
+def test_further_pictures_of_a_heic_are_named(tmp_path: Path) -> None:
+    assert write_photo(read_photo(DATA / "two.heic"), tmp_path / "a.png").left_out == (
+        "a further picture not kept",
+    )
+    assert write_photo(read_photo(DATA / "turned.heic"), tmp_path / "b.png").left_out == ()
 
 
 def test_heic_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,8 +159,9 @@ def test_colours_without_a_profile(tmp_path: Path, suffix: str) -> None:
     for transfer, name in ((16, "PQ"), (18, "HLG")):
         with pytest.raises(InputError, match=rf"high dynamic range \({name}\)"):
             read_photo(coded(path, 9, transfer))
-    with pytest.raises(InputError, match="primaries 9"):
-        read_photo(coded(path, 9, 1))
+    assert b"B\0T\0.\0002\0000\0002\0000" in (read_photo(coded(path, 9, 1)).icc_profile or b"")
+    with pytest.raises(InputError, match="primaries 22"):
+        read_photo(coded(path, 22, 1))
 
 
 def test_display_p3_is_what_it_says() -> None:
@@ -285,3 +291,10 @@ def test_heic_reading_is_silent() -> None:
     command = [sys.executable, "-c", script, str(DATA / "turned.heic")]
     run = subprocess.run(command, check=True, capture_output=True, text=True)
     assert (run.stdout, run.stderr) == ("", "")
+
+
+@pytest.mark.parametrize("quality", [1, 60, 100])
+def test_an_avif_keeps_transparency_exactly(tmp_path: Path, quality: int) -> None:
+    alpha = np.random.default_rng(0).integers(0, 256, (48, 64), dtype=np.uint8)
+    write_photo(Photo(patches()[:, :, :3].copy(), alpha), tmp_path / "a.avif", quality=quality)
+    assert (read_photo(tmp_path / "a.avif").alpha == alpha).all()

@@ -113,8 +113,8 @@ def with_writer(monkeypatch: pytest.MonkeyPatch, kind: str, writer: Callable[...
 def test_a_writer_that_loses_something_is_caught(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, suffix: str, exists: bool
 ) -> None:
-    if name.startswith("Iptc") and suffix in (".png", ".webp"):
-        return  # they have no place for it
+    if name.startswith("Iptc") and suffix == ".webp":
+        return  # it has no place for it
     path, kind = tmp_path / f"photo{suffix}", WRITABLE_SUFFIXES[suffix]
     if exists:
         path.write_text("precious")
@@ -194,7 +194,7 @@ def test_iptc_survives_from_jpeg_to_jpeg_and_tiff_and_back(tmp_path: Path) -> No
         assert bytes(file.pages[0].tags[33723].value) == RECORD
 
 
-@pytest.mark.parametrize("suffix", [".png", ".webp"])
+@pytest.mark.parametrize("suffix", [".webp", ".avif"])
 def test_iptc_without_a_place_is_said_so(tmp_path: Path, suffix: str) -> None:
     write_photo(rich_photo(resources=resources()), tmp_path / "a.jpg")
 

@@ -12,6 +12,7 @@ from nsp_cli.cli.options import common as options
 from nsp_cli.cli.options.grouping import grouped
 from nsp_cli.cli.options.groups import MachineOptions
 from nsp_cli.cli.options.panels import flag
+from nsp_cli.cli.signals import ended_by_signals
 from nsp_cli.cli.workflows.pages import check_page, say_written
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 
 @grouped
+@ended_by_signals()
 def compare(
     *,
     before: Annotated[Path, typer.Argument(metavar="BEFORE", help="The photo.")],

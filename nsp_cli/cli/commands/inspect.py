@@ -10,6 +10,7 @@ import typer
 
 from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options import common as options
+from nsp_cli.cli.signals import ended_by_signals
 from nsp_cli.errors import NspError, OutputError, PhotosFailedError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from nsp_cli.restoration.pipeline import RestorationPlan
 
 
+@ended_by_signals()
 def inspect(
     photos: Annotated[
         list[Path], typer.Argument(metavar="PHOTO", help="Photos, folders or patterns such as '*.jpg'.")

@@ -13,6 +13,7 @@ from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options import common as options
 from nsp_cli.cli.options.grouping import grouped
 from nsp_cli.cli.options.groups import MachineOptions
+from nsp_cli.cli.signals import ended_by_signals
 
 if TYPE_CHECKING:
     from nsp_cli.photo import Photo
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 
 @grouped
+@ended_by_signals()
 def preview(
     *,
     source: Annotated[Path, typer.Argument(metavar="PHOTO", help="The photo to try strengths on.")],

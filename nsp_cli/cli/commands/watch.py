@@ -20,11 +20,12 @@ from nsp_cli.cli.options.groups import (
     ResultOptions,
     RunOptions,
 )
-from nsp_cli.cli.signals import sigterm_interrupts
+from nsp_cli.cli.signals import ended_by_signals
 from nsp_cli.cli.workflows.display import RunDisplay
 from nsp_cli.cli.workflows.loading import load_restorers, make_worker
 from nsp_cli.cli.workflows.operations import denoising
 from nsp_cli.cli.workflows.photos import make_settings, select
+from nsp_cli.cli.workflows.pipes import STANDARD
 from nsp_cli.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def watch(
 
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder.", "Name the folder that the camera writes to.")
+    if result.output == STANDARD:
+        raise typer.BadParameter("-o - is for a single photo. Name a folder.")
     operation = denoising(noise)
     (restorer,) = load_restorers(operation, machine, share=False)
     settings, worker = (
@@ -55,7 +58,7 @@ def watch(
     plan = partial(_plan, select([folder], filters), result, operation.ending)
     run = RunOptions(json=reporting.json, log=reporting.log)
     console.say(f"Watching {folder}. Press Ctrl-C to stop.")
-    with sigterm_interrupts(), suppress(KeyboardInterrupt):
+    with ended_by_signals(), suppress(KeyboardInterrupt):
         for job in arriving_jobs(plan):
             _process(job, settings, worker, run)
 

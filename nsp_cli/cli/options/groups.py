@@ -53,6 +53,14 @@ class FilterOptions:
         ),
     ] = "both"
     max_megapixels: common.MaxMegapixels = 250
+    accept_damaged: Annotated[
+        bool,
+        flag(
+            "--accept-damaged",
+            help="Read JPEGs that are cut short. What is missing stays grey, and a note says how much.",
+            panel=PHOTOS,
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,9 @@ class PhotoOptions(FilterOptions):
 
     photos: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="PHOTO", help="Photos, folders or patterns such as '*.jpg'."),
+        typer.Argument(
+            metavar="PHOTO", help="Photos, folders or patterns such as '*.jpg'. Use - for standard input."
+        ),
     ] = None
     files_from: Annotated[
         Path | None,
@@ -120,7 +130,7 @@ class ResultOptions:
             "--output",
             "-o",
             metavar="PATH",
-            help="File or folder to write to.",
+            help="File or folder to write to. Use - for standard output.",
             show_default="next to the photo",
         ),
     ] = None

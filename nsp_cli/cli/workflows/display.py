@@ -30,14 +30,16 @@ _MOST_ROWS = 40
 class RunDisplay:
     """Shows a run's progress. As a context manager, it also says what an interrupted run has done."""
 
-    def __init__(self, count: int, options: RunOptions) -> None:
+    def __init__(self, count: int, options: RunOptions, *, is_piped: bool = False) -> None:
         """Prepares the display. It shows nothing yet.
 
         Args:
             count: Number of photos of the run.
             options: What to show and where.
+            is_piped: Whether standard output is for the result alone.
         """
         self._count, self._options = count, options
+        self._prints_paths = not (options.json or is_piped)
         self._outcomes: list[Outcome] = []
         self._stack = ExitStack()
         self._log: BinaryIO | None = None
@@ -73,7 +75,7 @@ class RunDisplay:
             _write_log(self._log, _log_line(outcome))
         if self._options.json:
             console.print_json(outcome.as_dict(), one_line=True)
-        _show(outcome, is_alone=self._count == 1, print_path=not self._options.json)
+        _show(outcome, is_alone=self._count == 1, print_path=self._prints_paths)
         if self._options.open_result and outcome.width and typer.launch(str(outcome.job.target)) != 0:
             console.warn(f"No viewer could be started. Open {outcome.job.target} yourself.")
 
@@ -91,8 +93,11 @@ class RunDisplay:
         if page is not None and any(outcome.error is None for outcome in self._outcomes):
             report_run(page, self._outcomes)
 
-    def sum_up(self) -> None:
+    def sum_up(self, unsupported: Sequence[Path] = ()) -> None:
         """Shows a table of the photos that failed or were not processed, and the counts.
+
+        Args:
+            unsupported: Pictures beside the photos that nsp cannot read.
 
         Raises:
             NspError: The only photo failed.
@@ -100,10 +105,12 @@ class RunDisplay:
         """
         if self._count == 1:
             error = self._outcomes[0].error
+            if unsupported:
+                _show_rows(_unsupported_rows(unsupported))
             if error is not None:
                 raise error
             return
-        self._show_table()
+        _show_rows([*self._rows(), *_unsupported_rows(unsupported)])
         console.say(f"{self._counts()} in {console.duration(perf_counter() - self._begin)}")
         failed = sum(outcome.error is not None for outcome in self._outcomes)
         if failed:
@@ -114,20 +121,27 @@ class RunDisplay:
         counts["not begun"] += self._count - len(self._outcomes)
         return " · ".join(f"{number} {status}" for status, number in counts.items() if number)
 
-    def _show_table(self) -> None:
+    def _rows(self) -> list[tuple[str, str, str]]:
         from nsp_cli.batch import Status
 
         order = (Status.FAILED, Status.PASSED_THROUGH, Status.SKIPPED, Status.NOT_BEGUN)
-        rows = [
+        return [
             (outcome.status.value, str(outcome.job.source), _reason(outcome))
             for status in order
             for outcome in self._outcomes
             if outcome.status is status
         ]
-        if rows:
-            console.say_table(("", "photo", "why"), rows[:_MOST_ROWS])
-        if len(rows) > _MOST_ROWS:
-            console.say(f"{len(rows) - _MOST_ROWS} more are not shown. --log FILE records all of them.")
+
+
+def _unsupported_rows(paths: Sequence[Path]) -> list[tuple[str, str, str]]:
+    return [("not supported", str(path), f"nsp cannot read {path.suffix.lower()} files") for path in paths]
+
+
+def _show_rows(rows: Sequence[tuple[str, str, str]]) -> None:
+    if rows:
+        console.say_table(("", "photo", "why"), rows[:_MOST_ROWS])
+    if len(rows) > _MOST_ROWS:
+        console.say(f"{len(rows) - _MOST_ROWS} more are not shown. --log FILE records all photos of the run.")
 
 
 def _opened(path: Path) -> BinaryIO:

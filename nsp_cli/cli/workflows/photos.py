@@ -19,12 +19,13 @@ from nsp_cli.cli.options.groups import (
     ResultOptions,
     RunOptions,
 )
-from nsp_cli.cli.signals import sigterm_interrupts
+from nsp_cli.cli.signals import ended_by_signals
 from nsp_cli.cli.workflows.display import RunDisplay
 from nsp_cli.cli.workflows.dry_run import show_forecast
 from nsp_cli.cli.workflows.loading import load_restorers, make_workers
 from nsp_cli.cli.workflows.operations import Operation
 from nsp_cli.cli.workflows.pages import check_page
+from nsp_cli.cli.workflows.pipes import deliver, standard_streams
 
 if TYPE_CHECKING:
     from nsp_cli.batch import Job, RunSettings, Selection, Worker
@@ -47,23 +48,36 @@ def process_photos(
         NspError: Nothing could be started, or the only photo failed.
         PhotosFailedError: Some of several photos failed, or were not begun because the disk is full.
     """
+    from nsp_cli.batch import find_unsupported
+
+    with standard_streams(photos, result, run) as (named, written, piped):
+        selection = _selection(named)
+        jobs = _plan(selection, operation, written, run)
+        if piped is not None and len(jobs) != 1:
+            raise typer.BadParameter(f"-o - takes the result of one photo, but there are {len(jobs)}.")
+        restorers = load_restorers(operation, machine, share=len(jobs) > 1)
+        settings = make_settings(operation, restorers[0], named, written, raw)
+        workers = make_workers(restorers, operation)
+        if run.dry_run:
+            show_forecast(jobs, settings, workers)
+            return
+        with ended_by_signals(), RunDisplay(len(jobs), run, is_piped=piped is not None) as display:
+            _process(jobs, settings, workers, display)
+            display.report()
+            display.sum_up(find_unsupported(selection, leave_out=written.output))
+            if piped is not None:
+                deliver(piped)
+
+
+def _plan(
+    selection: Selection, operation: Operation, result: ResultOptions, run: RunOptions
+) -> Sequence[Job]:
     from nsp_cli.batch import find_photos, plan_jobs
 
-    selection = _selection(photos)
     if run.report is not None:
         check_page(run.report)
     found = find_photos(selection, leave_out=result.output)
-    jobs = plan_jobs(found, output=result.output, ending=operation.ending, file_format=result.format_name)
-    restorers = load_restorers(operation, machine, share=len(jobs) > 1)
-    settings = make_settings(operation, restorers[0], photos, result, raw)
-    workers = make_workers(restorers, operation)
-    if run.dry_run:
-        show_forecast(jobs, settings, workers)
-        return
-    with sigterm_interrupts(), RunDisplay(len(jobs), run) as display:
-        _process(jobs, settings, workers, display)
-        display.report()
-        display.sum_up()
+    return plan_jobs(found, output=result.output, ending=operation.ending, file_format=result.format_name)
 
 
 def _process(
@@ -130,4 +144,5 @@ def make_settings(
         keep_times=result.keep_times,
         max_megapixels=filters.max_megapixels,
         raw=development,
+        accept_damaged=filters.accept_damaged,
     )

@@ -9,7 +9,19 @@ from nsp_cli.photo.colour import profile_space
 from nsp_cli.photo.formats.registry import SPECS
 from nsp_cli.photo.formats.spec import FormatSpec
 from nsp_cli.photo.metadata import ifd
-from nsp_cli.photo.metadata.blocks import DPI, EXIF, ICC, RESOURCES, XMP
+from nsp_cli.photo.metadata.attached import LENGTH, PROMISES
+from nsp_cli.photo.metadata.blocks import (
+    CHUNK,
+    COLOUR_CHUNKS,
+    DPI,
+    EXIF,
+    GAIN_MAP,
+    ICC,
+    OUTDATED,
+    RESOURCES,
+    VIDEO,
+    XMP,
+)
 from nsp_cli.photo.metadata.resolution import are_alike
 from nsp_cli.photo.provenance import NAMESPACE
 
@@ -77,10 +89,20 @@ def change_reason(key: Key, value: object, target: WrittenFile) -> str | None:
         return _exif_reason(key, target)
     if key.kind == XMP:
         return _xmp_reason(key, target)
-    if key == Key(RESOURCES, "Thumbnail"):
-        return "removed, because it shows the photo before denoising"
     if key.kind == ICC and isinstance(value, bytes):
         return _icc_reason(value, target)
+    return _block_reason(key, target)
+
+
+def _block_reason(key: Key, target: WrittenFile) -> str | None:
+    if key == Key(RESOURCES, "Thumbnail"):
+        return "removed, because it shows the photo before denoising"
+    if key.kind == GAIN_MAP and key in target.facts and target.is_upright:
+        return "turned with the picture"
+    if key.kind == OUTDATED:
+        return "left out, because it describes the file as it was"
+    if key.kind == CHUNK and key.name in COLOUR_CHUNKS and CHUNK not in target.spec.metadata.holds:
+        return "a colour profile says the same, or none where the colours are sRGB"
     return None
 
 
@@ -113,9 +135,18 @@ def _xmp_reason(key: Key, target: WrittenFile) -> str | None:
         return "now the size of the result"
     if key.name == _XMP_ORIENTATION and target.facts.get(key) == "1":
         return "the pixels were turned upright"
+    if key.name.startswith(PROMISES):
+        return _promise_reason(key, target)
     if key.name.startswith(f"{{{NAMESPACE}}}") and key in target.facts:
         return "now describes how this result was made"
     return None
+
+
+def _promise_reason(key: Key, target: WrittenFile) -> str | None:
+    if not any(fact.kind in (GAIN_MAP, VIDEO) for fact in target.facts):
+        return "removed, because the result has no gain map or video"
+    is_length = LENGTH in key.name and key in target.facts and target.is_upright
+    return "now the length of the gain map" if is_length else None
 
 
 def _icc_reason(profile: bytes, target: WrittenFile) -> str | None:

@@ -19,6 +19,7 @@ def blocks_of_photo(photo: Photo) -> Blocks:
         resources=photo.resources,
         icc_profile=photo.icc_profile,
         dpi=exif.dpi if photo.dpi is None else (photo.dpi,),
+        extras=photo.extras,
     )
 
 

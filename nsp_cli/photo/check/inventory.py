@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from PIL import ExifTags
 
 from nsp_cli.photo.metadata import ifd, iptc, xmp
-from nsp_cli.photo.metadata.blocks import DPI, EXIF, GPS, ICC, IPTC, MAKER_NOTE, RESOURCES, XMP, Blocks
+from nsp_cli.photo.metadata.blocks import (
+    COMMENT,
+    DPI,
+    EXIF,
+    GPS,
+    ICC,
+    IPTC,
+    MAKER_NOTE,
+    RESOURCES,
+    TEXT,
+    XMP,
+    Blocks,
+)
 from nsp_cli.photo.metadata.ifd import Directory
+from nsp_cli.photo.metadata.texts import text_of
+from nsp_cli.photo.photo import Extra
 
 _DIRECTORIES = {ifd.EXIF_IFD: "Photo", ifd.GPS_IFD: "GPSInfo", ifd.INTEROP_IFD: "Iop"}
 _DIGITS = re.compile(rb"\d+")
@@ -46,7 +61,19 @@ def inventory(blocks: Blocks) -> Inventory:
         facts[Key(ICC, "ICC profile")] = blocks.icc_profile
     if blocks.dpi:
         facts[Key(DPI, "resolution")] = blocks.dpi
+    facts.update(_extra_facts(blocks.extras))
     return facts
+
+
+def _extra_facts(extras: Iterable[Extra]) -> Inventory:
+    """Lists further blocks; several of one name are one fact, because their order does not matter."""
+    found = defaultdict[Key, list[Any]](list)
+    for extra in extras:
+        content = extra.content
+        found[Key(extra.kind, extra.name)].append(
+            text_of(content) if extra.kind in (COMMENT, TEXT) else content
+        )
+    return {key: sorted(contents) for key, contents in found.items()}
 
 
 def _exif_facts(directory: Directory, name: str) -> Iterator[tuple[Key, Any]]:

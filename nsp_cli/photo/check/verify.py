@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,18 @@ from nsp_cli.photo.check.blocks import blocks_of_file, blocks_of_photo
 from nsp_cli.photo.check.inventory import Key, inventory
 from nsp_cli.photo.formats.registry import SPECS, recognised
 from nsp_cli.photo.metadata import ifd
-from nsp_cli.photo.metadata.blocks import DPI, EXIF, GPS, IPTC, KINDS, MAKER_NOTE, RESOURCES, Blocks
+from nsp_cli.photo.metadata.blocks import (
+    DPI,
+    EXIF,
+    EXTRA_KINDS,
+    GPS,
+    IPTC,
+    KINDS,
+    LEFT,
+    MAKER_NOTE,
+    RESOURCES,
+    Blocks,
+)
 from nsp_cli.photo.metadata.iptc import RESOURCES_DAMAGED
 from nsp_cli.photo.metadata.patching import EXIF_DAMAGED
 from nsp_cli.photo.photo import Photo
@@ -156,9 +168,16 @@ def _is_of_format(path: Path, name: str) -> bool:
 
 
 def _without_place(result: Comparison, file_format: str) -> tuple[str, ...]:
-    left_out = {key.kind for key in result.left_out}
-    names = ", ".join(kind for kind in KINDS if kind in left_out)
-    return (f"{names} not kept: {SPECS[file_format].label} has no place for this",) if names else ()
+    """Says what the format has no place for, and what nsp cannot carry."""
+    names = defaultdict[str, list[str]](list)
+    for key in result.left_out:
+        names[key.kind].append(key.name)
+    left = names.pop(LEFT, [])
+    homeless = [kind for kind in KINDS if kind in names]
+    homeless += [f"{kind} {_named(names[kind])}".strip() for kind in EXTRA_KINDS if kind in names]
+    label = SPECS[file_format].label
+    notes = [f"{', '.join(homeless)} not kept: {label} has no place for this"] if homeless else []
+    return (*notes, *([f"{_named(left)} not kept"] if left else []))
 
 
 def _loss(path: Path, photo: Photo, names: Iterable[str]) -> OutputError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,10 +10,9 @@ from PIL import Image
 
 from nsp_cli.errors import InputError
 from nsp_cli.ops.pixel_array import Pixels
-from nsp_cli.photo.cicp import check_transfer, described_profile
 from nsp_cli.photo.colour import three_channels
-from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, Tags
-from nsp_cli.photo.metadata.blocks import Blocks, exif_blocks
+from nsp_cli.photo.formats.spec import TWO_RESOLUTIONS, FormatSpec, MetadataSpec, Tags
+from nsp_cli.photo.metadata.blocks import Blocks
 from nsp_cli.photo.metadata.bmff import brands
 from nsp_cli.photo.metadata.heif_boxes import (
     BOX_ERRORS,
@@ -24,12 +22,15 @@ from nsp_cli.photo.metadata.heif_boxes import (
     stored_depth,
     upright,
 )
+from nsp_cli.photo.metadata.heif_items import heif_blocks
 from nsp_cli.photo.metadata.ifd import ORIENTATION
 from nsp_cli.photo.metadata.ifd_rows import without_tag
 from nsp_cli.photo.metadata.patching import exif_with_dpi
 from nsp_cli.photo.photo import Photo, as_rgb, widened
 from nsp_cli.photo.sniffing import check_size, damaged, read_head
+from nsp_cli.photo.stated_colours import check_transfer
 
+_EXACT_ALPHA = {"alpha:lossless": "1"}  # for libaom, which encodes by default
 _STILL, _SEQUENCE = b"avif", b"avis"
 
 
@@ -63,7 +64,7 @@ def _turned(pixels: Pixels, facts: PictureFacts) -> Pixels:
 
 
 def _photo(path: Path, pixels: Pixels, facts: PictureFacts) -> Photo:
-    profile, notes = described_profile(path, facts.icc_profile, facts.primaries, facts.transfer)
+    profile, notes = facts.profile(path)
     if facts.is_cropped:
         notes += ("the file's crop is not applied",)
     exif, xmp = upright(facts.exif, facts.xmp)
@@ -92,7 +93,7 @@ def _exif(photo: Photo) -> bytes:
 
 
 def write_avif(photo: Photo, file: BinaryIO, quality: int) -> None:
-    """Writes an 8-bit photo in full colour resolution (4:4:4); grey becomes three channels."""
+    """Writes an 8-bit photo in full colour resolution (4:4:4), alpha without loss; grey becomes RGB."""
     pixels, profile = three_channels(photo)
     Image.fromarray(pixels).save(
         file,
@@ -102,6 +103,7 @@ def write_avif(photo: Photo, file: BinaryIO, quality: int) -> None:
         icc_profile=profile,
         exif=_exif(photo),
         xmp=photo.xmp or b"",
+        advanced={} if photo.alpha is None else _EXACT_ALPHA,
     )
 
 
@@ -115,8 +117,7 @@ def _result_suffix(path: Path) -> str:
 
 def _read_blocks(file: BinaryIO) -> Blocks:
     file.flush()
-    facts = read_picture_facts(Path(file.name))
-    return dataclasses.replace(exif_blocks(facts.exif), xmp=facts.xmp, icc_profile=facts.icc_profile)
+    return heif_blocks(Path(file.name))
 
 
 SPEC = FormatSpec(
@@ -124,7 +125,8 @@ SPEC = FormatSpec(
     label="AVIF",
     suffixes=(".avif",),
     readable="8, 10 and 12 bits; no HDR (PQ, HLG)",
-    writable="8 bits, lossy, full colour resolution (4:4:4); photos with more bits become 16-bit TIFF",
+    writable="8 bits, lossy, full colour resolution (4:4:4), transparency without loss; "
+    "photos with more bits become 16-bit TIFF",
     not_kept="IPTC; grey becomes RGB; animations are refused",
     recognise=_recognise,
     read=read_avif,
@@ -135,7 +137,9 @@ SPEC = FormatSpec(
     longest_side=16384,  # libavif refuses more than 16384² pixels by default
     result_suffix=_result_suffix,
     metadata=MetadataSpec(
-        _read_blocks, own=Tags(frozenset({ORIENTATION}), "an AVIF's boxes say how it is turned")
+        _read_blocks,
+        own=Tags(frozenset({ORIENTATION}), "an AVIF's boxes say how it is turned"),
+        merged=TWO_RESOLUTIONS,
     ),
     noise_difference=40,
 )

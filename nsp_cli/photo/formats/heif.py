@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from nsp_cli.errors import InputError
 from nsp_cli.ops.pixel_array import Pixels
-from nsp_cli.photo.cicp import check_transfer, described_profile
 from nsp_cli.photo.formats.heif_decoding import Decoded, decode_heif
-from nsp_cli.photo.formats.spec import FormatSpec
+from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec
+from nsp_cli.photo.metadata.blocks import Blocks
 from nsp_cli.photo.metadata.bmff import brands
 from nsp_cli.photo.metadata.heif_boxes import (
     BOX_ERRORS,
@@ -21,8 +22,21 @@ from nsp_cli.photo.metadata.heif_boxes import (
     stored_depth,
     upright,
 )
+from nsp_cli.photo.metadata.heif_items import coding_of, has_alpha, heif_blocks
 from nsp_cli.photo.photo import Photo, as_rgb, unmultiplied, widened
 from nsp_cli.photo.sniffing import check_size, damaged
+from nsp_cli.photo.stated_colours import check_transfer
+
+_DECODED = (b"hvc1",)
+_CODINGS = {
+    b"unci": "uncompressed pixels",
+    b"j2k1": "JPEG 2000",
+    b"avc1": "AVC (H.264)",
+    b"vvc1": "VVC (H.266)",
+    b"av01": "AV1",
+    b"jpeg": "JPEG",
+    b"mski": "a mask",
+}
 
 
 def read_heif(path: Path, max_megapixels: float) -> Photo:
@@ -38,17 +52,27 @@ def read_heif(path: Path, max_megapixels: float) -> Photo:
         facts = read_picture_facts(path)
         check_size(path, facts.height, facts.width, max_megapixels)
         check_transfer(path, facts.transfer)
-        return _photo(path, decode_heif(path), facts)
+        _check_coding(path)
+        return _photo(path, decode_heif(path, facts.height * facts.width / 1e6), facts)
     except (*BOX_ERRORS, OSError) as error:
         raise damaged(path, "HEIC", error) from error
 
 
+def _check_coding(path: Path) -> None:
+    """Refuses pictures in a coding that libheif, as nsp gets it, does not decode."""
+    coding = coding_of(path)
+    if coding not in _DECODED:
+        name = _CODINGS.get(coding, f"the coding {coding.decode('latin-1')!r}")
+        raise InputError(
+            f"{path} is a HEIF with {name}, which is not supported.",
+            "Export it as HEIC (HEVC), JPEG or TIFF first.",
+        )
+
+
 def _photo(path: Path, decoded: Decoded, facts: PictureFacts) -> Photo:
     colour, alpha = _split(decoded)
-    profile, notes = described_profile(path, facts.icc_profile, facts.primaries, facts.transfer)
+    profile, notes = facts.profile(path)
     exif, xmp = upright(facts.exif, facts.xmp)
-    if decoded.has_more:
-        notes += ("further pictures in the file (gain map, depth or burst) not kept",)
     is_grey = colour.shape[2] == 1
     pixels = as_rgb(colour[:, :, 0]) if is_grey else np.ascontiguousarray(colour)
     return Photo(pixels, alpha, "heif", is_grey, profile, exif, xmp, notes=notes)
@@ -69,7 +93,13 @@ def _recognise(path: Path, head: bytes) -> bool:  # noqa: ARG001
 
 
 def _result_suffix(path: Path) -> str:
-    return ".tif" if stored_depth(path) > 8 else ".jpg"
+    if stored_depth(path) > 8:
+        return ".tif"
+    return ".png" if has_alpha(path) else ".jpg"
+
+
+def _read_blocks(file: BinaryIO) -> Blocks:
+    return heif_blocks(Path(file.name))
 
 
 SPEC = FormatSpec(
@@ -77,10 +107,11 @@ SPEC = FormatSpec(
     label="HEIC",
     suffixes=(".heic", ".heif", ".hif"),
     readable="8, 10 and 12 bits; no HDR (PQ, HLG)",
-    writable="never: photos of 8 bits become JPEG, others 16-bit TIFF",
+    writable="never: photos of 8 bits become JPEG, with transparency PNG, others 16-bit TIFF",
     not_kept="gain maps, depth maps, bursts",
     recognise=_recognise,
     read=read_heif,
     size=picture_size,
     result_suffix=_result_suffix,
+    metadata=MetadataSpec(_read_blocks),
 )

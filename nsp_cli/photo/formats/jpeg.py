@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import io
 import struct
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,43 +15,63 @@ from PIL import Image, JpegImagePlugin
 
 from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.colour import cmyk_to_srgb
-from nsp_cli.photo.formats.jpeg_header import JpegHeader
-from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, starts_with
+from nsp_cli.photo.formats.jpeg_damage import mended
+from nsp_cli.photo.formats.jpeg_header import FRAMES, JpegHeader
+from nsp_cli.photo.formats.spec import TWO_RESOLUTIONS, FormatSpec, MetadataSpec, starts_with
 from nsp_cli.photo.metadata import jpeg_segments, xmp
-from nsp_cli.photo.metadata.blocks import KINDS, Blocks, Dpi, exif_blocks
+from nsp_cli.photo.metadata.attached import mpf_segment, with_attached
+from nsp_cli.photo.metadata.blocks import COMMENT, GAIN_MAP, KINDS, SEGMENT, VIDEO, Blocks, Dpi, exif_blocks
+from nsp_cli.photo.metadata.dcf import is_adobe_rgb
 from nsp_cli.photo.metadata.iptc import clean_resources
+from nsp_cli.photo.metadata.jpeg_extras import extra_segments, jpeg_extras
 from nsp_cli.photo.metadata.patching import exif_with_dpi
 from nsp_cli.photo.photo import Photo, as_rgb, channels
 from nsp_cli.photo.sniffing import check_size, damaged
+from nsp_cli.photo.stated_colours import StatedColours, profile_of
 
 EXTENDED_XMP_DAMAGED = "extended XMP is damaged and not kept"
 _APP0, _APP2 = 0xE0, 0xE2
 _ICC_PREFIX = b"ICC_PROFILE\0"
+_JFIF_PREFIX = b"JFIF\0"
 _JFIF = struct.Struct(">5s2xBHH")
 _PER_INCH = {1: 1.0, 2: 2.54}  # by JFIF's unit
+_CARRIED = (COMMENT, SEGMENT, GAIN_MAP, VIDEO)
+_CMYK_CHANNELS = 4
+_SEVERAL = (".mpo",)  # suffixes of files with further pictures, which a result does not have
+_GAIN_MAP_QUALITY = 98
 _MOST_SCANS = 500  # a progressive JPEG has ten; each may pass over the whole photo for a few bytes
 
 
-def read_jpeg(path: Path, max_megapixels: float) -> Photo:
+def read_jpeg(path: Path, max_megapixels: float, *, accept_damaged: bool = False) -> Photo:
     """Reads a JPEG, grey, RGB or CMYK, as stored (not turned). Only the first of several pictures is read.
+
+    Args:
+        path: The file.
+        max_megapixels: Larger photos are refused.
+        accept_damaged: Whether a picture may be cut short. What is missing is grey, and a note says so.
 
     Raises:
         InputError: Damaged, truncated, too large, or of a kind that libjpeg does not know.
     """
     data = path.read_bytes()
     try:
+        _check_scans(data)
         # The class itself, because Image.open would warn about large photos by a global limit,
         # and would open phones' photos with a gain map as a stack of frames.
+        data = jpeg_segments.without_short(data, _APP0, _JFIF_PREFIX, _JFIF.size)
         image = JpegHeader(io.BytesIO(data))
         check_size(path, image.height, image.width, max_megapixels)
-        _check_scans(data)
+        data, notes = mended(data, accept_damaged=accept_damaged)
+        if notes:
+            image = JpegHeader(io.BytesIO(data))
         image.load()
     except (OSError, SyntaxError, ValueError) as error:
         raise damaged(path, "JPEG", error) from error
     packet, is_whole = xmp.joined(image.info.get("xmp"), _contents(image, "APP1", jpeg_segments.EXTENDED_XMP))
     resources = b"".join(_contents(image, "APP13", jpeg_segments.RESOURCES_PREFIX))
-    photo = dataclasses.replace(_decoded(image), xmp=packet, resources=resources)
-    return photo.with_notes(*_left_behind(image, is_whole))
+    extras = tuple(extra for extra in jpeg_extras(data) if extra.kind in _CARRIED)
+    photo = dataclasses.replace(_decoded(image), xmp=packet, resources=resources, extras=extras)
+    return photo.with_notes(*notes, *([] if is_whole else [EXTENDED_XMP_DAMAGED]))
 
 
 def _contents(image: JpegImagePlugin.JpegImageFile, marker: str, prefix: bytes) -> list[bytes]:
@@ -82,25 +104,45 @@ def _decoded(image: JpegImagePlugin.JpegImageFile) -> Photo:
     else:
         pixels = np.asarray(image)
     is_grey = pixels.ndim == 2
+    if image.mode != "CMYK":
+        profile = _stated(profile, info.get("exif"), is_grey)
     return Photo(
         as_rgb(pixels) if is_grey else pixels,
         format="jpeg",
         is_grey=is_grey,
         icc_profile=profile,
         exif=info.get("exif"),
-        dpi=info.get("dpi"),
+        dpi=info.get("dpi") if all(info.get("dpi", ())) else None,  # 0 states nothing
         notes=notes,
     )
 
 
-def _left_behind(image: JpegImagePlugin.JpegImageFile, is_whole: bool) -> list[str]:
-    """Names what the file carries and nsp does not keep, so that nothing vanishes silently."""
-    notes = []
-    if "mp" in image.info:
-        notes.append("further pictures in the file (gain map, stereo or preview) not kept")
-    if not is_whole:
-        notes.append(EXTENDED_XMP_DAMAGED)
-    return notes
+def _stated(profile: bytes | None, exif: bytes | None, is_grey: bool) -> bytes | None:
+    """Returns a file's profile, or one for the colour space that EXIF states."""
+    return profile_of(Path(), StatedColours(profile, is_adobe_rgb=is_adobe_rgb(exif)), is_grey=is_grey)[0]
+
+
+def _stated_profile(photo: Photo) -> bytes | None:
+    return _stated(None, photo.exif, photo.is_grey)
+
+
+def turned_gain_map(picture: bytes, turn: Callable[[Pixels], Pixels]) -> bytes:
+    """Returns a gain map turned with its photo, with its own metadata.
+
+    Raises:
+        OSError, SyntaxError: It is damaged.
+    """
+    image = JpegHeader(io.BytesIO(picture))
+    image.load()
+    file = io.BytesIO()
+    Image.fromarray(turn(np.asarray(image))).save(file, "JPEG", quality=_GAIN_MAP_QUALITY, subsampling=0)
+    kept = (
+        jpeg_segments.segment(marker, content)
+        for marker, content in jpeg_segments.segments(picture)
+        if marker in (jpeg_segments.APP1, _APP2)
+    )
+    data = file.getvalue()
+    return b"".join((data[:2], *kept, data[2:]))
 
 
 def write_jpeg(photo: Photo, file: BinaryIO, quality: int) -> None:
@@ -116,16 +158,21 @@ def write_jpeg(photo: Photo, file: BinaryIO, quality: int) -> None:
     if len(exif) > jpeg_segments.LONGEST:
         raise jpeg_segments.too_long("EXIF", len(exif))
     settings: dict[str, Any] = {"dpi": photo.dpi} if fits else {}
+    picture = io.BytesIO()
     Image.fromarray(channels(photo)).save(
-        file,
+        picture,
         "JPEG",
         quality=quality,
         subsampling=0,
         icc_profile=photo.icc_profile,
         exif=exif,
-        extra=jpeg_segments.xmp_segments(photo.xmp) + jpeg_segments.resource_segments(photo.resources),
+        extra=jpeg_segments.xmp_segments(photo.xmp)
+        + jpeg_segments.resource_segments(photo.resources)
+        + extra_segments(photo.extras)
+        + mpf_segment(photo.extras),
         **settings,
     )
+    file.write(with_attached(picture.getvalue(), photo.extras, photo.xmp))
 
 
 def jpeg_bytes(pixels: Pixels, quality: int) -> bytes:
@@ -141,29 +188,36 @@ def jpeg_bytes(pixels: Pixels, quality: int) -> bytes:
 
 
 def _read_blocks(file: BinaryIO) -> Blocks:
-    found = list(jpeg_segments.segments(file.read()))
+    data = file.read()
+    found = list(jpeg_segments.segments(data))
 
     def contents(marker: int, prefix: bytes) -> list[bytes]:
-        return [data[len(prefix) :] for name, data in found if name == marker and data.startswith(prefix)]
+        wanted = (content for name, content in found if name == marker and content.startswith(prefix))
+        return [content[len(prefix) :] for content in wanted]
 
-    exif = exif_blocks(b"".join(contents(jpeg_segments.APP1, jpeg_segments.EXIF_PREFIX)))
+    block = b"".join(contents(jpeg_segments.APP1, jpeg_segments.EXIF_PREFIX))
+    exif = exif_blocks(block)
     mains = contents(jpeg_segments.APP1, jpeg_segments.XMP_PREFIX)
     packet, is_whole = xmp.joined(
         mains[-1] if mains else None, contents(jpeg_segments.APP1, jpeg_segments.EXTENDED_XMP)
     )
-    block = b"".join(contents(jpeg_segments.APP13, jpeg_segments.RESOURCES_PREFIX))
+    resources = b"".join(contents(jpeg_segments.APP13, jpeg_segments.RESOURCES_PREFIX))
     profile, is_complete = _profile(contents(_APP2, _ICC_PREFIX))
+    channels_count = next((content[5] for name, content in found if name in FRAMES and len(content) > 5), 3)
+    if channels_count != _CMYK_CHANNELS:
+        profile = _stated(profile, block, channels_count == 1)
     checks = (
         ("extended XMP", is_whole),
         ("ICC profile", is_complete),
-        ("image resources", clean_resources(block)[1]),
+        ("image resources", clean_resources(resources)[1]),
     )
     return dataclasses.replace(
         exif,
         xmp=packet,
-        resources=block or None,
+        resources=resources or None,
         icc_profile=profile,
-        dpi=(*_jfif_dpi([data for name, data in found if name == _APP0]), *exif.dpi),
+        dpi=(*_jfif_dpi([content for name, content in found if name == _APP0]), *exif.dpi),
+        extras=jpeg_extras(data),
         damaged=(*exif.damaged, *(name for name, is_right in checks if not is_right)),
     )
 
@@ -187,19 +241,31 @@ def _jfif_dpi(headers: list[bytes]) -> tuple[Dpi, ...]:
     return ()
 
 
+def _result_suffix(path: Path) -> str:
+    return ".jpg" if path.suffix.lower() in _SEVERAL else path.suffix
+
+
 SPEC = FormatSpec(
     name="jpeg",
     label="JPEG",
     suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"),
+    read_suffixes=_SEVERAL,
     readable="8 bits; grey, RGB, CMYK (becomes sRGB)",
     writable="8 bits, lossy, full colour resolution (4:4:4)",
-    not_kept="gain maps and other further pictures",
+    not_kept="further pictures other than gain maps",
     recognise=starts_with(b"\xff\xd8\xff"),
     read=read_jpeg,
+    read_damaged=partial(read_jpeg, accept_damaged=True),
     write_lossy=write_jpeg,
     depths=(8,),
     has_alpha=False,
     longest_side=65500,
-    metadata=MetadataSpec(_read_blocks, holds=frozenset(KINDS)),
+    result_suffix=_result_suffix,
+    metadata=MetadataSpec(
+        _read_blocks,
+        holds=frozenset({*KINDS, *_CARRIED}),
+        merged=TWO_RESOLUTIONS,
+        stated_profile=_stated_profile,
+    ),
     noise_difference=40,
 )

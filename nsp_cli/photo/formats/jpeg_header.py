@@ -17,6 +17,9 @@ _SUBSAMPLINGS: dict[tuple[float, float], Subsampling] = {
     (2, 2): "4:2:0",
 }
 
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Markers of the header of the pixels, by the way in which they are coded."""
+
 
 class JpegHeader(JpegImagePlugin.JpegImageFile):
     """A JPEG that is open and not decoded yet."""

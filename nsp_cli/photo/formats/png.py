@@ -6,6 +6,7 @@ import dataclasses
 import io
 import struct
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -14,15 +15,21 @@ import numpy as np
 
 from nsp_cli.errors import InputError
 from nsp_cli.ops.pixel_array import Pixels
-from nsp_cli.photo.formats.png_chunks import XMP_KEYWORD, pack_chunk, parse_chunks
-from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, starts_with
-from nsp_cli.photo.metadata.blocks import Blocks, exif_blocks
+from nsp_cli.photo.formats.png_chunks import XMP_KEYWORD, PngParts, pack_chunk, parse_chunks
+from nsp_cli.photo.formats.png_interlacing import decode_interlaced
+from nsp_cli.photo.formats.spec import TWO_RESOLUTIONS, FormatSpec, MetadataSpec, starts_with
+from nsp_cli.photo.metadata.blocks import CHUNK, COLOUR_CHUNKS, COMMENT, KINDS, TEXT, Blocks, exif_blocks
+from nsp_cli.photo.metadata.dcf import is_adobe_rgb
 from nsp_cli.photo.metadata.patching import exif_with_dpi
-from nsp_cli.photo.photo import Photo, as_rgb, channels
+from nsp_cli.photo.metadata.texts import COMMENT_KEYWORD, pack_profile, pack_text
+from nsp_cli.photo.photo import Extra, Photo, as_rgb, channels
 from nsp_cli.photo.sniffing import check_size, damaged
+from nsp_cli.photo.stated_colours import StatedColours, primaries_of, profile_of
 
 _HEADER = 16  # where IHDR's content begins, which always comes first
-_PALETTE = 3  # colour type
+_COLOUR_TYPE = 25  # its place
+_PALETTE, _GREY = 3, (0, 4)
+_CARRIED = (COMMENT, TEXT, CHUNK)
 _HEADER_END = 33  # signature and IHDR
 _INCHES_PER_METRE = 1 / 0.0254
 # Every row filtered by its left neighbour alone, and a short search: 24 MP of noisy 16-bit colour take
@@ -70,11 +77,14 @@ def read_png(path: Path, max_megapixels: float) -> Photo:
         check_size(path, header.height, header.width, max_megapixels)
         _refuse_animation(path, file.facts)
         # libpng itself expands palettes, bits below 8 and transparent colours, and keeps 16 bits.
-        image = imagecodecs.png_decode(b"".join(file.picture))
+        if header.interlacing:
+            image = decode_interlaced(file.picture)
+        else:
+            image = imagecodecs.png_decode(b"".join(file.picture))
         notes = [f"damaged PNG chunks not kept: {', '.join(file.damaged)}"] if file.damaged else []
         notes += ["palette converted to RGB"] if header.colour == _PALETTE else []
-        return _photo(image, file.facts).with_notes(*notes)
-    except (ValueError, LookupError, struct.error, imagecodecs.PngError) as error:
+        return _photo(path, image, file).with_notes(*notes)
+    except (ValueError, LookupError, struct.error, zlib.error, imagecodecs.PngError) as error:
         raise damaged(path, "PNG", error) from error
 
 
@@ -85,20 +95,51 @@ def _refuse_animation(path: Path, facts: dict[bytes, bytes]) -> None:
         )
 
 
-def _photo(image: Pixels, facts: dict[bytes, bytes]) -> Photo:
+def _photo(path: Path, image: Pixels, file: PngParts) -> Photo:
+    facts = file.facts
     image = image if image.ndim == 3 else image[:, :, np.newaxis]
     count = image.shape[2]
     is_grey = count < 3
+    profile, notes = profile_of(
+        path, _stated(facts.get(b"iCCP"), file.extras, facts.get(b"eXIf")), is_grey=is_grey
+    )
     return Photo(
         as_rgb(image[:, :, 0]) if is_grey else np.ascontiguousarray(image[:, :, :3]),
         image[:, :, -1].copy() if count in (2, 4) else None,
         "png",
         is_grey,
-        icc_profile=facts.get(b"iCCP"),
+        icc_profile=profile,
         exif=facts.get(b"eXIf"),
         xmp=facts.get(XMP_KEYWORD),
+        resources=facts.get(b"8BIM"),
         dpi=_dpi_of(facts.get(b"pHYs")),
+        extras=tuple(extra for extra in file.extras if extra.kind in _CARRIED),
+        notes=notes,
     )
+
+
+def _stated(profile: bytes | None, extras: Iterable[Extra], exif: bytes | None) -> StatedColours:
+    """Returns what chunks and EXIF say of the colours."""
+    chunks = {extra.name: extra.content for extra in extras if extra.kind == CHUNK}
+    numbers = chunks.get("cICP", b"")[:2]
+    gamma = int.from_bytes(chunks.get("gAMA", b""), "big")
+    points = [number / 100_000 for (number,) in struct.iter_unpack(">I", chunks.get("cHRM", b"")[:32])]
+    primaries, transfer = numbers if len(numbers) == 2 else (None, None)
+    return StatedColours(
+        profile,
+        primaries,
+        transfer,
+        is_srgb="sRGB" in chunks,
+        gamma=100_000 / gamma if gamma else None,
+        chromaticities=primaries_of(tuple(points[:2]), tuple(points[2:])),
+        is_adobe_rgb=is_adobe_rgb(exif),
+    )
+
+
+def _stated_profile(photo: Photo) -> bytes | None:
+    if not any(extra.name in COLOUR_CHUNKS for extra in photo.extras):
+        return None
+    return profile_of(Path(), _stated(None, photo.extras, photo.exif), is_grey=photo.is_grey)[0]
 
 
 def _dpi_of(chunk: bytes | None) -> tuple[float, float] | None:
@@ -138,7 +179,8 @@ def _packed_facts(photo: Photo) -> bytes:
     if photo.icc_profile is not None:
         packed += pack_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(photo.icc_profile))
     exif, per_metre = photo.exif, [round(dots * _INCHES_PER_METRE) for dots in photo.dpi or ()]
-    if per_metre and all(0 < dots < 2**31 for dots in per_metre):
+    has_shape = any(extra.name == "pHYs" for extra in photo.extras)  # of a pixel, in the chunk for both
+    if per_metre and all(0 < dots < 2**31 for dots in per_metre) and not has_shape:
         packed += pack_chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1))
     else:
         exif = exif_with_dpi(exif, photo.dpi)
@@ -146,17 +188,31 @@ def _packed_facts(photo: Photo) -> bytes:
         packed += pack_chunk(b"eXIf", exif)
     if photo.xmp is not None:
         packed += pack_chunk(b"iTXt", XMP_KEYWORD + bytes(5) + photo.xmp)
-    return packed
+    if photo.resources is not None:
+        keyword, content = pack_profile("iptc", photo.resources)
+        packed += pack_chunk(b"zTXt", keyword.encode() + b"\0\0" + zlib.compress(content))
+    return packed + b"".join(_packed(extra) for extra in photo.extras)
+
+
+def _packed(extra: Extra) -> bytes:
+    if extra.kind in (COMMENT, TEXT):
+        return pack_chunk(*pack_text(extra.name or COMMENT_KEYWORD, extra.content))
+    return pack_chunk(extra.name.encode("latin-1"), extra.content) if extra.kind == CHUNK else b""
 
 
 def _read_blocks(file: BinaryIO) -> Blocks:
-    parts = parse_chunks(file.read())
+    data = file.read()
+    parts = parse_chunks(data)
     exif = exif_blocks(parts.facts.get(b"eXIf"))
+    stated = _stated(parts.facts.get(b"iCCP"), parts.extras, parts.facts.get(b"eXIf"))
+    profile, _ = profile_of(Path(file.name), stated, is_grey=data[_COLOUR_TYPE] in _GREY)
     dpi = _dpi_of(parts.facts.get(b"pHYs"))
     return dataclasses.replace(
         exif,
         xmp=parts.facts.get(XMP_KEYWORD),
-        icc_profile=parts.facts.get(b"iCCP"),
+        resources=parts.facts.get(b"8BIM"),
+        extras=tuple(parts.extras),
+        icc_profile=profile,
         dpi=(*(() if dpi is None else (dpi,)), *exif.dpi),
         damaged=(*exif.damaged, *(f"PNG chunk {name}" for name in parts.damaged)),
     )
@@ -168,10 +224,15 @@ SPEC = FormatSpec(
     suffixes=(".png",),
     readable="1 to 16 bits; grey, RGB, palettes (become RGB), transparency",
     writable="8 and 16 bits, lossless",
-    not_kept="IPTC; animations are refused",
+    not_kept="animations are refused",
     recognise=starts_with(b"\x89PNG\r\n\x1a\n"),
     read=read_png,
     write=write_png,
     longest_side=1_000_000,  # libpng's limit
-    metadata=MetadataSpec(_read_blocks),
+    metadata=MetadataSpec(
+        _read_blocks,
+        holds=frozenset({*KINDS, *_CARRIED}),
+        merged=TWO_RESOLUTIONS,
+        stated_profile=_stated_profile,
+    ),
 )

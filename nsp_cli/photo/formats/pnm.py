@@ -13,8 +13,9 @@ import numpy as np
 from nsp_cli.errors import InputError, OutputError
 from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, starts_with
-from nsp_cli.photo.metadata.blocks import Blocks
-from nsp_cli.photo.photo import Photo, as_rgb, channels
+from nsp_cli.photo.metadata.blocks import LEFT, Blocks
+from nsp_cli.photo.metadata.trailers import trailer_extras
+from nsp_cli.photo.photo import Extra, Photo, as_rgb, channels
 from nsp_cli.photo.sniffing import check_size, damaged
 
 _MAGICS = (b"P2", b"P3", b"P5", b"P6")
@@ -56,7 +57,7 @@ def read_pnm(path: Path, max_megapixels: float) -> Photo:
         header = _parse(data)
         check_size(path, header.height, header.width, max_megapixels)
         values, rest = _plain(data, header) if header.magic in _PLAIN else _binary(data, header)
-        if rest.lstrip().startswith(_MAGICS):
+        if rest[:64].lstrip().startswith(_MAGICS):
             message = f"{path} holds several pictures; only the first would survive."
             raise InputError(message, "Split it into single pictures first.")
         return _photo(_full_range(values, header.largest), header)
@@ -82,7 +83,7 @@ def _binary(data: bytes, header: _Header) -> tuple[Pixels, bytes]:
     end = start + size
     if end > len(data):
         raise ValueError(f"it ends after {len(data)} of {end} bytes")
-    return np.frombuffer(data, header.stored_type, header.count, start), data[end : end + 64]
+    return np.frombuffer(data, header.stored_type, header.count, start), data[end:]
 
 
 def _plain(data: bytes, header: _Header) -> tuple[Pixels, bytes]:
@@ -139,8 +140,12 @@ def _check(photo: Photo, path: Path, scale: int) -> None:  # noqa: ARG001
         raise OutputError(f"{path}: a PGM holds grey only.", "Use a name ending in .ppm.")
 
 
-def _read_blocks(file: BinaryIO) -> Blocks:  # noqa: ARG001 - there are none
-    return Blocks()
+def _read_blocks(file: BinaryIO) -> Blocks:
+    data = file.read()
+    header = _parse(data)
+    comments = [Extra(LEFT, "a comment", text) for text in _COMMENT.findall(data[: header.end])]
+    rest = b"" if header.magic in _PLAIN else _binary(data, header)[1]
+    return Blocks(extras=(*comments, *trailer_extras(rest)))
 
 
 SPEC = FormatSpec(

@@ -11,7 +11,10 @@ import numpy as np
 from nsp_cli.errors import InputError
 from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.colour import srgb_curve, srgb_profile
+from nsp_cli.photo.formats.dng_facts import Multipliers, as_shot_multipliers, baseline_exposure
+from nsp_cli.photo.formats.raw_checks import check_complete, check_decoded
 from nsp_cli.photo.formats.spec import FormatSpec
+from nsp_cli.photo.metadata import ifd
 from nsp_cli.photo.metadata.raw_exif import first_directory, shot_exif
 from nsp_cli.photo.photo import Photo, as_rgb
 from nsp_cli.photo.sniffing import check_size, damaged
@@ -93,8 +96,10 @@ def read_raw(path: Path, max_megapixels: float, options: RawOptions) -> Photo:
     try:
         with rawpy.imread(str(path)) as raw:
             check_size(path, raw.sizes.iheight, raw.sizes.iwidth, max_megapixels)
-            notes = _colour_notes(path, raw, options)
-            linear = _developed(raw, options, is_dng=_is_dng(path))
+            _check_pixels(path, raw)
+            white, baseline = _dng_light(path, options)
+            notes = _colour_notes(path, raw, options, is_white_known=white is not None)
+            linear = _developed(raw, options, white, is_dng=_is_dng(path))
             exif = shot_exif(path, raw)
     except rawpy.LibRawFileUnsupportedError as error:
         raise InputError(
@@ -104,14 +109,36 @@ def read_raw(path: Path, max_megapixels: float, options: RawOptions) -> Photo:
         ) from error
     except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
         raise damaged(path, "RAW", _text(error)) from error
-    pixels = _tones(options.exposure)[linear]
+    if baseline:
+        notes += (f"the file's own exposure of {baseline:+.2g} EV applied",)
+    pixels = _tones(options.exposure + baseline)[linear]
     if pixels.shape[2] == 1:
         # Without a profile, because sRGB's is one for colour.
         return Photo(as_rgb(pixels[:, :, 0]), None, "raw", True, None, exif, notes=notes)
     return Photo(pixels, None, "raw", False, srgb_profile(), exif, notes=notes)
 
 
-def _colour_notes(path: Path, raw: Any, options: RawOptions) -> tuple[str, ...]:
+def _check_pixels(path: Path, raw: Any) -> None:
+    """Refuses pixels that are missing, or that LibRaw could not decode, because it returns them as black."""
+    try:
+        if _is_dng(path):
+            check_complete(path)
+        check_decoded(raw)
+    except ifd.IFD_ERRORS as error:
+        raise damaged(path, "RAW", error) from error
+
+
+def _dng_light(path: Path, options: RawOptions) -> tuple[Multipliers | None, float]:
+    """Returns the white balance and the exposure in EV that a DNG states where LibRaw does not look."""
+    directory = first_directory(path) if _is_dng(path) else None
+    if directory is None:
+        return None, 0.0
+    facts, layout = directory
+    white = as_shot_multipliers(facts, layout.order) if options.white_balance == "camera" else None
+    return white, baseline_exposure(facts, layout.order)
+
+
+def _colour_notes(path: Path, raw: Any, options: RawOptions, *, is_white_known: bool) -> tuple[str, ...]:
     """Notes where LibRaw guesses the colours, and refuses photos whose colours it cannot convert."""
     notes = []
     is_known = raw.color_matrix[0][0] > _LEAST_MATRIX or raw.rgb_xyz_matrix.any()
@@ -123,18 +150,20 @@ def _colour_notes(path: Path, raw: Any, options: RawOptions) -> tuple[str, ...]:
         )
     if raw.num_colors == 3 and not is_known:
         notes.append("the camera's colours are not known; they are approximate")
-    if raw.num_colors > 1 and options.white_balance == "camera" and not raw.camera_whitebalance[0] > 0:
+    is_white_known |= raw.camera_whitebalance[0] > 0
+    if raw.num_colors > 1 and options.white_balance == "camera" and not is_white_known:
         notes.append("no white balance in the file; estimated from the picture")
     return tuple(notes)
 
 
-def _developed(raw: Any, options: RawOptions, *, is_dng: bool) -> Pixels:
+def _developed(raw: Any, options: RawOptions, white: Multipliers | None, *, is_dng: bool) -> Pixels:
     """Returns (H, W, 3), or (H, W, 1) from a monochrome sensor, in linear sRGB."""
     import rawpy
 
     height, width = raw.sizes.iheight, raw.sizes.iwidth
     linear: Pixels = raw.postprocess(
-        use_camera_wb=options.white_balance == "camera",
+        use_camera_wb=options.white_balance == "camera" and white is None,
+        user_wb=None if white is None else [*white, white[1]],
         use_auto_wb=options.white_balance == "auto",
         half_size=options.half,
         # Without automatic brightness, which clips 1 % of the highlights and differs from shot to

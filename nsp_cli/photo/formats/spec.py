@@ -11,6 +11,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from nsp_cli.photo.metadata.blocks import IPTC, KINDS, RESOURCES, Blocks
+from nsp_cli.photo.metadata.resolution import RESOLUTION_TAGS
 from nsp_cli.photo.photo import Photo
 
 BLOCKS = frozenset(KINDS) - {IPTC, RESOURCES}
@@ -26,6 +27,7 @@ class Tags:
 
 
 NO_TAGS = Tags()
+TWO_RESOLUTIONS = Tags(RESOLUTION_TAGS, "the source states two resolutions, of which the result has one")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class MetadataSpec:
         holds: Kinds of facts that the format has a place for.
         own: Tags that a file states for itself and does not take from its source.
         merged: Tags that may change because the source states them twice.
+        stated_profile: Profile of a photo's colours that its file states without an ICC profile, which then
+            is not written: it stays as the photo's own file has it.
         no_profile: Reason why the colour profile is not kept; empty if it is.
         is_misread_by_exiv2: Whether exiv2 fails to find the EXIF of some intact files.
     """
@@ -45,6 +49,7 @@ class MetadataSpec:
     holds: frozenset[str] = BLOCKS
     own: Tags = NO_TAGS
     merged: Tags = NO_TAGS
+    stated_profile: Callable[[Photo], bytes | None] | None = None
     no_profile: str = ""
     is_misread_by_exiv2: bool = False
 
@@ -87,11 +92,13 @@ class FormatSpec:
         name: As in `--format`; also the name of its module.
         label: For people.
         suffixes: In lower case; the first one is given to results.
+        read_suffixes: Further ones, of files that are read and never written.
         readable: What is read, in words for the documentation.
         writable: What is written, in words for the documentation.
         not_kept: What a file can hold and nsp does not keep, in words for the documentation.
         recognise: Takes a path and the first 64 bytes of the file.
         read: Takes a path and the largest size in megapixels; None if the format is only written.
+        read_damaged: The same for photos of which a part is missing; None if none of them is read.
         size: Reads width and height as stored, without decoding.
         write: Writes without loss. None if the format is lossy or is never written.
         write_lossy: Writes with a quality from 1 to 100. None if the format is lossless or is never written.
@@ -111,11 +118,13 @@ class FormatSpec:
     name: str
     label: str
     suffixes: tuple[str, ...]
+    read_suffixes: tuple[str, ...] = ()
     readable: str = ""
     writable: str = ""
     not_kept: str = ""
     recognise: Callable[[Path, bytes], bool] = never
     read: Callable[[Path, float], Photo] | None = None
+    read_damaged: Callable[[Path, float], Photo] | None = None
     size: Callable[[Path], tuple[int, int]] = header_size
     write: Callable[[Photo, BinaryIO], None] | None = None
     write_lossy: Callable[[Photo, BinaryIO, int], None] | None = None
@@ -128,6 +137,11 @@ class FormatSpec:
     metadata: MetadataSpec = NOTHING_READ
     noise_difference: int = 0
     only_from: str = ""
+
+    @property
+    def all_suffixes(self) -> tuple[str, ...]:
+        """Suffixes of files that are read or written."""
+        return self.suffixes + self.read_suffixes
 
     @property
     def is_written(self) -> bool:

@@ -37,8 +37,8 @@ def detail_table() -> str:
 
 
 def _suffixes(spec: FormatSpec) -> str:
-    named = " ".join(f"`{suffix}`" for suffix in spec.suffixes[:_MOST_SUFFIXES])
-    more = len(spec.suffixes) - _MOST_SUFFIXES
+    named = " ".join(f"`{suffix}`" for suffix in spec.all_suffixes[:_MOST_SUFFIXES])
+    more = len(spec.all_suffixes) - _MOST_SUFFIXES
     return f"{named} and {more} more" if more > 0 else named
 
 

@@ -18,6 +18,7 @@ from nsp_cli.photo.formats.tiff_blocks import full_size_blocks
 from nsp_cli.photo.formats.tiff_pages import COLOURS, FLOAT, check_pixels, kind_of, only_page
 from nsp_cli.photo.formats.tiff_writing import write_tiff
 from nsp_cli.photo.metadata.blocks import KINDS
+from nsp_cli.photo.metadata.bounds import directory_chain
 from nsp_cli.photo.metadata.tiff_directories import OWN_TAGS, Facts, read_tiff_facts
 from nsp_cli.photo.photo import Photo, as_rgb, from_float, unmultiplied, widened
 from nsp_cli.photo.sniffing import damaged
@@ -53,7 +54,10 @@ def read_tiff(path: Path, max_megapixels: float) -> Photo:
         ArithmeticError,
     )
     try:
-        with path.open("rb") as file, tifffile.TiffFile(file) as tiff:
+        with path.open("rb") as file:
+            directory_chain(file)  # tifffile follows a loop for ever
+            file.seek(0)
+            tiff = tifffile.TiffFile(file)
             page = only_page(path, tiff)
             check_pixels(path, page, max_megapixels)
             facts = read_tiff_facts(file, page.offset)
@@ -104,7 +108,7 @@ def _photo(page: Any, stored: Pixels, facts: Facts) -> Photo:
         notes.append(note if page.bitspersample == 8 else f"{note}, at 8 bits")
         alpha = None if alpha is None else _eight_bit(alpha)
     elif kind == "palette":
-        colour = _eight_bit(np.moveaxis(page.colormap, 0, -1))[stored[:, :, 0]]
+        colour = _eight_bit(np.moveaxis(page.colormap, 0, -1))[stored[:, :, 0].astype(np.intp)]
         notes.append("palette converted to RGB")
     if page.tags.get(_PHOTOSHOP_LAYERS) is not None:
         notes.append("Photoshop layers not kept, only the flattened picture")

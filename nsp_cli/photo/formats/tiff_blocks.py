@@ -6,10 +6,14 @@ import dataclasses
 from typing import BinaryIO
 
 from nsp_cli.photo.metadata import ifd, tiff_directories
-from nsp_cli.photo.metadata.blocks import Blocks, damaged_tags, mark_overlapping
+from nsp_cli.photo.metadata.blocks import LEFT, OUTDATED, Blocks, damaged_tags, mark_overlapping
+from nsp_cli.photo.metadata.bounds import directory_chain
 from nsp_cli.photo.metadata.ifd import Directory
 from nsp_cli.photo.metadata.iptc import clean_resources, with_iptc
 from nsp_cli.photo.metadata.resolution import dpi_of
+from nsp_cli.photo.photo import Extra
+
+_SUB_IFDS = 330
 
 
 def first_directory_blocks(file: BinaryIO) -> Blocks:
@@ -20,15 +24,29 @@ def first_directory_blocks(file: BinaryIO) -> Blocks:
 
 def full_size_blocks(file: BinaryIO) -> Blocks:
     """Reads the first directory that is not a thumbnail's, as other programs do."""
-    layout, offset = ifd.read_layout(file.read(16))
-    seen: set[int] = set()
-    while offset and offset not in seen:
-        seen.add(offset)
-        directory = ifd.read_directory(file, layout, offset)
-        if not tiff_directories.is_reduced(directory, layout.order):
-            return _of_directory(directory, layout, offset)
-        offset = ifd.next_offset(file, layout, offset)
-    raise ValueError("it holds no full-size picture")
+    layout, _ = ifd.read_layout(file.read(16))
+    places = directory_chain(file)
+    frugal = ifd.Frugal(file)
+    read = {offset: ifd.read_directory(frugal, layout, offset) for offset in places}
+    full = [offset for offset in places if not tiff_directories.is_reduced(read[offset], layout.order)]
+    if not full:
+        raise ValueError("it holds no full-size picture")
+    blocks = _of_directory(read[full[0]], layout, full[0])
+    below = (ifd.read_directory(frugal, layout, place) for place in sub_places(read[full[0]], layout.order))
+    others = (*(read[offset] for offset in places if offset != full[0]), *below)
+    return dataclasses.replace(blocks, extras=tuple(_as_extra(other, layout.order) for other in others))
+
+
+def sub_places(directory: Directory, order: str) -> tuple[int, ...]:
+    """Returns the places of the directories of further pictures that a directory points to."""
+    return ifd.numbers(directory, order, _SUB_IFDS)
+
+
+def _as_extra(directory: Directory, order: str) -> Extra:
+    if tiff_directories.is_mask(directory, order):
+        return Extra(LEFT, "a mask", b"")
+    is_small = tiff_directories.is_reduced(directory, order)
+    return Extra(OUTDATED, "Thumbnail", b"") if is_small else Extra(LEFT, "a further picture", b"")
 
 
 def _of_directory(directory: Directory, layout: ifd.Layout, offset: int) -> Blocks:
@@ -43,7 +61,7 @@ def _of_directory(directory: Directory, layout: ifd.Layout, offset: int) -> Bloc
         layout.order,
         xmp=values.get(tiff_directories.XMP_TAG),
         resources=resources if record is None else with_iptc(resources, record),
-        icc_profile=values.get(tiff_directories.ICC_PROFILE_TAG),
+        icc_profile=tiff_directories.stated_profile(directory, layout.order),
         dpi=() if dpi is None else (dpi,),
         damaged=tuple(damaged),
     )

@@ -12,6 +12,7 @@ COLOURS = {"rgb": 3, "ycbcr": 3, "separated": 4, "palette": 1, "minisblack": 1, 
 """Channels without transparency, by the kind of pixels."""
 
 _JPEG = (6, 7)
+_PHOTOMETRIC = 262
 FLOAT = 3  # sample format
 # What photo programs write: none, fax, LZW, JPEG, deflate, PackBits, LZMA, Zstandard. tifffile knows thirty
 # more, each another decoder that a crafted file could reach.
@@ -66,6 +67,10 @@ def _check_kind(path: Path, page: Any) -> None:
     is_known = kind in COLOURS and (kind != "ycbcr" or page.compression in _JPEG)
     # Floating point in RGB and grey only: inks and palettes have none.
     has_depth = 1 <= page.bitspersample <= 16 if sample == "unsigned" else kind in ("rgb", "minisblack")
+    if _PHOTOMETRIC not in page.tags:
+        raise InputError(
+            f"{path} does not say what its pixels mean.", "Save it as RGB with another program first."
+        )
     if (
         sample not in ("unsigned", "floating-point")
         or not is_known

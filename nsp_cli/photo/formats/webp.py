@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import struct
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,14 +15,18 @@ from PIL import Image
 from nsp_cli.errors import InputError
 from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.colour import three_channels
-from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, Tags
-from nsp_cli.photo.metadata.blocks import Blocks, exif_blocks
+from nsp_cli.photo.formats.spec import TWO_RESOLUTIONS, FormatSpec, MetadataSpec
+from nsp_cli.photo.metadata.blocks import LEFT, Blocks, exif_blocks
+from nsp_cli.photo.metadata.bounds import limited
+from nsp_cli.photo.metadata.dcf import is_adobe_rgb
 from nsp_cli.photo.metadata.patching import exif_with_dpi
-from nsp_cli.photo.metadata.resolution import RESOLUTION_TAGS
-from nsp_cli.photo.photo import Photo
+from nsp_cli.photo.metadata.trailers import trailer_extras
+from nsp_cli.photo.photo import Extra, Photo
 from nsp_cli.photo.sniffing import check_size, damaged
+from nsp_cli.photo.stated_colours import StatedColours, profile_of
 
 LOSSLESS_QUALITY = 100
+_KNOWN = (b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ICCP", b"EXIF", b"XMP ")
 _ANIMATION_FLAG = 0x02
 
 
@@ -51,30 +57,45 @@ def read_webp(path: Path, max_megapixels: float) -> Photo:
     return _photo(pixels, dict(chunks))
 
 
+def _profile(facts: dict[bytes, bytes]) -> bytes | None:
+    stated = StatedColours(facts.get(b"ICCP"), is_adobe_rgb=is_adobe_rgb(facts.get(b"EXIF")))
+    return profile_of(Path(), stated, is_grey=False)[0]
+
+
 def _photo(pixels: Pixels, facts: dict[bytes, bytes]) -> Photo:
     alpha = pixels[:, :, 3].copy() if pixels.shape[2] == 4 else None
     return Photo(
         np.ascontiguousarray(pixels[:, :, :3]),
         alpha,
         "webp",
-        icc_profile=facts.get(b"ICCP"),
+        icc_profile=_profile(facts),
         exif=facts.get(b"EXIF"),
         xmp=facts.get(b"XMP "),
     )
 
 
 def _chunks(data: bytes) -> list[tuple[bytes, bytes]]:
-    declared = struct.unpack_from("<I", data, 4)[0] + 8
+    declared = _declared(data)
     if declared > len(data):
         raise ValueError(f"it ends after {len(data)} of {declared} bytes")
-    chunks, place = [], 12
-    while place + 8 <= declared:
-        name, size = struct.unpack_from("<4sI", data, place)
-        chunks.append((name, data[place + 8 : place + 8 + size]))
-        place += 8 + size + size % 2
+    chunks = list(limited(_walk(data, declared), "chunks"))
     if not chunks:
         raise ValueError("it holds no picture")
     return chunks
+
+
+def _declared(data: bytes) -> int:
+    """Returns the size that a file states of itself."""
+    size: int = struct.unpack_from("<I", data, 4)[0] + 8
+    return size
+
+
+def _walk(data: bytes, declared: int) -> Iterator[tuple[bytes, bytes]]:
+    place = 12
+    while place + 8 <= declared:
+        name, size = struct.unpack_from("<4sI", data, place)
+        yield name, data[place + 8 : place + 8 + size]
+        place += 8 + size + size % 2
 
 
 def _canvas(chunks: list[tuple[bytes, bytes]]) -> tuple[int, int]:
@@ -112,10 +133,24 @@ def _recognise(path: Path, head: bytes) -> bool:  # noqa: ARG001
 
 
 def _read_blocks(file: BinaryIO) -> Blocks:
-    facts = dict(_chunks(file.read()))
+    data = file.read()
+    chunks = _chunks(data)
+    facts = dict(chunks)
     return dataclasses.replace(
-        exif_blocks(facts.get(b"EXIF")), xmp=facts.get(b"XMP "), icc_profile=facts.get(b"ICCP")
+        exif_blocks(facts.get(b"EXIF")),
+        xmp=facts.get(b"XMP "),
+        icc_profile=_profile(facts),
+        extras=tuple(_extras(chunks)) + tuple(trailer_extras(data[_declared(data) :])),
     )
+
+
+def _extras(chunks: list[tuple[bytes, bytes]]) -> Iterator[Extra]:
+    """Yields the chunks that nsp does not know, and second ones of those that it knows."""
+    names = Counter(name for name, _ in chunks)
+    for name, body in chunks:
+        if name not in _KNOWN or names[name] > 1:
+            names[name] -= 1
+            yield Extra(LEFT, f"WebP chunk {name.decode('latin-1').strip()}", body)
 
 
 SPEC = FormatSpec(
@@ -133,7 +168,7 @@ SPEC = FormatSpec(
     longest_side=16383,
     metadata=MetadataSpec(
         _read_blocks,
-        merged=Tags(RESOLUTION_TAGS, "the source states two resolutions, of which a WebP has place for one"),
+        merged=TWO_RESOLUTIONS,
         # exiv2 takes the bytes "II*" within a big-endian block for the block's header.
         is_misread_by_exiv2=True,
     ),

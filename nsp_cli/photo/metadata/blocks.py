@@ -9,6 +9,7 @@ from nsp_cli.photo.metadata import ifd, jpeg_segments
 from nsp_cli.photo.metadata.ifd import Directory
 from nsp_cli.photo.metadata.patching import thumbnail_range
 from nsp_cli.photo.metadata.resolution import dpi_of
+from nsp_cli.photo.photo import Extra
 
 EXIF, GPS, MAKER_NOTE, XMP, IPTC, RESOURCES, ICC, DPI = KINDS = (
     "Exif",
@@ -21,6 +22,19 @@ EXIF, GPS, MAKER_NOTE, XMP, IPTC, RESOURCES, ICC, DPI = KINDS = (
     "resolution",
 )
 """The kinds of facts that a file can hold, by their names for people."""
+COMMENT, TEXT, SEGMENT, CHUNK, GAIN_MAP, VIDEO = EXTRA_KINDS = (
+    "comment",
+    "text",
+    "JPEG segment",
+    "PNG chunk",
+    "gain map",
+    "video",
+)
+"""Further kinds, of which a file may hold any number. A comment is a text without a keyword."""
+COLOUR_CHUNKS = ("cICP", "sRGB", "gAMA", "cHRM")
+"""PNG chunks that say what a colour profile says elsewhere."""
+OUTDATED, LEFT = "outdated", "left"
+"""Extras of no file that nsp writes: what would be wrong for the result, and what nsp cannot carry."""
 
 Dpi = tuple[float, float]
 
@@ -37,6 +51,7 @@ class Blocks:
     icc_profile: bytes | None = None
     dpi: tuple[Dpi, ...] = ()  # a file may state several
     damaged: tuple[str, ...] = ()  # in words
+    extras: tuple[Extra, ...] = ()
 
     @property
     def note_place(self) -> int | None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
+
+from nsp_cli.photo.metadata.bounds import limited
 
 _LONGEST = 2**26  # of a box of facts; a damaged length must not allocate gigabytes
 
@@ -13,8 +17,12 @@ def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yields the kind and body of each box that `data` holds one after another.
 
     Raises:
-        ValueError, struct.error: A box runs past the end.
+        ValueError, struct.error: A box runs past the end, or there are too many.
     """
+    return limited(_boxes(data), "boxes")
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     place = 0
     while place < len(data):
         size, kind = struct.unpack_from(">I4s", data, place)
@@ -44,26 +52,31 @@ def file_box(path: Path, kind: bytes) -> bytes:
     Raises:
         ValueError, struct.error: There is none, or it is damaged.
     """
-    end = path.stat().st_size
     with path.open("rb") as file:
-        place = 0
-        while place < end:
-            file.seek(place)
-            head = file.read(16)
-            size, name = struct.unpack_from(">I4s", head)
-            length = 8
-            if size == 1:
-                size, length = struct.unpack_from(">Q", head, 8)[0], 16
-            size = size or end - place
-            if size < length or place + size > end:
-                raise ValueError(f"it ends inside the box {name!r}")
+        for name, place, size in limited(file_boxes(file), "boxes"):
             if name == kind:
                 if size > _LONGEST:
                     raise ValueError(f"a box of {size} bytes is not plausible")
-                file.seek(place + length)
-                return file.read(size - length)
-            place += size
+                file.seek(place)
+                return file.read(size)
     raise ValueError(f"the box {kind!r} is missing")
+
+
+def file_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Yields the kind of each top-level box, and the place and size of its body."""
+    end, place = file.seek(0, io.SEEK_END), 0
+    while place < end:
+        file.seek(place)
+        head = file.read(16)
+        size, name = struct.unpack_from(">I4s", head)
+        length = 8
+        if size == 1:
+            size, length = struct.unpack_from(">Q", head, 8)[0], 16
+        size = size or end - place
+        if size < length or place + size > end:
+            raise ValueError(f"it ends inside the box {name!r}")
+        yield name, place + length, size - length
+        place += size
 
 
 def brands(head: bytes) -> set[bytes]:

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nsp_cli.photo.metadata.bmff import boxes, file_box, first_box
+from nsp_cli.photo.metadata.bounds import MOST_BLOCKS
+from nsp_cli.photo.metadata.dcf import is_adobe_rgb
 from nsp_cli.photo.metadata.patching import clean_exif, set_orientation
+from nsp_cli.photo.stated_colours import StatedColours, profile_of
 
 BOX_ERRORS = (ValueError, LookupError, struct.error)
 """What damaged boxes raise here."""
 
 _LONGEST = 2**26
-_XMP_TYPE = b"application/rdf+xml"
+_UNSPECIFIED = 2  # by H.273
+XMP_TYPE = b"application/rdf+xml"
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,22 @@ class PictureFacts:
     exif: bytes | None
     xmp: bytes | None
     is_cropped: bool
+    is_grey: bool
+
+    def profile(self, path: Path) -> tuple[bytes | None, tuple[str, ...]]:
+        """Returns the profile of the colours (None for sRGB), and notes.
+
+        Raises:
+            InputError: They are of high dynamic range, or not supported.
+        """
+        is_stated = (self.primaries, self.transfer) != (_UNSPECIFIED, _UNSPECIFIED)
+        stated = StatedColours(
+            self.icc_profile,
+            self.primaries if is_stated else None,
+            self.transfer,
+            is_adobe_rgb=is_adobe_rgb(self.exif),
+        )
+        return profile_of(path, stated, is_grey=self.is_grey)
 
 
 def read_picture_facts(path: Path) -> PictureFacts:
@@ -41,12 +61,14 @@ def read_picture_facts(path: Path) -> PictureFacts:
         ValueError, LookupError, struct.error: They are damaged, or describe no picture.
     """
     parts = dict(boxes(file_box(path, b"meta")[4:]))
-    properties = _properties(parts[b"iprp"], _main_item(parts[b"pitm"]))
+    described = item_properties(parts[b"iprp"], main_item(parts[b"pitm"]))
     kinds: dict[bytes, bytes] = {}
-    for kind, body in properties:
+    for kind, body in described:
         kinds.setdefault(kind, body)
+    if b"ispe" not in kinds:
+        raise ValueError("nothing states the size of its picture")
     width, height = struct.unpack_from(">II", kinds[b"ispe"], 4)
-    colours = {body[:4]: body[4:] for kind, body in properties if kind == b"colr"}
+    colours = {body[:4]: body[4:] for kind, body in described if kind == b"colr"}
     primaries, transfer = struct.unpack_from(">HH", colours.get(b"nclx", b"\0\2\0\2"))
     exif, xmp = _metadata(path, parts)
     return PictureFacts(
@@ -61,6 +83,7 @@ def read_picture_facts(path: Path) -> PictureFacts:
         exif,
         xmp,
         b"clap" in kinds,
+        _is_grey(kinds),
     )
 
 
@@ -89,20 +112,21 @@ def upright(exif: bytes | None, xmp: bytes | None) -> tuple[bytes | None, bytes 
     return set_orientation(cleaned, xmp) if is_readable else (exif, xmp)
 
 
-def _main_item(box: bytes) -> int:
-    number: int = struct.unpack_from(">H" if box[0] == 0 else ">I", box, 4)[0]
-    return number
+def main_item(box: bytes) -> int:
+    """Returns the number of the main picture, from the box that names it."""
+    item: int = struct.unpack_from(">H" if box[0] == 0 else ">I", box, 4)[0]
+    return item
 
 
-def _properties(iprp: bytes, item: int) -> list[tuple[bytes, bytes]]:
+def item_properties(iprp: bytes, item: int) -> list[tuple[bytes, bytes]]:
     """Returns kind and body of each property of an item."""
     every = list(boxes(first_box(iprp, b"ipco")))
     table = io.BytesIO(first_box(iprp, b"ipma"))
-    version, wide = _number(table, 1), _number(table, 3) & 1
-    for _ in range(_number(table, 4)):
-        owner = _number(table, 2 if version == 0 else 4)
+    version, wide = number(table, 1), number(table, 3) & 1
+    for _ in range(number(table, 4)):
+        owner = number(table, 2 if version == 0 else 4)
         # The highest bit says whether a reader must understand the property.
-        indices = [_number(table, 1 + wide) & (0x7FFF if wide else 0x7F) for _ in range(_number(table, 1))]
+        indices = [number(table, 1 + wide) & (0x7FFF if wide else 0x7F) for _ in range(number(table, 1))]
         if owner == item:
             return [every[index - 1] for index in indices if index > 0]
     raise ValueError("nothing describes its picture")
@@ -118,48 +142,60 @@ def _depth(kinds: dict[bytes, bytes]) -> int:
     return (kinds[b"hvcC"][17] & 7) + 8 if b"hvcC" in kinds else 0
 
 
+def _is_grey(kinds: dict[bytes, bytes]) -> bool:
+    """Tells whether the picture has one channel, as pixi says, else as the codec's header does."""
+    if b"pixi" in kinds:
+        return kinds[b"pixi"][4] == 1
+    if b"av1C" in kinds:
+        return bool(kinds[b"av1C"][2] & 0x10)
+    return b"hvcC" in kinds and kinds[b"hvcC"][16] & 3 == 0
+
+
 def _metadata(path: Path, parts: dict[bytes, bytes]) -> tuple[bytes | None, bytes | None]:
     """Returns the first EXIF and the first XMP item."""
     exif = xmp = None
     places = _places(parts.get(b"iloc", b""))
-    for item, kind, content in _items(parts.get(b"iinf", b"")):
+    for item, kind, content in items(parts.get(b"iinf", b"")):
         if kind == b"Exif" and exif is None and item in places:
             data = _content(path, parts, places[item])
             exif = data[4 + struct.unpack_from(">I", data)[0] :]  # the header's offset comes first
-        elif kind == b"mime" and content == _XMP_TYPE and xmp is None and item in places:
+        elif kind == b"mime" and content == XMP_TYPE and xmp is None and item in places:
             xmp = _content(path, parts, places[item])
     return exif, xmp
 
 
-def _items(iinf: bytes) -> list[tuple[int, bytes, bytes]]:
+def items(iinf: bytes) -> list[tuple[int, bytes, bytes]]:
     """Returns number, kind and MIME type of each item."""
-    items = []
+    found = []
     for kind, body in boxes(iinf[6 if iinf[:1] == b"\0" else 8 :]):
         if kind == b"infe" and body[0] >= 2:
             table = io.BytesIO(body[4:])
-            number = _number(table, 2 if body[0] == 2 else 4)
-            _number(table, 2)
+            item = number(table, 2 if body[0] == 2 else 4)
+            number(table, 2)
             name = table.read(4)
-            items.append((number, name, table.read().split(b"\0")[1] if name == b"mime" else b""))
-    return items
+            found.append((item, name, table.read().split(b"\0")[1] if name == b"mime" else b""))
+    return found
 
 
 def _places(iloc: bytes) -> dict[int, tuple[int, list[tuple[int, int]]]]:
     """Returns by item whether its bytes are in the file (0) or the idat box (1), and where and how many."""
     table = io.BytesIO(iloc)
-    version, _ = _number(table, 1), _number(table, 3)
-    sizes = _number(table, 2)
+    version, _ = number(table, 1), number(table, 3)
+    sizes = number(table, 2)
     offset, length, base, index = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
-    places = {}
-    for _ in range(_number(table, 2 if version < 2 else 4)):
-        item = _number(table, 2 if version < 2 else 4)
-        method = _number(table, 2) & 15 if version > 0 else 0
-        _number(table, 2)
-        start = _number(table, base)
-        extents = []
-        for _ in range(_number(table, 2)):
-            _number(table, index if version > 0 else 0)
-            extents.append((start + _number(table, offset), _number(table, length)))
+    places, total = {}, 0
+    for _ in range(number(table, 2 if version < 2 else 4)):
+        item = number(table, 2 if version < 2 else 4)
+        method = number(table, 2) & 15 if version > 0 else 0
+        number(table, 2)
+        start = number(table, base)
+        extents, count = [], number(table, 2)
+        total += count
+        if total > MOST_BLOCKS:  # an extent may take no bytes at all
+            raise ValueError(f"more than {MOST_BLOCKS} extents are not plausible")
+        for _ in range(count):
+            number(table, index if version > 0 else 0)
+            extents.append((start + number(table, offset), number(table, length)))
         places[item] = (method, extents)
     return places
 
@@ -179,7 +215,12 @@ def _at(file: io.BufferedReader, start: int, length: int) -> bytes:
     return file.read(length)
 
 
-def _number(table: io.BytesIO, size: int) -> int:
+def number(table: io.BytesIO, size: int) -> int:
+    """Reads a whole number of `size` bytes.
+
+    Raises:
+        ValueError: The table ends before.
+    """
     data = table.read(size)
     if len(data) < size:
         raise ValueError("a table runs past the end")

@@ -15,6 +15,8 @@ ORIENTATION, EXIF_IFD, GPS_IFD, INTEROP_IFD = 274, 34665, 34853, 40965
 MAKER_NOTE_TAG = 37500
 # Bytes of one value, by its type.
 _BYTES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), start=1)) | {16: 8, 17: 8, 18: 8}
+_WHOLE = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # struct's letters of types of whole numbers
+_FRACTIONS = {5: "II", 10: "ii"}  # RATIONAL, SRATIONAL
 HEADER_SIZE = 8  # of a classic TIFF, and so of an EXIF block
 _LONGEST_VALUE = 2**26  # far above any maker note; a damaged count must not allocate gigabytes
 _LAST_PLACE = 2**63 - 1  # where seeking ends; BigTIFF's offsets have a bit more
@@ -53,7 +55,7 @@ class Directory:
         return bool(self.damaged) or any(child.is_damaged for child in self.children.values())
 
 
-class _Frugal:
+class Frugal:
     """A stream that gives out no more bytes in all than it holds.
 
     Directories that point to themselves, or thousands of tags that share one long value, would otherwise
@@ -141,19 +143,26 @@ def read_layout(head: bytes) -> tuple[Layout, int]:
     return classic(order), struct.unpack_from(order + "I", head, 4)[0]
 
 
-def read_directory(stream: BinaryIO, layout: Layout, offset: int, depth: int = 2) -> Directory:
+def read_directory(stream: BinaryIO | Frugal, layout: Layout, offset: int, depth: int = 2) -> Directory:
     """Reads one IFD with its Exif, GPS and interoperability children.
 
     A tag or child whose value cannot be read is left out and named in `damaged`, so that one bad
     tag does not cost a photo its others.
 
+    Args:
+        stream: The file. For several directories of one file, a `Frugal` bounds all of them together.
+        layout: Of the file.
+        offset: Place of the directory.
+        depth: How many levels of children are read.
+
     Raises:
         ValueError, struct.error: The directory itself runs past the end.
     """
-    return _read_directory(_Frugal(stream), layout, offset, depth)
+    frugal = stream if isinstance(stream, Frugal) else Frugal(stream)
+    return _read_directory(frugal, layout, offset, depth)
 
 
-def _read_directory(stream: _Frugal, layout: Layout, offset: int, depth: int) -> Directory:
+def _read_directory(stream: Frugal, layout: Layout, offset: int, depth: int) -> Directory:
     width, size = layout.count_size, layout.row_size
     count = struct.unpack(layout.order + layout.count_code, stream.read_at(offset, width))[0]
     table = stream.read_at(offset + width, count * size)
@@ -167,18 +176,18 @@ def _read_directory(stream: _Frugal, layout: Layout, offset: int, depth: int) ->
     return directory
 
 
-def next_offset(stream: BinaryIO, layout: Layout, offset: int) -> int:
-    """Returns the offset of the IFD after the one at `offset`; 0 after the last.
+def read_link(stream: BinaryIO, layout: Layout, offset: int) -> tuple[int, int]:
+    """Returns how many rows the IFD at `offset` has, and the offset of the IFD after it; 0 after the last.
 
     Raises:
         ValueError, struct.error: The directory runs past the end.
     """
-    frugal = _Frugal(stream)
+    frugal = Frugal(stream)
     count = struct.unpack(layout.order + layout.count_code, frugal.read_at(offset, layout.count_size))[0]
-    return _pointer(layout, frugal.read_at(layout.table_end(offset, count), layout.inline))
+    return count, _pointer(layout, frugal.read_at(layout.table_end(offset, count), layout.inline))
 
 
-def _add_entry(stream: _Frugal, layout: Layout, directory: Directory, row: bytes, depth: int) -> None:
+def _add_entry(stream: Frugal, layout: Layout, directory: Directory, row: bytes, depth: int) -> None:
     entry = _read_entry(stream, layout, row)
     if entry is None:
         return
@@ -192,7 +201,7 @@ def _add_entry(stream: _Frugal, layout: Layout, directory: Directory, row: bytes
         directory.places[entry.tag] = _pointer(layout, row)
 
 
-def _read_entry(stream: _Frugal, layout: Layout, raw: bytes) -> Entry | None:
+def _read_entry(stream: Frugal, layout: Layout, raw: bytes) -> Entry | None:
     tag, kind, count = struct.unpack_from(layout.order + "HH" + layout.offset_code, raw)
     if kind not in _BYTES:
         raise ValueError(f"type {kind} does not exist")
@@ -207,6 +216,23 @@ def _read_entry(stream: _Frugal, layout: Layout, raw: bytes) -> Entry | None:
 def _pointer(layout: Layout, row: bytes) -> int:
     place: int = struct.unpack(layout.order + layout.offset_code, row[-layout.inline :])[0]
     return place
+
+
+def numbers(directory: Directory, order: str, tag: int) -> tuple[int, ...]:
+    """Returns the whole numbers that a tag of a directory holds; none if it is absent or of another type."""
+    entry = next((entry for entry in directory.entries if entry.tag == tag), None)
+    if entry is None or entry.kind not in _WHOLE:
+        return ()
+    return struct.unpack(f"{order}{entry.length}{_WHOLE[entry.kind]}", entry.value)
+
+
+def fractions(directory: Directory, order: str, tag: int) -> tuple[float, ...]:
+    """Returns the fractions that a tag holds, those by zero as 0; none if it is absent or of another type."""
+    entry = next((entry for entry in directory.entries if entry.tag == tag), None)
+    if entry is None or entry.kind not in _FRACTIONS:
+        return ()
+    pairs = struct.iter_unpack(order + _FRACTIONS[entry.kind], entry.value)
+    return tuple(number / per if per else 0.0 for number, per in pairs)
 
 
 def pack_directory(directory: Directory, layout: Layout, start: int) -> bytes:

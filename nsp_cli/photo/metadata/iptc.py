@@ -75,14 +75,13 @@ def is_thumbnail(resource: Resource) -> bool:
 
 
 def iptc_record(block: bytes) -> bytes | None:
-    """Returns the IPTC record among resources; None if there is none.
+    """Returns the IPTC record among resources; None if there is none, or more than one.
 
     Raises:
         ValueError, struct.error: The block is damaged.
     """
-    return next(
-        (resource.data for resource in read_resources(block) if resource.number == IPTC_RESOURCE), None
-    )
+    records = [resource.data for resource in read_resources(block) if resource.number == IPTC_RESOURCE]
+    return records[0] if len(records) == 1 else None
 
 
 def with_iptc(block: bytes | None, record: bytes) -> bytes:

@@ -9,6 +9,7 @@ from itertools import takewhile
 
 from nsp_cli.errors import OutputError
 from nsp_cli.photo.metadata import xmp
+from nsp_cli.photo.metadata.bounds import limited
 
 LONGEST = 65533  # bytes of content
 EXIF_PREFIX = b"Exif\0\0"
@@ -20,6 +21,7 @@ START_OF_SCAN = 0xDA
 _END = 0xD9
 # Markers of segments that have a length, and the end mark. A 0 after 255 belongs to the pixels; other
 # markers stand alone.
+_END_MARK = re.compile(rb"\xff\xd9")
 _MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
 
 
@@ -27,12 +29,43 @@ def walk(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yields marker and content of each segment of the first picture; of scans, only the header.
 
     Skips pixels, and all that does not belong to a segment, as decoders do.
+
+    Raises:
+        ValueError: There are too many.
     """
+    return ((marker, data[start:end]) for marker, start, end in limited(_walk(data), "segments"))
+
+
+def _walk(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yields the marker of each segment, and the places where its content begins and ends."""
     place = 2
     while (found := _MARKER.search(data, place)) and (marker := found[1][0]) != _END:
         start = found.end()
         place = start + int.from_bytes(data[start : start + 2], "big")
-        yield marker, data[start + 2 : place]
+        yield marker, start + 2, place
+
+
+def picture_end(data: bytes) -> int | None:
+    """Returns the place after the end mark of the first picture; None if there is no end mark.
+
+    Raises:
+        ValueError: There are too many segments.
+    """
+    place = 2
+    for _, _, end in limited(_walk(data), "segments"):
+        place = end
+    found = _END_MARK.search(data, place)
+    return None if found is None else found.end()
+
+
+def without_short(data: bytes, marker: int, prefix: bytes, shortest: int) -> bytes:
+    """Returns a JPEG without the segments of a kind that are too short for what they should hold."""
+    kept, place = [], 0
+    for found, start, end in takewhile(lambda part: part[0] != START_OF_SCAN, _walk(data)):
+        if found == marker and data.startswith(prefix, start) and end - start < shortest:
+            kept.append(data[place : start - 4])
+            place = end
+    return b"".join((*kept, data[place:])) if kept else data
 
 
 def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -52,9 +85,9 @@ def xmp_segments(packet: bytes | None) -> bytes:
         main, extension = xmp.split(packet, LONGEST - len(XMP_PREFIX))
     except ValueError as error:
         raise too_long("XMP", len(packet)) from error
-    made = _segment(APP1, XMP_PREFIX + main)
+    made = segment(APP1, XMP_PREFIX + main)
     portions = [] if extension is None else xmp.portions(extension, LONGEST - len(EXTENDED_XMP))
-    return made + b"".join(_segment(APP1, EXTENDED_XMP + portion) for portion in portions)
+    return made + b"".join(segment(APP1, EXTENDED_XMP + portion) for portion in portions)
 
 
 def resource_segments(block: bytes | None) -> bytes:
@@ -62,7 +95,7 @@ def resource_segments(block: bytes | None) -> bytes:
     block = block or b""
     step = LONGEST - len(RESOURCES_PREFIX)
     portions = [block[place : place + step] for place in range(0, len(block), step)]
-    return b"".join(_segment(APP13, RESOURCES_PREFIX + portion) for portion in portions)
+    return b"".join(segment(APP13, RESOURCES_PREFIX + portion) for portion in portions)
 
 
 def too_long(name: str, size: int) -> OutputError:
@@ -73,5 +106,6 @@ def too_long(name: str, size: int) -> OutputError:
     )
 
 
-def _segment(marker: int, content: bytes) -> bytes:
+def segment(marker: int, content: bytes) -> bytes:
+    """Makes a segment of at most `LONGEST` bytes of content."""
     return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content

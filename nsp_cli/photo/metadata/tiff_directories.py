@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import struct
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from nsp_cli.photo.metadata import ifd
+from nsp_cli.photo.metadata.dcf import states_adobe_rgb
 from nsp_cli.photo.metadata.ifd import Directory, Entry, Layout
 from nsp_cli.photo.metadata.iptc import IPTC_ERRORS, iptc_record, with_iptc
 from nsp_cli.photo.metadata.resolution import RESOLUTION_TAGS, dpi_of
 from nsp_cli.photo.photo import Photo
+from nsp_cli.photo.stated_colours import StatedColours, primaries_of, profile_of
 
 XMP_TAG, IPTC_TAG, RESOURCES_TAG, ICC_PROFILE_TAG = 700, 33723, 34377, 34675
 _BLOCK_TAGS = frozenset({XMP_TAG, IPTC_TAG, RESOURCES_TAG, ICC_PROFILE_TAG})
@@ -26,6 +29,8 @@ _BYTE, _LONG, _UNDEFINED = 1, 4, 7
 _LARGEST_BEGINNING = 2**16 - 2**12  # less than a JPEG can hold of EXIF
 _STRIP_OFFSETS, _STRIP_LENGTHS, _TILE_OFFSETS = 273, 279, 324
 _SUBFILE_TYPE, _REDUCED, _MASK = 254, 1, 4
+_PHOTOMETRIC, _WHITE_POINT, _PRIMARIES = 262, 318, 319
+_GREYS, _INKS = (0, 1), 5
 
 
 class Facts(NamedTuple):
@@ -47,13 +52,28 @@ def read_tiff_facts(file: BinaryIO, offset: int) -> Facts:
     values = {entry.tag: entry.value for entry in directory.entries}
     resources, record = values.get(RESOURCES_TAG), values.get(IPTC_TAG)
     return Facts(
-        values.get(ICC_PROFILE_TAG),
+        stated_profile(directory, layout.order),
         _exif(file, directory, layout),
         values.get(XMP_TAG),
         resources if record is None else with_iptc(resources, record),
         dpi_of(directory, layout.order),
         directory.damaged,
     )
+
+
+def stated_profile(directory: Directory, order: str) -> bytes | None:
+    """Returns a page's colour profile, or one for what its tags and EXIF say of the colours."""
+    profile = next((entry.value for entry in directory.entries if entry.tag == ICC_PROFILE_TAG), None)
+    (kind,) = ifd.numbers(directory, order, _PHOTOMETRIC)[:1] or (None,)
+    if kind == _INKS:
+        return profile
+    white, colours = (ifd.fractions(directory, order, tag) for tag in (_WHITE_POINT, _PRIMARIES))
+    stated = StatedColours(
+        profile,
+        chromaticities=primaries_of(white, colours),
+        is_adobe_rgb=states_adobe_rgb(directory, order),
+    )
+    return profile_of(Path(), stated, is_grey=kind in _GREYS)[0]
 
 
 def about_the_shot(directory: Directory) -> list[Entry]:
@@ -147,7 +167,7 @@ def append_facts(photo: Photo, file: BinaryIO, *, is_reserved: bool) -> None:
     file.seek(0)
     layout, offset = ifd.read_layout(file.read(16))
     if is_reserved:
-        offset = ifd.next_offset(file, layout, offset)
+        offset = ifd.read_link(file, layout, offset)[1]
     written = ifd.read_directory(file, layout, offset)
     directory = Directory([*_shot_entries(photo, is_reserved), *written.entries, *_block_entries(photo)])
     if photo.exif is not None and not is_reserved:
@@ -191,5 +211,13 @@ def _record(resources: bytes | None) -> bytes | None:
 
 def is_reduced(directory: Directory, order: str) -> bool:
     """Tells whether a directory is that of a thumbnail or a mask."""
-    value = next((entry.value for entry in directory.entries if entry.tag == _SUBFILE_TYPE), bytes(4))
-    return bool(int.from_bytes(value, "little" if order == "<" else "big") & (_REDUCED | _MASK))
+    return bool(_subfile_type(directory, order) & (_REDUCED | _MASK))
+
+
+def is_mask(directory: Directory, order: str) -> bool:
+    """Tells whether a directory is that of a mask, which says where a picture is transparent."""
+    return bool(_subfile_type(directory, order) & _MASK)
+
+
+def _subfile_type(directory: Directory, order: str) -> int:
+    return next(iter(ifd.numbers(directory, order, _SUBFILE_TYPE)), 0)

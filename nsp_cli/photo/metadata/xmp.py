@@ -20,6 +20,7 @@ _POINTER = re.compile(
     rb"(?<!\s)\s+xmpNote:HasExtendedXMP\s*=\s*(?:\"(\w*)\"|'(\w*)')"
     rb"|<xmpNote:HasExtendedXMP\s*>\s*(\w*)\s*</xmpNote:HasExtendedXMP\s*>"
 )
+_QUALIFIED = re.compile(rb"([\w.-]+):([\w.-]+)")
 _PADDING = re.compile(rb"(?<!\s)\s+(?=<\?xpacket end)")
 _PORTION = struct.Struct(">32sII")  # of a JPEG's extended XMP: GUID, length of the whole, place in it
 _DEEPEST = 200
@@ -119,6 +120,33 @@ def _merged(main: bytes, extension: bytes) -> bytes:
     if any(found.get(name) != value for name, value in wanted.items()):
         raise ValueError("the extended packet cannot be joined to the main one")
     return merged
+
+
+def without(packet: bytes, names: tuple[str, ...]) -> bytes:
+    """Returns a packet without the properties whose names, "{namespace}name", begin with one of these.
+
+    Raises:
+        ValueError: The packet is damaged.
+    """
+    descriptions, _, _ = scan(packet)
+    cut = [
+        (first, last)
+        for each in descriptions
+        for first, last, _ in each.parts
+        if _name(packet[first:last], each.namespaces).startswith(names)
+    ]
+    for first, last in sorted(cut, reverse=True):
+        packet = packet[:first] + packet[last:]
+    return packet
+
+
+def _name(part: bytes, namespaces: dict[str, str]) -> str:
+    """Returns the full name of a property from its text, an attribute or an element."""
+    found = _QUALIFIED.search(part)
+    if found is None:
+        return ""
+    prefix, name = found[1].decode(), found[2].decode()
+    return f"{{{namespaces.get(prefix, '')}}}{name}"
 
 
 def split(packet: bytes, limit: int) -> tuple[bytes, bytes | None]:

@@ -1,0 +1,81 @@
+"""JPEGs that end too early: what is missing, and how every viewer shows the rest."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+
+from nsp_cli.ops.pixel_array import Pixels
+from nsp_cli.photo.formats.jpeg_header import FRAMES, JpegHeader
+from nsp_cli.photo.metadata import jpeg_segments
+
+_END = b"\xff\xd9"
+_PROGRESSIVE = (0xC2, 0xCA)
+_COEFFICIENTS = frozenset(range(64))
+_FILLING_SIZE = 2**14
+
+
+def mended(data: bytes, *, accept_damaged: bool) -> tuple[bytes, tuple[str, ...]]:
+    """Returns a JPEG with its end mark, and notes on what was missing.
+
+    Args:
+        data: The whole file.
+        accept_damaged: Whether a part of the picture may be missing, which decoders show in grey.
+
+    Raises:
+        ValueError: A part of the picture is missing and must not be, or there are too many segments.
+        OSError, SyntaxError: There is no picture at all.
+    """
+    if jpeg_segments.picture_end(data) is not None:
+        return data, ()
+    data = data.rstrip(b"\xff")  # half of a marker, or of an escaped value
+    missing = _missing(data)
+    if missing is None:
+        return data + _END, ("the file's end mark is missing; the picture is whole",)
+    if not accept_damaged:
+        raise ValueError(f"it is cut short: {missing}. --accept-damaged reads it all the same")
+    return data + _END, (f"the photo is cut short: {missing}",)
+
+
+def _missing(data: bytes) -> str | None:
+    """Tells in words what is missing of a picture without an end mark; None if it is whole.
+
+    Decoders do not say how far they came. What they make of other bytes in place of the missing ones does.
+    """
+    as_shown, otherwise = _decoded(data + _END), _decoded(data + _filling() + _END)
+    rows = np.flatnonzero((as_shown != otherwise).reshape(len(as_shown), -1).any(axis=1))
+    if not _has_all_scans(data):
+        return "it lacks passes over the picture, so that all of it or a part is coarse or grey"
+    if len(rows) == 0:
+        return None
+    count = len(as_shown) - int(rows[0])
+    return f"the last {count} of {len(as_shown)} rows ({count / len(as_shown):.0%}) are grey or coarse"
+
+
+def _decoded(data: bytes) -> Pixels:
+    image = JpegHeader(io.BytesIO(data))
+    image.load()
+    return np.asarray(image)
+
+
+def _filling() -> bytes:
+    """Makes bytes that are no marker and decode to something other than grey."""
+    return np.random.default_rng(0).integers(0, 255, _FILLING_SIZE, dtype=np.uint8).tobytes()
+
+
+def _has_all_scans(data: bytes) -> bool:
+    """Tells whether all coefficients of all channels have been sent in full."""
+    channels: dict[int, set[int]] = {}
+    is_progressive = False
+    for marker, content in jpeg_segments.walk(data):
+        if marker in FRAMES:
+            is_progressive = marker in _PROGRESSIVE
+            channels = {number: set() for number in content[6 : 6 + 3 * content[5] : 3]}
+        elif marker == jpeg_segments.START_OF_SCAN:
+            names, (first, last, precision) = content[1:-3:2], content[-3:]
+            is_full = not is_progressive or precision & 15 == 0
+            sent = range(first, last + 1) if is_progressive else _COEFFICIENTS
+            for name in names:
+                channels.setdefault(name, set()).update(sent if is_full else ())
+    return all(sent >= _COEFFICIENTS for sent in channels.values())

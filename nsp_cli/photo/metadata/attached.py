@@ -1,0 +1,112 @@
+"""What phones attach behind a JPEG: a gain map for HDR screens, and a video. XMP promises both."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterable
+
+from nsp_cli.photo.metadata import jpeg_segments, xmp
+from nsp_cli.photo.metadata.blocks import GAIN_MAP, VIDEO
+from nsp_cli.photo.metadata.trailers import trailer_extras
+from nsp_cli.photo.photo import Extra
+
+_GAIN_MAP_NAMES = (
+    b"http://ns.adobe.com/hdr-gain-map/1.0/",
+    b"http://ns.apple.com/HDRGainMap/1.0/",
+    b"urn:iso:std:iso:ts:21496",
+)
+_CAMERA, _CONTAINER = (
+    "{http://ns.google.com/photos/1.0/camera/}",
+    "{http://ns.google.com/photos/1.0/container/}",
+)
+PROMISES = (
+    "{http://ns.adobe.com/hdr-gain-map/1.0/}",
+    "{http://ns.apple.com/HDRGainMap/1.0/}",
+    f"{_CONTAINER}Directory",
+    f"{_CAMERA}MotionPhoto",
+    f"{_CAMERA}MicroVideo",
+)
+"""Beginnings of the names of XMP properties that say what is attached."""
+LENGTH = "{http://ns.google.com/photos/1.0/container/item/}Length"
+_ITEM = re.compile(rb"<[^<>]*Semantic\s*=\s*[\"']GainMap[\"'][^<>]*>")
+_ITEM_LENGTH = re.compile(rb"(Length\s*=\s*[\"'])\d+")
+_PADDING = re.compile(rb"Item:Padding\s*=\s*[\"'](\d{1,6})[\"']")
+_START = b"\xff\xd8\xff"
+_VIDEO = b"ftyp"
+_MPF = b"MPF\0"
+_APP2 = 0xE2
+_PRIMARY = 0x030000  # "baseline MP primary image"; a gain map has the type 0
+
+
+def attached_extras(trailer: bytes) -> list[Extra]:
+    """Takes apart what follows a JPEG's end mark: gain map and video are carried, the rest is only named."""
+    extras: list[Extra] = []
+    rest = trailer
+    while rest.lstrip(b"\0").startswith(_START):
+        rest = rest.lstrip(b"\0")
+        end = jpeg_segments.picture_end(rest) or len(rest)
+        picture, rest = rest[:end], rest[end:]
+        extras += [Extra(GAIN_MAP, "", picture)] if _is_gain_map(picture) else trailer_extras(picture)
+    start = rest.find(_VIDEO) - 4  # after the size of the first box
+    if start >= 0 and not rest[:start].strip(b"\0"):
+        return [*extras, Extra(VIDEO, "", rest[start:])]
+    return extras + trailer_extras(rest)
+
+
+def _is_gain_map(picture: bytes) -> bool:
+    return any(name in content for _, content in jpeg_segments.segments(picture) for name in _GAIN_MAP_NAMES)
+
+
+def with_length(packet: bytes | None, length: int) -> bytes | None:
+    """Returns XMP that says how long the gain map is, where it says so."""
+    if packet is None:
+        return None
+    return _ITEM.sub(lambda item: _ITEM_LENGTH.sub(rb"\g<1>%d" % length, item[0]), packet)
+
+
+def without_promises(packet: bytes | None) -> bytes | None:
+    """Returns XMP that promises neither a gain map nor a video; a damaged packet stays as it is."""
+    if packet is None:
+        return None
+    try:
+        return xmp.without(packet, PROMISES)
+    except ValueError:
+        return packet
+
+
+def mpf_segment(extras: Iterable[Extra]) -> bytes:
+    """Makes room for the index of further pictures (CIPA DC-007) if there is a gain map."""
+    has_map = any(extra.kind == GAIN_MAP for extra in extras)
+    return jpeg_segments.segment(_APP2, _MPF + _index(0, 0, 0)) if has_map else b""
+
+
+def with_attached(picture: bytes, extras: Iterable[Extra], packet: bytes | None) -> bytes:
+    """Returns a JPEG followed by its gain map and video.
+
+    Args:
+        picture: Complete; with the segment of `mpf_segment`.
+        extras: Of the photo.
+        packet: Its XMP, which may state how many bytes of padding follow the picture.
+    """
+    parts = {extra.kind: extra.content for extra in extras if extra.kind in (GAIN_MAP, VIDEO)}
+    if not parts:
+        return picture
+    stated = _PADDING.search(packet or b"")
+    padding = bytes(int(stated[1])) if stated else b""
+    if GAIN_MAP in parts:
+        start = picture.index(_MPF) + len(_MPF)
+        place = len(picture) + len(padding) - start
+        index = _index(len(picture), len(parts[GAIN_MAP]), place)
+        picture = picture[:start] + index + picture[start + len(index) :]
+    return b"".join((picture, padding, *(parts[kind] for kind in (GAIN_MAP, VIDEO) if kind in parts)))
+
+
+def _index(size: int, map_size: int, map_place: int) -> bytes:
+    """Packs the index of two pictures; places count from its own beginning."""
+    rows = struct.pack(">HHI4s", 0xB000, 7, 4, b"0100") + struct.pack(">HHII", 0xB001, 4, 1, 2)
+    rows += struct.pack(">HHII", 0xB002, 7, 32, 50)
+    entries = struct.pack(">IIIHH", _PRIMARY, size, 0, 0, 0) + struct.pack(
+        ">IIIHH", 0, map_size, map_place, 0, 0
+    )
+    return b"MM\0*" + struct.pack(">IH", 8, 3) + rows + bytes(4) + entries

@@ -1,0 +1,127 @@
+"""Photos through standard input and output, with every message on standard error."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nsp_cli.photo import Photo, read_photo, write_photo
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    write_photo(Photo(PIXELS), tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+def piped(content: bytes, *arguments: object, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """Runs nsp with a pipe at each end; temporary files go to a folder that must be empty afterwards."""
+    temporary = folder / "temporary"
+    temporary.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "nsp_cli", *map(str, arguments)]
+    run = subprocess.run(
+        command,
+        input=content,
+        capture_output=True,
+        check=False,
+        env=os.environ | {"TMPDIR": str(temporary), "TEMP": str(temporary)},
+    )
+    assert [path.name for path in temporary.iterdir() if path.name.startswith("nsp-")] == []
+    return run
+
+
+def test_from_input_to_output(picture: Path, tiny_weights: Path, run_nsp, tmp_path: Path) -> None:
+    run = piped(picture.read_bytes(), "denoise", "-", "-o", "-", "-m", tiny_weights, folder=tmp_path)
+    assert run.returncode == 0, run.stderr
+    (tmp_path / "out.png").write_bytes(run.stdout)
+    run_nsp("denoise", picture, "-o", tmp_path / "usual.png", "-m", tiny_weights)
+    assert (read_photo(tmp_path / "out.png").pixels == read_photo(tmp_path / "usual.png").pixels).all()
+    assert b"30" in run.stderr
+
+
+def test_in_another_format(picture: Path, tmp_path: Path, tiny_weights: Path) -> None:
+    run = piped(
+        picture.read_bytes(),
+        *("--quiet", "denoise", "-", "-o", "-", "--format", "tiff", "-m", tiny_weights),
+        folder=tmp_path,
+    )
+    assert run.stdout[:2] in (b"II", b"MM")
+    assert run.stderr == b""
+    with Image.open(io.BytesIO(run.stdout)) as image:
+        assert image.size == (30, 40)
+
+
+def test_a_photo_that_is_passed_through_keeps_every_byte(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64), (90, 120, 60)).save(file, "JPEG", comment="words")
+    run = piped(file.getvalue(), "denoise", "-", "-o", "-", "--device", "cpu", folder=tmp_path)
+    assert run.stdout == file.getvalue()
+    assert b"passed through" in run.stderr
+
+
+@pytest.mark.parametrize("content", [b"", b"no photo", b"\xff\xd8\xff damaged"])
+def test_what_is_no_photo_gives_no_output(tmp_path: Path, tiny_weights: Path, content: bytes) -> None:
+    run = piped(content, "denoise", "-", "-o", "-", "-m", tiny_weights, folder=tmp_path)
+    assert (run.returncode, run.stdout) == (1, b"")
+    assert b"Error" in run.stderr
+    assert b"Traceback" not in run.stderr
+
+
+def test_one_end_may_be_a_file(picture: Path, tmp_path: Path, tiny_weights: Path) -> None:
+    run = piped(b"", "denoise", picture, "-o", "-", "-m", tiny_weights, folder=tmp_path)
+    target = tmp_path / "b.png"
+    piped(picture.read_bytes(), "denoise", "-", "-o", target, "-m", tiny_weights, folder=tmp_path)
+    assert target.read_bytes()[:8] == run.stdout[:8] == b"\x89PNG\r\n\x1a\n"
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["b.png", "photo.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("-",), "place"),
+        (("-", "a.png", "-o", "-"), "only photo"),
+        (("a.png", "-o", "-", "--json"), "--json"),
+        (("a.png", "-o", "-", "--keep-times"), "--keep-times"),
+    ],
+)
+def test_options_that_do_not_go_together(run_nsp, arguments: tuple[str, ...], word: str) -> None:
+    run = run_nsp("denoise", *arguments)
+    assert run.code == 2
+    assert word in run.err
+
+
+def test_several_photos_have_no_single_output(run_nsp, picture: Path, tiny_weights: Path) -> None:
+    write_photo(Photo(PIXELS), picture.with_name("other.png"))
+    run = run_nsp("denoise", picture.parent, "-o", "-", "-m", tiny_weights)
+    assert (run.code, run.out) == (2, "")
+
+
+def test_watching_has_no_single_output(run_nsp, tmp_path: Path) -> None:
+    assert run_nsp("watch", tmp_path, "-o", "-").code == 2
+
+
+def test_a_terminal_is_neither(run_nsp, monkeypatch: pytest.MonkeyPatch, picture: Path) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert "terminal" in run_nsp("denoise", picture, "-o", "-").err
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    assert "terminal" in run_nsp("denoise", "-", "-o", picture.with_name("b.png")).err
+
+
+def test_an_output_that_is_full_is_an_error(tmp_path: Path, picture: Path, tiny_weights: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no device that is always full")
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "nsp_cli", "denoise", picture, "-o", "-", "-m", tiny_weights]
+        run = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert run.returncode == 1
+    assert b"Standard output cannot be written" in run.stderr
+    assert b"Traceback" not in run.stderr

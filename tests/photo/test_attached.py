@@ -1,0 +1,160 @@
+"""Gain maps and videos behind a JPEG: kept in JPEG, and promised by no file that lacks them."""
+
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps, MpoImagePlugin
+from test_extras import copied, segment
+from test_photo import make_exif
+
+from nsp_cli.photo import photo_size, read_photo, write_photo
+from nsp_cli.photo.metadata import jpeg_segments, xmp
+from nsp_cli.photo.metadata.jpeg_segments import XMP_PREFIX
+
+WIDTH, HEIGHT = 64, 48
+VIDEO = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 4
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+NAMES = (
+    'xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" xmlns:a="urn:a" '
+    'xmlns:Camera="http://ns.google.com/photos/1.0/camera/" '
+    'xmlns:Container="http://ns.google.com/photos/1.0/container/" '
+    'xmlns:Item="http://ns.google.com/photos/1.0/container/item/"'
+)
+
+
+def packet(body: str, attributes: str = "") -> bytes:
+    description = f'<rdf:Description rdf:about="" {NAMES} {attributes}>{body}</rdf:Description>'
+    rdf = f'<rdf:RDF xmlns:rdf="{RDF}">{description}</rdf:RDF>'
+    return f'<x:xmpmeta xmlns:x="adobe:ns:meta/">{rdf}</x:xmpmeta>'.encode()
+
+
+def gain_map() -> bytes:
+    """Makes a small JPEG that is bright at the top left."""
+    values = np.zeros((HEIGHT // 4, WIDTH // 4), np.uint8)
+    values[:4, :4] = 250
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "JPEG", quality=98)
+    own = segment(0xE1, XMP_PREFIX + packet("", 'hdrgm:Version="1.0" hdrgm:GainMapMax="3"'))
+    return file.getvalue()[:2] + own + file.getvalue()[2:]
+
+
+def promising(*attached: tuple[str, int], padding: int = 0) -> bytes:
+    items = [("Primary", 0), *attached]
+    rows = ""
+    for name, length in items:
+        own = f' Item:Padding="{padding}"' if name == "Primary" else ""
+        item = f'<Container:Item Item:Semantic="{name}" Item:Mime="x" Item:Length="{length}"{own}/>'
+        rows += f'<rdf:li rdf:parseType="Resource">{item}</rdf:li>'
+    directory = f"<Container:Directory><rdf:Seq>{rows}</rdf:Seq></Container:Directory><a:kept>yes</a:kept>"
+    flags = 'hdrgm:Version="1.0" Camera:MotionPhoto="1" Camera:MicroVideoOffset="1044" a:too="1"'
+    return packet(directory, flags)
+
+
+def phone_photo(
+    path: Path, *, has_map: bool = True, has_video: bool = True, orientation: int = 1, padding: int = 0
+) -> Path:
+    made = gain_map()
+    attached = [("GainMap", len(made))] * has_map + [("MotionPhoto", len(VIDEO))] * has_video
+    parts = segment(0xE1, XMP_PREFIX + promising(*attached, padding=padding))
+    picture = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(picture, "JPEG", exif=b"Exif\0\0" + make_exif("<", orientation), extra=parts)
+    path.write_bytes(picture.getvalue() + bytes(padding) + made * has_map + VIDEO * has_video)
+    return path
+
+
+def second_picture(path: Path) -> bytes:
+    """Finds the second picture by the index of the file (CIPA DC-007), as other programs do."""
+    data = path.read_bytes()
+    start = data.index(b"MPF\0") + 4
+    assert data[start : start + 4] == b"MM\0*"
+    entries = start + struct.unpack_from(">I", data, start + 8 + 2 + 24 + 8)[0]
+    (_, own_size, own_place), (_, size, place) = (
+        struct.unpack_from(">III", data, entries + 16 * number) for number in range(2)
+    )
+    assert (own_place, data[own_size - 2 : own_size]) == (0, b"\xff\xd9")
+    return data[start + place : start + place + size]
+
+
+def as_picture(data: bytes) -> Any:
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image).astype(int)
+
+
+@pytest.mark.parametrize("padding", [0, 9])
+def test_a_jpeg_keeps_both(tmp_path: Path, padding: int) -> None:
+    source = phone_photo(tmp_path / "a.jpg", padding=padding)
+    target, written = copied(source, ".jpg")
+    assert written.left_out == ()
+    assert second_picture(target) == gain_map()
+    data = target.read_bytes()
+    assert data.endswith(bytes(padding) + gain_map() + VIDEO)
+    assert read_photo(target).xmp == read_photo(source).xmp
+
+
+def test_pillow_finds_the_gain_map(tmp_path: Path) -> None:
+    target, _ = copied(phone_photo(tmp_path / "a.jpg", has_video=False), ".jpg")
+    with target.open("rb") as file:  # Image.open hides the gain map
+        image = MpoImagePlugin.MpoImageFile(file)
+        assert image.n_frames == 2
+        image.seek(1)
+        image.load()
+        assert image.size == (WIDTH // 4, HEIGHT // 4)
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_the_gain_map_is_turned_with_the_photo(tmp_path: Path, orientation: int) -> None:
+    source = phone_photo(tmp_path / "a.jpg", orientation=orientation)
+    target, written = copied(source, ".jpg")
+    assert written.left_out == ()
+    found = second_picture(target)
+    wanted = Image.fromarray(as_picture(gain_map()).astype(np.uint8))
+    wanted.getexif()[274] = orientation
+    assert np.abs(as_picture(found) - np.asarray(ImageOps.exif_transpose(wanted)).astype(int)).max() < 12
+    assert b"GainMapMax" in found
+    lengths = xmp.properties(read_photo(target).xmp or b"")
+    assert str(len(found)) in lengths.values()
+    assert str(len(VIDEO)) in lengths.values()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp", ".avif"])
+def test_other_formats_say_so_and_promise_nothing(tmp_path: Path, suffix: str) -> None:
+    source = phone_photo(tmp_path / "a.jpg")
+    target, written = copied(source, suffix)
+    assert written.left_out[0].startswith("gain map, video not kept")
+    found = xmp.properties(read_photo(target).xmp or b"")
+    assert sorted(found) == ["{urn:a}kept", "{urn:a}too"]
+    assert any("gain map" in text for text in written.changed)
+
+
+def test_a_promise_that_the_photo_itself_breaks_is_removed(tmp_path: Path) -> None:
+    """Some program before nsp cut what was attached."""
+    source = phone_photo(tmp_path / "a.jpg")
+    data = source.read_bytes()
+    source.write_bytes(data[: jpeg_segments.picture_end(data)])
+    target, _ = copied(source, ".jpg")
+    assert sorted(xmp.properties(read_photo(target).xmp or b"")) == ["{urn:a}kept", "{urn:a}too"]
+
+
+def test_previews_are_not_kept(tmp_path: Path) -> None:
+    """They show the photo before denoising."""
+    first = Image.new("RGB", (8, 8))
+    first.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[first])
+    target, written = copied(tmp_path / "a.jpg", ".jpg")
+    assert "a further picture" in written.left_out[0]
+    assert b"MPF" not in target.read_bytes()
+
+
+def test_enlarged_photos_keep_their_gain_map(tmp_path: Path) -> None:
+    """It is stretched over its photo, whatever the size of both."""
+    photo = read_photo(phone_photo(tmp_path / "a.jpg", has_video=False))
+    larger = photo.with_pixels(np.repeat(np.repeat(photo.pixels, 2, 0), 2, 1))
+    write_photo(larger, tmp_path / "b.jpg")
+    assert photo_size(tmp_path / "b.jpg") == (2 * WIDTH, 2 * HEIGHT)
+    assert second_picture(tmp_path / "b.jpg") == gain_map()
