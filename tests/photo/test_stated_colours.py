@@ -155,6 +155,13 @@ class TestPng:
         path = png(tmp_path / "a.png", gamma(1e-5 + 1 / 3e4), chromaticities(SRGB._replace(white=(0.3, 0.0))))
         assert read_photo(path).icc_profile is None
 
+    @pytest.mark.parametrize("length", [0, 3, 4, 36])
+    def test_chromaticities_of_another_length_are_ignored(self, tmp_path: Path, length: int) -> None:
+        places = chromaticities(WIDE)[8:40].ljust(36, b"\0")[:length]
+        photo = read_photo(png(tmp_path / "a.png", chunk(b"cHRM", places)))
+        assert photo.icc_profile is None
+        assert write_photo(photo, tmp_path / "b.png").left_out == ()
+
 
 @pytest.mark.parametrize("transfer", [16, 18])
 def test_a_profile_of_high_dynamic_range_is_refused(tmp_path: Path, transfer: int) -> None:

@@ -129,10 +129,10 @@ def _keep_text(parts: PngParts, name: bytes, body: bytes) -> None:
     elif kind := profile_kind(text.keyword):
         place, content = read_profile(kind, text.content)
         _keep_fact(parts, parts.hidden, _PROFILE_PLACES[place], content)
-    elif text.has_more:
+    elif not text.is_plain:
         parts.extras.append(Extra(CHUNK, name.decode(), body))
     elif text.keyword == COMMENT_KEYWORD:
-        parts.extras.append(Extra(COMMENT, "", text.content))
+        parts.extras.append(Extra(COMMENT, "", text.content.strip(b"\0")))
     else:
         parts.extras.append(Extra(TEXT, text.keyword, text.content))
 

@@ -63,7 +63,8 @@ def _name(marker: int, content: bytes) -> str:
 
 
 def extra_segments(extras: Iterable[Extra]) -> bytes:
-    """Makes the segments of what a JPEG has a place for."""
-    made = [(_COM, extra.content) for extra in extras if extra.kind == COMMENT]
+    """Makes the segments of what a JPEG has a place for; longer comments are left out."""
+    comments = [extra.content for extra in extras if extra.kind == COMMENT]
+    made = [(_COM, content) for content in comments if len(content) <= jpeg_segments.LONGEST]
     made += [(extra.content[0], extra.content[1:]) for extra in extras if extra.kind == SEGMENT]
     return b"".join(jpeg_segments.segment(marker, content) for marker, content in made)
