@@ -201,6 +201,20 @@ class TestRaw:
         with pytest.raises(InputError, match="black"):
             read_photo(write_raw(tmp_path / "a.dng", np.full((96, 96, 3), light)))
 
+    @pytest.mark.parametrize("black", [0, 512])
+    def test_noise_around_black_is_read_and_values_below_it_are_refused(
+        self, tmp_path: Path, black: int
+    ) -> None:
+        """No pixel of this shot with the lens cap on is hot."""
+        noise = np.random.default_rng(0).normal(0, 3, (96, 96, 1)).repeat(3, 2)
+        shot = np.clip(black + noise, 0, None) / 65535
+        levels = [(50714, 4, 1, black, True), (50717, 4, 1, 16383, True)]
+        assert read_photo(write_raw(tmp_path / "a.dng", shot, levels=levels)).pixels.max() > 0
+        if black:
+            below = write_raw(tmp_path / "b.dng", shot - 15 / 65535, levels=levels)
+            with pytest.raises(InputError, match="black"):
+                read_photo(below)
+
     def test_that_is_dark_is_read(self, tmp_path: Path) -> None:
         dark = np.zeros((96, 96, 3))
         dark[40:50, 40:50] = 0.01

@@ -15,9 +15,11 @@ from nsp_cli.photo.metadata.bounds import directory_chain
 _PHOTOMETRIC = 262
 _MOSAIC, _LINEAR = 32803, 34892
 _PARTS = ((273, 279), (324, 325))  # tags of where strips and tiles begin, and of how long they are
-# Share of the range between black and white. LibRaw 0.22 gives up to 0.0013 for a lossy DNG that it cannot
-# decode. It is 0.6 of an 8-bit level in linear light: even a shot with the lens cap on has some hot pixels.
+# Share of the range between black and white; 0.6 of an 8-bit level in linear light.
 _BLACK = 0.002
+# Share of the values that are above black. Noise lifts about half of those of a shot with the lens cap on;
+# of a lossy DNG that LibRaw 0.22 cannot decode, 0.0007 are.
+_LIT = 0.01
 
 
 def check_complete(path: Path) -> None:
@@ -62,9 +64,12 @@ def check_decoded(raw: Any) -> None:
         raw: Opened by rawpy, and unpacked.
 
     Raises:
-        ValueError: No pixel is brighter than black by more than a trace.
+        ValueError: No pixel is brighter than black by more than a trace, and they have no noise around black.
     """
-    values = raw.raw_image
-    black, white = min(raw.black_level_per_channel), raw.white_level
-    if float(np.max(values)) - black <= _BLACK * max(white - black, 1):
+    values, count = raw.raw_image, raw.num_colors
+    if values.ndim == 3:  # (H, W, 4) even for three colours
+        values = values[:, :, :count]
+    black, white = min(raw.black_level_per_channel[:count]), raw.white_level
+    is_dark = float(np.max(values)) - black <= _BLACK * max(white - black, 1)
+    if is_dark and (np.ptp(values) == 0 or np.mean(values > black) < _LIT):
         raise ValueError("all its pixels are black, or it is of a kind that LibRaw cannot decode")
