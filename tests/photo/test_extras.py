@@ -266,8 +266,13 @@ class TestJpeg:
             f"{name} after the picture ({len(after)} bytes) not kept",
         )
 
-    def test_padding_is_nothing(self, tmp_path: Path) -> None:
-        assert copied(jpeg(tmp_path / "a.jpg", after=b"\0\xff\r\n"), ".jpg")[1].left_out == ()
+    @pytest.mark.parametrize("after", [b"\0\xff\r\n", b"\xff\xd9", b"\0\xff\xd9\0\0"])
+    def test_padding_is_nothing(self, tmp_path: Path, after: bytes) -> None:
+        parts = [
+            segment(marker, bytes(size)) for marker, size in ((0xE5, 0), (0xE1, 0), (0xEB, 9), (0xEF, 9))
+        ]
+        for suffix in (".jpg", ".png"):
+            assert copied(jpeg(tmp_path / "a.jpg", *parts, after=after), suffix)[1].left_out == ()
 
 
 LOSSES: dict[str, Callable[[Photo], Photo]] = {
