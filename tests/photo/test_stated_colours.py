@@ -172,12 +172,14 @@ class TestPng:
         path = png(tmp_path / "a.png", gamma(1e-5 + 1 / 3e4), chromaticities(SRGB._replace(white=(0.3, 0.0))))
         assert read_photo(path).icc_profile is None
 
-    @pytest.mark.parametrize("length", [0, 3, 4, 36])
-    def test_chromaticities_of_another_length_are_ignored(self, tmp_path: Path, length: int) -> None:
-        places = chromaticities(WIDE)[8:40].ljust(36, b"\0")[:length]
-        photo = read_photo(png(tmp_path / "a.png", chunk(b"cHRM", places)))
+    @pytest.mark.parametrize("length", [0, 3, 36])
+    @pytest.mark.parametrize("name", [b"cHRM", b"gAMA", b"sRGB", b"cICP", b"pHYs"])
+    def test_chunks_of_another_length_are_named(self, tmp_path: Path, name: bytes, length: int) -> None:
+        photo = read_photo(png(tmp_path / "a.png", chunk(name, chromaticities(WIDE)[8:44][:length])))
         assert photo.icc_profile is None
-        assert write_photo(photo, tmp_path / "b.png").left_out == ()
+        assert name.decode() in photo.notes[0]
+        write_photo(photo, tmp_path / "b.png")
+        assert name not in dict(chunks_of(tmp_path / "b.png"))
 
 
 @pytest.mark.parametrize("transfer", [16, 18])

@@ -123,8 +123,7 @@ def _stated(profile: bytes | None, extras: Iterable[Extra], exif: bytes | None) 
     chunks = {extra.name: extra.content for extra in extras if extra.kind == CHUNK}
     numbers = chunks.get("cICP", b"")[:2]
     gamma = int.from_bytes(chunks.get("gAMA", b""), "big")
-    places = chunks.get("cHRM", b"")
-    points = [number / 100_000 for number in (struct.unpack(">8I", places) if len(places) == 32 else ())]
+    points = [number / 100_000 for (number,) in struct.iter_unpack(">I", chunks.get("cHRM", b""))]
     primaries, transfer = numbers if len(numbers) == 2 else (None, None)
     return StatedColours(
         profile,
