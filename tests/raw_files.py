@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ def write_raw(
     pattern: Array | None = BAYER,
     codes: tuple[int, ...] = (0, 1, 2),
     exif: bytes | None = None,
+    levels: Sequence[tuple[Any, ...]] = ((50717, 4, 1, 65535, True),),
 ) -> Path:
     """Writes a DNG of linear sRGB `light` (H, W, 3) seen by a sensor.
 
@@ -71,9 +73,10 @@ def write_raw(
         pattern: Which colour each site has; None is a monochrome sensor.
         codes: DNG's numbers of the colours: 0 to 5 for red, green, blue, cyan, magenta, yellow.
         exif: A block to go with it.
+        levels: Tags of black and white.
     """
     seen = np.rint(65535 * np.clip(light @ sensor.T, 0, 1)).astype(np.uint16)
-    tags = [*_camera_tags(sensor), *([] if pattern is None else _mosaic_tags(pattern, codes))]
+    tags = [*_camera_tags(sensor), *levels, *([] if pattern is None else _mosaic_tags(pattern, codes))]
     stored = seen[:, :, 0] if pattern is None else _mosaic(seen, pattern)
     kind = "minisblack" if pattern is None else _CFA
     tifffile.imwrite(path, stored, photometric=kind, metadata=None, extratags=tags, software=False)
@@ -90,7 +93,6 @@ def _camera_tags(sensor: Array) -> list[tuple[Any, ...]]:
     return [
         (50706, 1, 4, bytes([1, 4, 0, 0]), True),
         (50708, 2, 0, "A test's camera", True),
-        (50717, 4, 1, 65535, True),
         (50721, 10, matrix.size, _fractions(matrix), True),
         (50728, 5, white.size, _fractions(white), True),
         (50778, 3, 1, 21, True),  # under D65

@@ -97,7 +97,9 @@ def _transfer_in(profile: bytes | None) -> int | None:
 
 def _explicit_srgb(stated: StatedColours, is_grey: bool) -> bytes | None:
     """Says sRGB in a profile only where EXIF says something else, which the profile overrules."""
-    return srgb_profile() if stated.is_adobe_rgb and not is_grey else None
+    if not stated.is_adobe_rgb:
+        return None
+    return built_profile("sRGB's curve", _SRGB, None, is_grey=True) if is_grey else srgb_profile()
 
 
 def _by_numbers(path: Path, stated: StatedColours, is_grey: bool) -> tuple[bytes | None, tuple[str, ...]]:
@@ -124,13 +126,13 @@ def _by_chromaticities(stated: StatedColours, is_grey: bool) -> bytes | None:
         gamma = None
     is_srgb_curve = gamma is None or _SRGB_GAMMA[0] < gamma < _SRGB_GAMMA[1]
     if is_srgb_curve and (is_grey or _are_alike(primaries, _SRGB)):
-        return None
+        return _explicit_srgb(stated, is_grey)
     if is_srgb_curve and _are_alike(primaries, _PRIMARIES[_DISPLAY_P3]):
         return display_p3_profile()
     try:
         return built_profile(_named("stated chromaticities", gamma), primaries, gamma, is_grey=is_grey)
     except ValueError:  # nonsense, which programs ignore
-        return None
+        return _explicit_srgb(stated, is_grey)
 
 
 def _are_alike(one: Primaries, other: Primaries) -> bool:

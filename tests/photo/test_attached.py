@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from PIL import Image, ImageOps, MpoImagePlugin
 from test_extras import copied, segment
 from test_photo import make_exif
 
+from nsp_cli.errors import InputError
 from nsp_cli.photo import photo_size, read_photo, write_photo
 from nsp_cli.photo.metadata import jpeg_segments, xmp
 from nsp_cli.photo.metadata.jpeg_segments import XMP_PREFIX
@@ -72,7 +74,9 @@ def phone_photo(
 def second_picture(path: Path) -> bytes:
     """Finds the second picture by the index of the file (CIPA DC-007), as other programs do."""
     data = path.read_bytes()
-    start = data.index(b"MPF\0") + 4
+    found = re.search(rb"\xff\xe2..MPF\0", data, re.DOTALL)
+    assert found is not None
+    start = found.end()
     assert data[start : start + 4] == b"MM\0*"
     entries = start + struct.unpack_from(">I", data, start + 8 + 2 + 24 + 8)[0]
     (_, own_size, own_place), (_, size, place) = (
@@ -149,6 +153,32 @@ def test_previews_are_not_kept(tmp_path: Path) -> None:
     target, written = copied(tmp_path / "a.jpg", ".jpg")
     assert "a further picture" in written.left_out[0]
     assert b"MPF" not in target.read_bytes()
+
+
+@pytest.mark.parametrize("text", [b"MPF\0MM\0* and what would be an index", b"MPF\0"])
+def test_letters_of_the_index_in_other_blocks_stay(tmp_path: Path, text: bytes) -> None:
+    source = phone_photo(tmp_path / "a.jpg")
+    data, comment = source.read_bytes(), segment(0xFE, text)
+    source.write_bytes(data[:2] + comment + data[2:])
+    target, written = copied(source, ".jpg")
+    assert written.left_out == ()
+    assert second_picture(target) == gain_map()
+    assert comment in target.read_bytes()
+
+
+def test_a_further_gain_map_is_named(tmp_path: Path) -> None:
+    source = phone_photo(tmp_path / "a.jpg", has_video=False)
+    source.write_bytes(source.read_bytes() + gain_map())
+    target, written = copied(source, ".jpg")
+    assert written.left_out == ("a further gain map not kept",)
+    assert second_picture(target) == gain_map()
+
+
+def test_a_gain_map_with_too_many_segments(tmp_path: Path) -> None:
+    source = phone_photo(tmp_path / "a.jpg", has_map=False, has_video=False)
+    source.write_bytes(source.read_bytes() + b"\xff\xd8" + b"\xff\xe5\0\2" * 65_537)
+    with pytest.raises(InputError, match="not plausible"):
+        read_photo(source)
 
 
 def test_enlarged_photos_keep_their_gain_map(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from raw_files import scene, write_raw
 from nsp_cli.errors import InputError
 from nsp_cli.photo import Photo, read_photo, write_photo
 from nsp_cli.photo.formats import heif_decoding
+from nsp_cli.photo.formats.raw_checks import check_complete
 from nsp_cli.photo.metadata import ifd
 from nsp_cli.photo.metadata.bmff import boxes, file_box
 from nsp_cli.photo.metadata.bounds import MOST_BLOCKS, directory_chain
@@ -196,10 +198,51 @@ class TestRaw:
         with pytest.raises(InputError, match="ends after"):
             read_photo(path)
 
+    @pytest.mark.parametrize(("tag", "value"), [(257, 97), (278, 95), (278, 1)])
+    def test_whose_strips_do_not_cover_it_is_refused(self, tmp_path: Path, tag: int, value: int) -> None:
+        with tifffile.TiffFile(write_raw(tmp_path / "a.dng", scene()), mode="r+b") as tiff:
+            tiff.pages[0].tags[tag].overwrite(value)
+        with pytest.raises(InputError, match="lacks parts"):
+            read_photo(tmp_path / "a.dng")
+
+    @pytest.mark.parametrize(
+        ("photometric", "planar", "shape", "count"),
+        [
+            ("cfa", None, (40, 50), 6),
+            ("linear_raw", "contig", (40, 50, 3), 6),
+            ("linear_raw", "separate", (3, 40, 50), 18),
+        ],
+    )
+    def test_whose_tiles_do_not_cover_it_is_not_whole(
+        self, tmp_path: Path, photometric: Any, planar: Any, shape: tuple[int, ...], count: int
+    ) -> None:
+        pixels, path = np.zeros(shape, np.uint16), tmp_path / "a.dng"
+        tifffile.imwrite(path, pixels, photometric=photometric, planarconfig=planar, tile=(16, 32))
+        check_complete(path)
+        data = path.read_bytes()
+        whole, less = (struct.pack("<HHI", 324, 4, number) for number in (count, count - 1))
+        path.write_bytes(data.replace(whole, less))
+        with pytest.raises(ValueError, match="lacks parts"):
+            check_complete(path)
+
     @pytest.mark.parametrize("light", [0.0, 0.0005])
     def test_that_comes_out_black_is_refused(self, tmp_path: Path, light: float) -> None:
         with pytest.raises(InputError, match="black"):
             read_photo(write_raw(tmp_path / "a.dng", np.full((96, 96, 3), light)))
+
+    @pytest.mark.parametrize("black", [0, 512])
+    def test_noise_around_black_is_read_and_values_below_it_are_refused(
+        self, tmp_path: Path, black: int
+    ) -> None:
+        """No pixel of this shot with the lens cap on is hot."""
+        noise = np.random.default_rng(0).normal(0, 3, (96, 96, 1)).repeat(3, 2)
+        shot = np.clip(black + noise, 0, None) / 65535
+        levels = [(50714, 4, 1, black, True), (50717, 4, 1, 16383, True)]
+        assert read_photo(write_raw(tmp_path / "a.dng", shot, levels=levels)).pixels.max() > 0
+        if black:
+            below = write_raw(tmp_path / "b.dng", shot - 15 / 65535, levels=levels)
+            with pytest.raises(InputError, match="black"):
+                read_photo(below)
 
     def test_that_is_dark_is_read(self, tmp_path: Path) -> None:
         dark = np.zeros((96, 96, 3))

@@ -91,6 +91,39 @@ class TestPng:
         _, written = copied(source, suffix)
         assert "text Title, Copyright not kept" in written.left_out[0]
 
+    @pytest.mark.parametrize(
+        ("name", "body"),
+        [
+            (b"tEXt", b"\0without a keyword"),
+            (b"tEXt", b"K" * 80 + b"\0long keyword"),
+            (b"iTXt", bytes(5) + "写".encode()),
+        ],
+    )
+    def test_keeps_texts_whose_keyword_is_not_allowed(self, tmp_path: Path, name: bytes, body: bytes) -> None:
+        target, written = copied(png(tmp_path / "a.png", chunk(name, body)), ".png")
+        assert (name, body) in chunks_of(target)
+        assert written.left_out == ()
+        left = copied(tmp_path / "a.png", ".jpg")[1].left_out
+        assert left == (f"PNG chunk {name.decode()} not kept: JPEG has no place for this",)
+
+    @pytest.mark.parametrize("body", [b"U\0\0\0\0\0" + "写\0写\0".encode(), b"U\0\0\0\0\0\0"])
+    def test_zeros_in_a_text_become_spaces(self, tmp_path: Path, body: bytes) -> None:
+        source = png(tmp_path / "a.png", chunk(b"iTXt", body), chunk(b"tEXt", b"V\0a\0b\0"))
+        target, written = copied(source, ".png")
+        assert written.left_out == ()
+        assert (b"tEXt", b"V\0a b") in chunks_of(target)
+
+    @pytest.mark.parametrize("others", [(), (b"short",)])
+    def test_names_a_comment_that_is_too_long_for_a_jpeg(
+        self, tmp_path: Path, others: tuple[bytes, ...]
+    ) -> None:
+        texts = [chunk(b"tEXt", b"Comment\0" + text) for text in (b"x" * 65534, *others)]
+        target, written = copied(png(tmp_path / "a.png", *texts), ".jpg")
+        assert written.left_out == ("comment not kept: JPEG has no place for this",)
+        assert all(segment(0xFE, text) in target.read_bytes() for text in others)
+        fitting = png(tmp_path / "b.png", chunk(b"tEXt", b"Comment\0" + b"x" * 65533 + b"\0"))
+        assert copied(fitting, ".jpg")[1].left_out == ()
+
     def test_keeps_colour_chunks_time_and_the_shape_of_pixels(self, tmp_path: Path) -> None:
         kept = [
             (b"gAMA", struct.pack(">I", 45455)),
@@ -193,6 +226,13 @@ class TestJpeg:
         write_photo(read_photo(target), tmp_path / "b.jpg")
         assert segment(0xFE, "é 写".encode()) in (tmp_path / "b.jpg").read_bytes()
 
+    @pytest.mark.parametrize("content", [b"AppleMark\n\0\0\1\2\0", b"\0\xff\0\xfe\x1f", b"\0"])
+    def test_comments_of_any_bytes_become_texts(self, tmp_path: Path, content: bytes) -> None:
+        source = jpeg(tmp_path / "a.jpg", segment(0xFE, content))
+        for suffix in (".png", ".jpg"):
+            assert copied(source, suffix)[1].left_out == ()
+        assert segment(0xFE, content) in (tmp_path / "copy.jpg").read_bytes()
+
     @pytest.mark.parametrize("suffix", SUFFIXES)
     def test_names_what_has_no_place(self, tmp_path: Path, suffix: str) -> None:
         source = jpeg(tmp_path / "a.jpg", segment(0xFE, b"words"), segment(0xE3, b"Meta\0\0k"))
@@ -226,20 +266,27 @@ class TestJpeg:
             f"{name} after the picture ({len(after)} bytes) not kept",
         )
 
-    def test_padding_is_nothing(self, tmp_path: Path) -> None:
-        assert copied(jpeg(tmp_path / "a.jpg", after=b"\0\xff\r\n"), ".jpg")[1].left_out == ()
+    @pytest.mark.parametrize("after", [b"\0\xff\r\n", b"\xff\xd9", b"\0\xff\xd9\0\0"])
+    def test_padding_is_nothing(self, tmp_path: Path, after: bytes) -> None:
+        parts = [
+            segment(marker, bytes(size)) for marker, size in ((0xE5, 0), (0xE1, 0), (0xEB, 9), (0xEF, 9))
+        ]
+        for suffix in (".jpg", ".png"):
+            assert copied(jpeg(tmp_path / "a.jpg", *parts, after=after), suffix)[1].left_out == ()
 
 
 LOSSES: dict[str, Callable[[Photo], Photo]] = {
     "Title": lambda photo: replace(photo, extras=photo.extras[1:]),
-    "tIME": lambda photo: replace(photo, extras=photo.extras[:1]),
+    "tIME": lambda photo: replace(photo, extras=(photo.extras[0], photo.extras[2])),
+    "X: comment.": lambda photo: replace(photo, extras=photo.extras[:2]),
 }
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_loss_at_reading_is_caught(tmp_path: Path, name: str) -> None:
-    source = png(tmp_path / "a.png", chunk(b"tEXt", b"Title\0x"), chunk(b"tIME", bytes(7)))
-    with pytest.raises(OutputError, match=re.escape(name)):
+    parts = [chunk(b"tEXt", b"Title\0x"), chunk(b"tIME", bytes(7)), chunk(b"tEXt", b"Comment\0x")]
+    source = png(tmp_path / "a.png", *parts)
+    with pytest.raises(OutputError, match=re.escape(name.replace("X", str(source)))):
         write_photo(LOSSES[name](read_photo(source)), tmp_path / "b.png")
 
 

@@ -17,7 +17,7 @@ from test_photo import make_exif
 from nsp_cli.errors import InputError
 from nsp_cli.photo import Photo, read_photo, write_photo
 from nsp_cli.photo.built_profile import Primaries, built_profile
-from nsp_cli.photo.colour import display_p3_profile, srgb_profile
+from nsp_cli.photo.colour import display_p3_profile, srgb_pixels, srgb_profile
 from nsp_cli.photo.metadata import ifd
 from nsp_cli.photo.metadata.ifd import Directory, Entry
 from nsp_cli.photo.stated_colours import StatedColours, adobe_rgb_profile, profile_of
@@ -151,9 +151,35 @@ class TestPng:
             assert write_photo(photo, tmp_path / f"b{suffix}").left_out == ()
         assert read_photo(tmp_path / "b.webp").pixels.mean() > grey.mean() + 20  # converted to sRGB
 
+    @pytest.mark.parametrize("is_grey", [False, True])
+    @pytest.mark.parametrize("words", [b"sRGB", b"gAMA", b"cHRM"])
+    def test_srgb_in_a_chunk_overrules_exif_everywhere(
+        self, tmp_path: Path, words: bytes, is_grey: bool
+    ) -> None:
+        nonsense = gamma(1) + chromaticities(SRGB._replace(white=(0.3, 0.0)))
+        said = {b"sRGB": chunk(b"sRGB", b"\0"), b"gAMA": gamma(2.2), b"cHRM": nonsense}[words]
+        pixels = np.repeat(PIXELS[:, :, :1], 3, 2) if is_grey else PIXELS
+        write_photo(Photo(pixels, is_grey=is_grey), tmp_path / "a.png")
+        data = (tmp_path / "a.png").read_bytes()
+        (tmp_path / "a.png").write_bytes(data[:33] + said + chunk(b"eXIf", exif_of(0xFFFF)) + data[33:])
+        photo = read_photo(tmp_path / "a.png")
+        for suffix in SUFFIXES:
+            write_photo(photo, tmp_path / f"b{suffix}", quality=100)
+            found = srgb_pixels(read_photo(tmp_path / f"b{suffix}"))[0].astype(int)
+            assert np.abs(found - pixels).max() <= 4  # of coding
+
     def test_nonsense_is_ignored(self, tmp_path: Path) -> None:
         path = png(tmp_path / "a.png", gamma(1e-5 + 1 / 3e4), chromaticities(SRGB._replace(white=(0.3, 0.0))))
         assert read_photo(path).icc_profile is None
+
+    @pytest.mark.parametrize("length", [0, 3, 36])
+    @pytest.mark.parametrize("name", [b"cHRM", b"gAMA", b"sRGB", b"cICP", b"pHYs"])
+    def test_chunks_of_another_length_are_named(self, tmp_path: Path, name: bytes, length: int) -> None:
+        photo = read_photo(png(tmp_path / "a.png", chunk(name, chromaticities(WIDE)[8:44][:length])))
+        assert photo.icc_profile is None
+        assert name.decode() in photo.notes[0]
+        write_photo(photo, tmp_path / "b.png")
+        assert name not in dict(chunks_of(tmp_path / "b.png"))
 
 
 @pytest.mark.parametrize("transfer", [16, 18])

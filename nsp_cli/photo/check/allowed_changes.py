@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from nsp_cli.photo.check.inventory import Inventory, Key
 from nsp_cli.photo.colour import profile_space
@@ -13,6 +14,7 @@ from nsp_cli.photo.metadata.attached import LENGTH, PROMISES
 from nsp_cli.photo.metadata.blocks import (
     CHUNK,
     COLOUR_CHUNKS,
+    COMMENT,
     DPI,
     EXIF,
     GAIN_MAP,
@@ -81,6 +83,15 @@ def _share_a_resolution(before: object, after: object, is_transposed: bool) -> b
     assert isinstance(after, tuple)
     turned = [dpi[::-1] if is_transposed else dpi for dpi in before]
     return any(are_alike(old, new) for old in turned for new in after)
+
+
+def has_no_place(key: Key, value: Any, target: WrittenFile) -> bool:
+    """Tells whether the format cannot hold a fact, or is right to lack some of its comments."""
+    spec = target.spec.metadata
+    if key.kind == COMMENT and key.kind in spec.holds:
+        fitting = [text for text in value if len(text.encode()) <= spec.longest_comment]
+        return len(fitting) < len(value) and fitting == target.facts.get(key, [])
+    return key.kind not in spec.holds
 
 
 def change_reason(key: Key, value: object, target: WrittenFile) -> str | None:

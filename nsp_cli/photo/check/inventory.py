@@ -39,6 +39,11 @@ class Key(NamedTuple):
     name: str
     first_tag: int = 0
 
+    @property
+    def label(self) -> str:
+        """The name for people; that of the kind where the fact has none."""
+        return self.name or self.kind
+
 
 Inventory = dict[Key, Any]
 

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from nsp_cli.errors import OutputError
 from nsp_cli.photo.check import second_opinion
-from nsp_cli.photo.check.allowed_changes import WrittenFile, change_reason, is_kept
+from nsp_cli.photo.check.allowed_changes import WrittenFile, change_reason, has_no_place, is_kept
 from nsp_cli.photo.check.blocks import blocks_of_file, blocks_of_photo
 from nsp_cli.photo.check.inventory import Key, inventory
 from nsp_cli.photo.formats.registry import SPECS, recognised
@@ -82,7 +82,7 @@ def compare_metadata(blocks: Blocks, target: WrittenFile, notes: tuple[str, ...]
             result.kept.append(key)
         elif reason := change_reason(key, value, target):
             result.changed[key] = reason
-        elif key.kind not in target.spec.metadata.holds:
+        elif has_no_place(key, value, target):
             result.left_out.append(key)
         else:
             result.lost.append(key)
@@ -113,7 +113,7 @@ def verify_written(photo: Photo, path: Path, file: BinaryIO, file_format: str) -
             photo.notes,
         )
     if lost := [*result.lost, *carried.lost]:
-        raise _loss(path, photo, [key.name for key in lost])
+        raise _loss(path, photo, [key.label for key in lost])
     is_moved = written.note_place not in (None, (own if source is None else source).note_place)
     left_out = _without_place(result, file_format) + ((_NOTE_MOVED,) if is_moved else ())
     if source is None or source.damaged:  # programs differ in what they read of damaged blocks
@@ -147,7 +147,7 @@ def _ask_exiv2(photo: Photo, path: Path, written: Path, file_format: str) -> tup
 
 
 def _changes(result: Comparison) -> tuple[str, ...]:
-    changed = [f"{key.name}: {reason}" for key, reason in result.changed.items()]
+    changed = [f"{key.label}: {reason}" for key, reason in result.changed.items()]
     return (*changed, *([f"damaged in the source: {_named(result.damaged)}"] if result.damaged else []))
 
 

@@ -65,11 +65,11 @@ def read_jpeg(path: Path, max_megapixels: float, *, accept_damaged: bool = False
         if notes:
             image = JpegHeader(io.BytesIO(data))
         image.load()
+        extras = tuple(extra for extra in jpeg_extras(data) if extra.kind in _CARRIED)
     except (OSError, SyntaxError, ValueError) as error:
         raise damaged(path, "JPEG", error) from error
     packet, is_whole = xmp.joined(image.info.get("xmp"), _contents(image, "APP1", jpeg_segments.EXTENDED_XMP))
     resources = b"".join(_contents(image, "APP13", jpeg_segments.RESOURCES_PREFIX))
-    extras = tuple(extra for extra in jpeg_extras(data) if extra.kind in _CARRIED)
     photo = dataclasses.replace(_decoded(image), xmp=packet, resources=resources, extras=extras)
     return photo.with_notes(*notes, *([] if is_whole else [EXTENDED_XMP_DAMAGED]))
 
@@ -264,6 +264,7 @@ SPEC = FormatSpec(
     metadata=MetadataSpec(
         _read_blocks,
         holds=frozenset({*KINDS, *_CARRIED}),
+        longest_comment=jpeg_segments.LONGEST,
         merged=TWO_RESOLUTIONS,
         stated_profile=_stated_profile,
     ),

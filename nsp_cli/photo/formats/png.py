@@ -123,7 +123,7 @@ def _stated(profile: bytes | None, extras: Iterable[Extra], exif: bytes | None) 
     chunks = {extra.name: extra.content for extra in extras if extra.kind == CHUNK}
     numbers = chunks.get("cICP", b"")[:2]
     gamma = int.from_bytes(chunks.get("gAMA", b""), "big")
-    points = [number / 100_000 for (number,) in struct.iter_unpack(">I", chunks.get("cHRM", b"")[:32])]
+    points = [number / 100_000 for (number,) in struct.iter_unpack(">I", chunks.get("cHRM", b""))]
     primaries, transfer = numbers if len(numbers) == 2 else (None, None)
     return StatedColours(
         profile,

@@ -19,6 +19,7 @@ _HEADER_NAME = slice(12, 16)  # IHDR always comes first
 _PICTURE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _FACTS = (b"iCCP", b"eXIf", b"pHYs", b"acTL")
+_LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"cICP": 4, b"sRGB": 1, b"pHYs": 9}  # some programs refuse others
 _SIZE, _METRE = b"pHYs", b"\1"
 # What describes the pixels as they were stored: bits that count, colours beside the picture, Apple's places.
 _OUTDATED = (b"sBIT", b"bKGD", b"hIST", b"sPLT", b"iDOT")
@@ -103,6 +104,8 @@ def _keep(parts: PngParts, name: bytes, chunk: memoryview) -> None:
         if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:], "big"):
             raise ValueError("its checksum differs")
         body = bytes(chunk[8:-4])
+        if len(body) != _LENGTHS.get(name, len(body)):
+            raise ValueError("its length differs")
         if name in _TEXTS:
             _keep_text(parts, name, body)
         elif name == _SIZE and body[-1:] != _METRE:  # the shape of a pixel, which is no resolution
@@ -129,10 +132,10 @@ def _keep_text(parts: PngParts, name: bytes, body: bytes) -> None:
     elif kind := profile_kind(text.keyword):
         place, content = read_profile(kind, text.content)
         _keep_fact(parts, parts.hidden, _PROFILE_PLACES[place], content)
-    elif text.has_more:
+    elif not text.is_plain:
         parts.extras.append(Extra(CHUNK, name.decode(), body))
     elif text.keyword == COMMENT_KEYWORD:
-        parts.extras.append(Extra(COMMENT, "", text.content))
+        parts.extras.append(Extra(COMMENT, "", text.content.strip(b"\0")))
     else:
         parts.extras.append(Extra(TEXT, text.keyword, text.content))
 

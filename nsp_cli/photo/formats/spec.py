@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ class MetadataSpec:
     Attributes:
         read_blocks: Reads what a file carries; None if files of this format are not compared.
         holds: Kinds of facts that the format has a place for.
+        longest_comment: Bytes of UTF-8 in each comment.
         own: Tags that a file states for itself and does not take from its source.
         merged: Tags that may change because the source states them twice.
         stated_profile: Profile of a photo's colours that its file states without an ICC profile, which then
@@ -47,6 +49,7 @@ class MetadataSpec:
 
     read_blocks: Callable[[BinaryIO], Blocks] | None = None
     holds: frozenset[str] = BLOCKS
+    longest_comment: float = math.inf
     own: Tags = NO_TAGS
     merged: Tags = NO_TAGS
     stated_profile: Callable[[Photo], bytes | None] | None = None

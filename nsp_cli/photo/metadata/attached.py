@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterable
 
 from nsp_cli.photo.metadata import jpeg_segments, xmp
-from nsp_cli.photo.metadata.blocks import GAIN_MAP, VIDEO
+from nsp_cli.photo.metadata.blocks import GAIN_MAP, LEFT, VIDEO
 from nsp_cli.photo.metadata.trailers import trailer_extras
 from nsp_cli.photo.photo import Extra
 
@@ -36,6 +36,7 @@ _START = b"\xff\xd8\xff"
 _VIDEO = b"ftyp"
 _MPF = b"MPF\0"
 _APP2 = 0xE2
+_INDEX_START = 4 + len(_MPF)  # after marker, length and name
 _PRIMARY = 0x030000  # "baseline MP primary image"; a gain map has the type 0
 
 
@@ -47,11 +48,17 @@ def attached_extras(trailer: bytes) -> list[Extra]:
         rest = rest.lstrip(b"\0")
         end = jpeg_segments.picture_end(rest) or len(rest)
         picture, rest = rest[:end], rest[end:]
-        extras += [Extra(GAIN_MAP, "", picture)] if _is_gain_map(picture) else trailer_extras(picture)
+        extras += _picture_extras(picture, has_map=any(extra.kind == GAIN_MAP for extra in extras))
     start = rest.find(_VIDEO) - 4  # after the size of the first box
     if start >= 0 and not rest[:start].strip(b"\0"):
         return [*extras, Extra(VIDEO, "", rest[start:])]
     return extras + trailer_extras(rest)
+
+
+def _picture_extras(picture: bytes, *, has_map: bool) -> list[Extra]:
+    if not _is_gain_map(picture):
+        return trailer_extras(picture)
+    return [Extra(LEFT, "a further gain map", picture) if has_map else Extra(GAIN_MAP, "", picture)]
 
 
 def _is_gain_map(picture: bytes) -> bool:
@@ -78,7 +85,11 @@ def without_promises(packet: bytes | None) -> bytes | None:
 def mpf_segment(extras: Iterable[Extra]) -> bytes:
     """Makes room for the index of further pictures (CIPA DC-007) if there is a gain map."""
     has_map = any(extra.kind == GAIN_MAP for extra in extras)
-    return jpeg_segments.segment(_APP2, _MPF + _index(0, 0, 0)) if has_map else b""
+    return _empty_segment() if has_map else b""
+
+
+def _empty_segment() -> bytes:
+    return jpeg_segments.segment(_APP2, _MPF + _index(0, 0, 0))
 
 
 def with_attached(picture: bytes, extras: Iterable[Extra], packet: bytes | None) -> bytes:
@@ -95,7 +106,7 @@ def with_attached(picture: bytes, extras: Iterable[Extra], packet: bytes | None)
     stated = _PADDING.search(packet or b"")
     padding = bytes(int(stated[1])) if stated else b""
     if GAIN_MAP in parts:
-        start = picture.index(_MPF) + len(_MPF)
+        start = picture.index(_empty_segment()) + _INDEX_START
         place = len(picture) + len(padding) - start
         index = _index(len(picture), len(parts[GAIN_MAP]), place)
         picture = picture[:start] + index + picture[start + len(index) :]

@@ -42,7 +42,7 @@ def jpeg_extras(data: bytes) -> tuple[Extra, ...]:
 def _extras(marker: int, content: bytes) -> Iterable[Extra]:
     if marker == _COM:
         yield Extra(COMMENT, "", content)
-    elif not _APP0 <= marker <= _APP15 or content.startswith(_KNOWN.get(marker, ())):
+    elif not _APP0 <= marker <= _APP15 or _is_known(marker, content):
         return
     elif marker == _APP0 and content.startswith(_THUMBNAIL):
         yield Extra(OUTDATED, "JFIF thumbnail", content)
@@ -51,6 +51,11 @@ def _extras(marker: int, content: bytes) -> Iterable[Extra]:
         yield Extra(LEFT, name, content)
     else:
         yield Extra(SEGMENT, _name(marker, content), bytes([marker]) + content)
+
+
+def _is_known(marker: int, content: bytes) -> bool:
+    """Tells whether a segment is a block of its own, is made anew, or is padding of zeros."""
+    return content.startswith(_KNOWN.get(marker, ())) or not content.strip(b"\0")
 
 
 def _name(marker: int, content: bytes) -> str:
@@ -63,7 +68,8 @@ def _name(marker: int, content: bytes) -> str:
 
 
 def extra_segments(extras: Iterable[Extra]) -> bytes:
-    """Makes the segments of what a JPEG has a place for."""
-    made = [(_COM, extra.content) for extra in extras if extra.kind == COMMENT]
+    """Makes the segments of what a JPEG has a place for; longer comments are left out."""
+    comments = [extra.content for extra in extras if extra.kind == COMMENT]
+    made = [(_COM, content) for content in comments if len(content) <= jpeg_segments.LONGEST]
     made += [(extra.content[0], extra.content[1:]) for extra in extras if extra.kind == SEGMENT]
     return b"".join(jpeg_segments.segment(marker, content) for marker, content in made)

@@ -12,6 +12,7 @@ from nsp_cli.photo.metadata.jpeg_segments import EXIF_PREFIX, XMP_PREFIX
 COMMENT_KEYWORD = "Comment"
 """Keyword of a text that has none elsewhere, such as a JPEG's comment."""
 _RAW_PROFILE = "Raw profile type "
+_LONGEST_KEYWORD = 79
 _HEX_LINE = 72
 _RECORD_START = b"\x1c"
 _PROFILE = re.compile(r"\s*(\w+)\s+(\d+)\s+([0-9a-fA-F\s]*)")
@@ -26,13 +27,22 @@ class Text(NamedTuple):
     content: bytes
     has_more: bool = False
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether keyword and content say all, and PNG allows such a keyword."""
+        return not self.has_more and 0 < len(self.keyword) <= _LONGEST_KEYWORD
+
 
 def text_of(content: bytes) -> str:
-    """Returns a text whose encoding nothing states: UTF-8 if it is valid, otherwise Latin-1."""
+    """Returns a text whose encoding nothing states: UTF-8 if it is valid, otherwise Latin-1.
+
+    Zeros around it are left out, and those in it become spaces: a PNG's text cannot hold them.
+    """
     try:
-        return content.decode().strip("\0")
+        text = content.decode()
     except UnicodeDecodeError:
-        return content.decode("latin-1").strip("\0")
+        text = content.decode("latin-1")
+    return text.strip("\0").replace("\0", " ")
 
 
 def read_text(chunk: bytes, body: bytes, unpack: Unpack) -> Text:
@@ -54,7 +64,7 @@ def read_text(chunk: bytes, body: bytes, unpack: Unpack) -> Text:
 
 def pack_text(keyword: str, content: bytes) -> tuple[bytes, bytes]:
     """Returns the name and the body of a chunk for a text: iTXt where Latin-1 cannot hold it."""
-    name, text = keyword.encode("latin-1", "replace")[:79], text_of(content).replace("\0", " ")
+    name, text = keyword.encode("latin-1", "replace")[:_LONGEST_KEYWORD], text_of(content)
     try:
         return b"tEXt", name + b"\0" + text.encode("latin-1")
     except UnicodeEncodeError:

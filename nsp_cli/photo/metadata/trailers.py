@@ -6,6 +6,7 @@ from nsp_cli.photo.metadata.blocks import LEFT
 from nsp_cli.photo.photo import Extra
 
 _PADDING = b"\0\xff \r\n"
+_END_MARK = b"\xff\xd9"  # of a JPEG; some programs write it twice
 # By what they begin or end with.
 _STARTS = {
     b"\xff\xd8\xff": "a further picture",
@@ -23,7 +24,7 @@ _END_PLACES = {b"AXS!": 12, b"AXS*": 12, b"SEFT": 4, b"\xa1\xb2\xc3\xd4": 4}  # 
 
 def trailer_extras(data: bytes) -> list[Extra]:
     """Names what follows the end mark of a picture; nothing for padding."""
-    if not data.strip(_PADDING):
+    if not data.replace(_END_MARK, b"").strip(_PADDING):
         return []
     return [Extra(LEFT, f"{_kind(data)} after the picture ({len(data)} bytes)", data)]
 
