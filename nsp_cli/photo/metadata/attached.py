@@ -32,7 +32,8 @@ LENGTH = "{http://ns.google.com/photos/1.0/container/item/}Length"
 _ITEM = re.compile(rb"<[^<>]*Semantic\s*=\s*[\"']GainMap[\"'][^<>]*>")
 _ITEM_LENGTH = re.compile(rb"(Length\s*=\s*[\"'])\d+")
 _PADDING = re.compile(rb"Item:Padding\s*=\s*[\"'](\d{1,6})[\"']")
-_START = b"\xff\xd8\xff"
+_PICTURE = re.compile(rb"\0*(\xff\xd8\xff)")  # after padding
+_MOST_PICTURES = 100  # a phone attaches two or three; each is named in a note
 _VIDEO = b"ftyp"
 _MPF = b"MPF\0"
 _APP2 = 0xE2
@@ -40,14 +41,23 @@ _PRIMARY = 0x030000  # "baseline MP primary image"; a gain map has the type 0
 
 
 def attached_extras(trailer: bytes) -> list[Extra]:
-    """Takes apart what follows a JPEG's end mark: gain map and video are carried, the rest is only named."""
+    """Takes apart what follows a JPEG's end mark: gain map and video are carried, the rest is only named.
+
+    What follows `_MOST_PICTURES` pictures is one block of an unknown kind, or a video.
+
+    Raises:
+        ValueError: A picture has too many segments.
+    """
     extras: list[Extra] = []
-    rest = trailer
-    while rest.lstrip(b"\0").startswith(_START):
-        rest = rest.lstrip(b"\0")
-        end = jpeg_segments.picture_end(rest) or len(rest)
-        picture, rest = rest[:end], rest[end:]
+    place = 0
+    for _ in range(_MOST_PICTURES):
+        found = _PICTURE.match(trailer, place)
+        if found is None:
+            break
+        place = jpeg_segments.picture_end(trailer, found.start(1)) or len(trailer)
+        picture = trailer[found.start(1) : place]
         extras += [Extra(GAIN_MAP, "", picture)] if _is_gain_map(picture) else trailer_extras(picture)
+    rest = trailer[place:]
     start = rest.find(_VIDEO) - 4  # after the size of the first box
     if start >= 0 and not rest[:start].strip(b"\0"):
         return [*extras, Extra(VIDEO, "", rest[start:])]
