@@ -56,8 +56,10 @@ def read_list(path: Path) -> list[Path]:
     """Reads names from a file, or "-" for standard input: one per line, or NUL-terminated (`find -print0`).
 
     Raises:
-        InputError: The file cannot be read.
+        InputError: The file cannot be read, or standard input is closed.
     """
+    if path == STDIN and sys.stdin is None:
+        raise InputError("Standard input is closed.", "Check --files-from.")
     try:
         content = sys.stdin.buffer.read() if path == STDIN else path.read_bytes()
     except OSError as error:
