@@ -154,8 +154,16 @@ def _in_folder(folder: Path, recursive: bool, leave_out: Path | None) -> Iterato
         raise InputError(
             f"{folder} contains no photos"
             + (f" that nsp can read, only {', '.join(kinds)} files." if kinds else "."),
-            "Check the folder." if recursive else "Add --recursive to look into the folders below.",
+            "Add --recursive to look into the folders below."
+            if not recursive and _has_folders(folder, leave_out)
+            else "Check the folder.",
         )
+
+
+def _has_folders(folder: Path, leave_out: Path | None) -> bool:
+    skipped = None if leave_out is None else leave_out.resolve()
+    _, below, _ = next(os.walk(folder), ("", [], []))
+    return any(_is_walked(folder / name, skipped) for name in below)
 
 
 def _is_walked(folder: Path, skipped: Path | None) -> bool:

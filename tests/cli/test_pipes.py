@@ -162,6 +162,7 @@ def test_several_photos_have_no_single_output(run_nsp, picture: Path, tiny_weigh
 
 def test_watching_has_no_single_output(run_nsp, tmp_path: Path) -> None:
     assert run_nsp("watch", tmp_path, "-o", "-").code == 2
+    assert "standard output" not in run_nsp("watch", "--help").out
 
 
 def test_a_terminal_is_neither(run_nsp, monkeypatch: pytest.MonkeyPatch, picture: Path) -> None:
