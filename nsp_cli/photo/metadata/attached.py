@@ -6,7 +6,7 @@ import re
 import struct
 from collections.abc import Iterable
 
-from nsp_cli.photo.metadata import jpeg_segments, xmp
+from nsp_cli.photo.metadata import jpeg_segments
 from nsp_cli.photo.metadata.blocks import GAIN_MAP, VIDEO
 from nsp_cli.photo.metadata.trailers import trailer_extras
 from nsp_cli.photo.photo import Extra
@@ -16,22 +16,7 @@ _GAIN_MAP_NAMES = (
     b"http://ns.apple.com/HDRGainMap/1.0/",
     b"urn:iso:std:iso:ts:21496",
 )
-_CAMERA, _CONTAINER = (
-    "{http://ns.google.com/photos/1.0/camera/}",
-    "{http://ns.google.com/photos/1.0/container/}",
-)
-PROMISES = (
-    "{http://ns.adobe.com/hdr-gain-map/1.0/}",
-    "{http://ns.apple.com/HDRGainMap/1.0/}",
-    f"{_CONTAINER}Directory",
-    f"{_CAMERA}MotionPhoto",
-    f"{_CAMERA}MicroVideo",
-)
-"""Beginnings of the names of XMP properties that say what is attached."""
-LENGTH = "{http://ns.google.com/photos/1.0/container/item/}Length"
-_ITEM = re.compile(rb"<[^<>]*Semantic\s*=\s*[\"']GainMap[\"'][^<>]*>")
-_ITEM_LENGTH = re.compile(rb"(Length\s*=\s*[\"'])\d+")
-_PADDING = re.compile(rb"Item:Padding\s*=\s*[\"'](\d{1,6})[\"']")
+_PADDING = re.compile(rb"Item:Padding\s*(?:=\s*[\"']|>\s*)(\d{1,6})\s*[\"'<]")  # attribute or element
 _PICTURE = re.compile(rb"\0*(\xff\xd8\xff)")  # after padding
 _MOST_PICTURES = 100  # a phone attaches two or three; each is named in a note
 _VIDEO = b"ftyp"
@@ -66,23 +51,6 @@ def attached_extras(trailer: bytes) -> list[Extra]:
 
 def _is_gain_map(picture: bytes) -> bool:
     return any(name in content for _, content in jpeg_segments.segments(picture) for name in _GAIN_MAP_NAMES)
-
-
-def with_length(packet: bytes | None, length: int) -> bytes | None:
-    """Returns XMP that says how long the gain map is, where it says so."""
-    if packet is None:
-        return None
-    return _ITEM.sub(lambda item: _ITEM_LENGTH.sub(rb"\g<1>%d" % length, item[0]), packet)
-
-
-def without_promises(packet: bytes | None) -> bytes | None:
-    """Returns XMP that promises neither a gain map nor a video; a damaged packet stays as it is."""
-    if packet is None:
-        return None
-    try:
-        return xmp.without(packet, PROMISES)
-    except ValueError:
-        return packet
 
 
 def mpf_segment(extras: Iterable[Extra]) -> bytes:
