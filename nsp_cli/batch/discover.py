@@ -56,8 +56,10 @@ def read_list(path: Path) -> list[Path]:
     """Reads names from a file, or "-" for standard input: one per line, or NUL-terminated (`find -print0`).
 
     Raises:
-        InputError: The file cannot be read.
+        InputError: The file cannot be read, or standard input is closed.
     """
+    if path == STDIN and sys.stdin is None:
+        raise InputError("Standard input is closed.", "Check --files-from.")
     try:
         content = sys.stdin.buffer.read() if path == STDIN else path.read_bytes()
     except OSError as error:
@@ -152,8 +154,16 @@ def _in_folder(folder: Path, recursive: bool, leave_out: Path | None) -> Iterato
         raise InputError(
             f"{folder} contains no photos"
             + (f" that nsp can read, only {', '.join(kinds)} files." if kinds else "."),
-            "Check the folder." if recursive else "Add --recursive to look into the folders below.",
+            "Add --recursive to look into the folders below."
+            if not recursive and _has_folders(folder, leave_out)
+            else "Check the folder.",
         )
+
+
+def _has_folders(folder: Path, leave_out: Path | None) -> bool:
+    skipped = None if leave_out is None else leave_out.resolve()
+    _, below, _ = next(os.walk(folder), ("", [], []))
+    return any(_is_walked(folder / name, skipped) for name in below)
 
 
 def _is_walked(folder: Path, skipped: Path | None) -> bool:

@@ -50,9 +50,24 @@ def _drop_output(stream: IO[str]) -> None:
 
 def without_controls(part: Any, console: Console) -> Any:
     """Returns a part to print; for a terminal, control characters in a text are replaced."""
-    if not isinstance(part, str) or not console.is_terminal:
+    if not isinstance(part, str):
         return part
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", part)
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", shown(part)) if console.is_terminal else shown(part)
+
+
+_names: dict[str, str] = {}
+
+
+def show_as(path: Path, name: str) -> None:
+    """Shows a name in place of a temporary file's path, also in the error that ends the command."""
+    _names[str(path)] = _names[json.dumps(str(path))[1:-1]] = name
+
+
+def shown(text: str) -> str:
+    """Returns a text as it is shown, with names in place of temporary files' paths."""
+    for path, name in _names.items():
+        text = text.replace(path, name)
+    return text
 
 
 # Rich would take brackets and digits in file names for markup, or colour them.

@@ -105,6 +105,7 @@ def _watch(near: socket.socket, is_over: threading.Event) -> None:
 
 def _end() -> None:
     remove_unfinished()
-    cursor = b"\r\x1b[K\x1b[?25h" if sys.stderr.isatty() else b""  # the progress bar hides it
-    os.write(sys.stderr.fileno(), cursor + b"Interrupted. Run the same command again to continue.\n")
+    if sys.stderr is not None:  # as where it is closed
+        cursor = b"\r\x1b[K\x1b[?25h" if sys.stderr.isatty() else b""  # the progress bar hides it
+        os.write(sys.stderr.fileno(), cursor + b"Interrupted. Run the same command again to continue.\n")
     os._exit(INTERRUPTED)

@@ -14,7 +14,6 @@ from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.formats.jpeg import turned_gain_map
 from nsp_cli.photo.formats.raw import RawOptions, read_raw
 from nsp_cli.photo.formats.registry import recognised, unsupported
-from nsp_cli.photo.metadata.attached import with_length
 from nsp_cli.photo.metadata.blocks import GAIN_MAP
 from nsp_cli.photo.metadata.iptc import RESOURCES_DAMAGED, clean_resources
 from nsp_cli.photo.metadata.patching import (
@@ -24,6 +23,7 @@ from nsp_cli.photo.metadata.patching import (
     orientation_of,
     set_orientation,
 )
+from nsp_cli.photo.metadata.promises import with_length
 from nsp_cli.photo.photo import Extra, Photo
 from nsp_cli.photo.sniffing import check_readable, damaged
 

@@ -14,9 +14,9 @@ from nsp_cli.files import check_target, replacing
 from nsp_cli.photo.check.verify import Written, verify_written
 from nsp_cli.photo.formats.registry import SPECS, format_of
 from nsp_cli.photo.formats.spec import FormatSpec
-from nsp_cli.photo.metadata.attached import without_promises
 from nsp_cli.photo.metadata.blocks import GAIN_MAP, VIDEO
 from nsp_cli.photo.metadata.patching import exif_dpi, set_size
+from nsp_cli.photo.metadata.promises import without_promises
 from nsp_cli.photo.photo import Photo
 
 
@@ -81,8 +81,7 @@ def write_photo(photo: Photo, path: Path, *, quality: int = 95, overwrite: bool 
     exif, xmp = set_size(photo.exif, photo.xmp, photo.height, photo.width)
     sized = dataclasses.replace(photo, exif=exif, xmp=xmp, dpi=photo.dpi or exif_dpi(exif))
     spec = SPECS[format_of(path)]
-    if not _keeps_attached(spec, sized):
-        sized = dataclasses.replace(sized, xmp=without_promises(sized.xmp))
+    sized = dataclasses.replace(sized, xmp=without_promises(sized.xmp, _attached(spec, sized)))
     if not spec.has_alpha:
         sized = dataclasses.replace(sized, alpha=None)
     with replacing(path, overwrite=overwrite) as file:
@@ -91,11 +90,10 @@ def write_photo(photo: Photo, path: Path, *, quality: int = 95, overwrite: bool 
         return verify_written(sized, path, file, spec.name)
 
 
-def _keeps_attached(spec: FormatSpec, photo: Photo) -> bool:
-    """Tells whether a file will hold what its XMP may promise: a gain map or a video."""
-    return not spec.metadata.holds.isdisjoint(
-        extra.kind for extra in photo.extras if extra.kind in (GAIN_MAP, VIDEO)
-    )
+def _attached(spec: FormatSpec, photo: Photo) -> frozenset[str]:
+    """Returns the kinds of what a file will hold of what its XMP may promise: a gain map and a video."""
+    kinds = {extra.kind for extra in photo.extras if extra.kind in (GAIN_MAP, VIDEO)}
+    return spec.metadata.holds & kinds
 
 
 def _without_stated_profile(spec: FormatSpec, photo: Photo) -> Photo:

@@ -33,6 +33,16 @@ class TestFindPhotos:
         touch(tmp_path, "b.jpg", "day1/x/c.png", ".trash/d.jpg")
         assert found(tmp_path, recursive=True) == ["b.jpg", "day1/x/c.png"]
 
+    def test_only_folders_below_are_a_reason_for_recursive(self, tmp_path):
+        touch(tmp_path, "a.gif", ".trash/d.gif", "clean/b.png")
+        with pytest.raises(InputError) as error:
+            found(tmp_path, leave_out=tmp_path / "clean")
+        assert "--recursive" not in error.value.hint
+        touch(tmp_path, "day/c.jpg")
+        with pytest.raises(InputError) as error:
+            found(tmp_path, leave_out=tmp_path / "clean")
+        assert "--recursive" in error.value.hint
+
     def test_results_below_the_folder_are_left_out(self, tmp_path):
         touch(tmp_path, "a.jpg", "clean/a.jpg")
         assert found(tmp_path, recursive=True, leave_out=tmp_path / "clean") == ["a.jpg"]

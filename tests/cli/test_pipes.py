@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +79,58 @@ def test_what_is_no_photo_gives_no_output(tmp_path: Path, tiny_weights: Path, co
     assert b"Traceback" not in run.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+def test_a_signal_while_input_is_read_leaves_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "nsp_cli", "denoise", "-", "-o", "-"]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as run:
+        while not list(tmp_path.glob("nsp-*/*")):
+            assert run.poll() is None
+            time.sleep(0.01)
+        run.send_signal(signal.SIGTERM)
+        assert run.wait(30) == 130
+    assert list(tmp_path.glob("nsp-*")) == []
+
+
+@pytest.mark.parametrize(("stream", "word"), [("stdin", "input"), ("stdout", "output")])
+def test_streams_that_are_closed(
+    run_nsp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stream: str, word: str
+) -> None:
+    """Python has None in place of them."""
+    if stream == "stdout":
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"no photo")))
+    monkeypatch.setattr(sys, stream, None)
+    target = "-" if stream == "stdout" else tmp_path / "a.png"
+    run = run_nsp("denoise", "-", "-o", target)
+    assert (run.code, f"Standard {word} is closed" in run.err) == (1, True)
+
+
+def test_a_list_from_a_closed_stream(run_nsp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    run = run_nsp("denoise", "--files-from", "-")
+    assert (run.code, "Standard input is closed" in run.err) == (1, True)
+
+
+def test_messages_name_no_temporary_file(picture: Path, tmp_path: Path, tiny_weights: Path) -> None:
+    log, target = tmp_path / "log", tmp_path / "b.png"
+    common = ("-m", tiny_weights, "--log", log)
+    damaged, sound = b"\xff\xd8\xff damaged", picture.read_bytes()
+    to_file = piped(sound, "-v", "denoise", "-", "-o", target, "--json", *common, folder=tmp_path)
+    assert json.loads(to_file.stdout)["source"] == "standard input"
+    runs = [
+        to_file,
+        piped(damaged, "denoise", "-", "-o", "-", *common, folder=tmp_path),
+        piped(sound, "denoise", "-", "-o", "-", "--dry-run", *common, folder=tmp_path),
+        piped(b"", "denoise", "-", "-o", "-", *common, folder=tmp_path),
+    ]
+    written = log.read_text() + "".join((run.stdout + run.stderr).decode() for run in runs)
+    assert "nsp-" not in written.replace("nsp-cli", "")
+    assert "standard output" in written
+    assert b"standard input cannot be read as JPEG" in runs[1].stderr
+    assert b"Standard input is empty" in runs[3].stderr
+    assert b"camera" not in runs[3].stderr
+
+
 def test_one_end_may_be_a_file(picture: Path, tmp_path: Path, tiny_weights: Path) -> None:
     run = piped(b"", "denoise", picture, "-o", "-", "-m", tiny_weights, folder=tmp_path)
     target = tmp_path / "b.png"
@@ -107,6 +162,7 @@ def test_several_photos_have_no_single_output(run_nsp, picture: Path, tiny_weigh
 
 def test_watching_has_no_single_output(run_nsp, tmp_path: Path) -> None:
     assert run_nsp("watch", tmp_path, "-o", "-").code == 2
+    assert "standard output" not in run_nsp("watch", "--help").out
 
 
 def test_a_terminal_is_neither(run_nsp, monkeypatch: pytest.MonkeyPatch, picture: Path) -> None:

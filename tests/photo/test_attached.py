@@ -46,24 +46,41 @@ def gain_map() -> bytes:
     return file.getvalue()[:2] + own + file.getvalue()[2:]
 
 
-def promising(*attached: tuple[str, int], padding: int = 0) -> bytes:
+def item(facts: dict[str, object], *, as_elements: bool) -> str:
+    if as_elements:
+        body = "".join(f"<Item:{name}>{value}</Item:{name}>" for name, value in facts.items())
+        return f'<Container:Item rdf:parseType="Resource">{body}</Container:Item>'
+    attributes = "".join(f' Item:{name}="{value}"' for name, value in facts.items())
+    return f"<Container:Item{attributes}/>"
+
+
+def promising(*attached: tuple[str, int], padding: int = 0, as_elements: bool = False) -> bytes:
     items = [("Primary", 0), *attached]
     rows = ""
     for name, length in items:
-        own = f' Item:Padding="{padding}"' if name == "Primary" else ""
-        item = f'<Container:Item Item:Semantic="{name}" Item:Mime="x" Item:Length="{length}"{own}/>'
-        rows += f'<rdf:li rdf:parseType="Resource">{item}</rdf:li>'
+        facts = {"Semantic": name, "Mime": "x", "Length": length}
+        own = {"Padding": padding} if name == "Primary" else {}
+        rows += f'<rdf:li rdf:parseType="Resource">{item(facts | own, as_elements=as_elements)}</rdf:li>'
     directory = f"<Container:Directory><rdf:Seq>{rows}</rdf:Seq></Container:Directory><a:kept>yes</a:kept>"
     flags = 'hdrgm:Version="1.0" Camera:MotionPhoto="1" Camera:MicroVideoOffset="1044" a:too="1"'
     return packet(directory, flags)
 
 
 def phone_photo(
-    path: Path, *, has_map: bool = True, has_video: bool = True, orientation: int = 1, padding: int = 0
+    path: Path,
+    *,
+    has_map: bool = True,
+    has_video: bool = True,
+    orientation: int = 1,
+    padding: int = 0,
+    as_elements: bool = False,
+    promised: tuple[str, ...] | None = None,
 ) -> Path:
     made = gain_map()
-    attached = [("GainMap", len(made))] * has_map + [("MotionPhoto", len(VIDEO))] * has_video
-    parts = segment(0xE1, XMP_PREFIX + promising(*attached, padding=padding))
+    lengths = {"GainMap": len(made), "MotionPhoto": len(VIDEO), "Depth": 9}
+    names = ("GainMap",) * has_map + ("MotionPhoto",) * has_video if promised is None else promised
+    attached = [(name, lengths[name]) for name in names]
+    parts = segment(0xE1, XMP_PREFIX + promising(*attached, padding=padding, as_elements=as_elements))
     picture = io.BytesIO()
     pixels = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(picture, "JPEG", exif=b"Exif\0\0" + make_exif("<", orientation), extra=parts)
@@ -91,9 +108,10 @@ def as_picture(data: bytes) -> Any:
         return np.asarray(image).astype(int)
 
 
+@pytest.mark.parametrize("as_elements", [False, True])
 @pytest.mark.parametrize("padding", [0, 9])
-def test_a_jpeg_keeps_both(tmp_path: Path, padding: int) -> None:
-    source = phone_photo(tmp_path / "a.jpg", padding=padding)
+def test_a_jpeg_keeps_both(tmp_path: Path, padding: int, as_elements: bool) -> None:
+    source = phone_photo(tmp_path / "a.jpg", padding=padding, as_elements=as_elements)
     target, written = copied(source, ".jpg")
     assert written.left_out == ()
     assert second_picture(target) == gain_map()
@@ -112,9 +130,10 @@ def test_pillow_finds_the_gain_map(tmp_path: Path) -> None:
         assert image.size == (WIDTH // 4, HEIGHT // 4)
 
 
+@pytest.mark.parametrize("as_elements", [False, True])
 @pytest.mark.parametrize("orientation", range(2, 9))
-def test_the_gain_map_is_turned_with_the_photo(tmp_path: Path, orientation: int) -> None:
-    source = phone_photo(tmp_path / "a.jpg", orientation=orientation)
+def test_the_gain_map_is_turned_with_the_photo(tmp_path: Path, orientation: int, as_elements: bool) -> None:
+    source = phone_photo(tmp_path / "a.jpg", orientation=orientation, as_elements=as_elements)
     target, written = copied(source, ".jpg")
     assert written.left_out == ()
     found = second_picture(target)
@@ -124,6 +143,7 @@ def test_the_gain_map_is_turned_with_the_photo(tmp_path: Path, orientation: int)
     assert b"GainMapMax" in found
     lengths = xmp.properties(read_photo(target).xmp or b"")
     assert str(len(found)) in lengths.values()
+    assert len(found) != len(gain_map())
     assert str(len(VIDEO)) in lengths.values()
 
 
@@ -144,6 +164,37 @@ def test_a_promise_that_the_photo_itself_breaks_is_removed(tmp_path: Path) -> No
     source.write_bytes(data[: jpeg_segments.picture_end(data)])
     target, _ = copied(source, ".jpg")
     assert sorted(xmp.properties(read_photo(target).xmp or b"")) == ["{urn:a}kept", "{urn:a}too"]
+
+
+@pytest.mark.parametrize("as_elements", [False, True])
+@pytest.mark.parametrize("kept", ["GainMap", "MotionPhoto"])
+def test_a_promise_that_is_broken_in_part_is_removed_in_part(
+    tmp_path: Path, kept: str, as_elements: bool
+) -> None:
+    source = phone_photo(
+        tmp_path / "a.jpg",
+        has_map=kept == "GainMap",
+        has_video=kept == "MotionPhoto",
+        promised=("Depth", "GainMap", "MotionPhoto"),
+        as_elements=as_elements,
+    )
+    target, _ = copied(source, ".jpg")
+    found = xmp.properties(read_photo(target).xmp or b"")
+    assert [value for name, value in found.items() if "Semantic" in name] == ["Primary", kept]
+    plain = {name.rpartition("}")[2] for name in found if "Directory" not in name}
+    video = {"MotionPhoto", "MicroVideoOffset"}
+    assert plain == {"kept", "too"} | ({"Version"} if kept == "GainMap" else video)
+
+
+def test_an_attachment_of_another_kind_is_no_longer_listed(tmp_path: Path) -> None:
+    names = ("GainMap", "Depth", "MotionPhoto")
+    target, _ = copied(phone_photo(tmp_path / "a.jpg", promised=names), ".jpg")
+    found = xmp.properties(read_photo(target).xmp or b"")
+    assert [value for name, value in found.items() if "Semantic" in name] == [
+        "Primary",
+        "GainMap",
+        "MotionPhoto",
+    ]
 
 
 def test_previews_are_not_kept(tmp_path: Path) -> None:

@@ -21,9 +21,11 @@ from nsp_cli.photo import Photo, read_photo, write_photo
 from nsp_cli.photo.formats import heif_decoding
 from nsp_cli.photo.formats.raw_checks import check_complete
 from nsp_cli.photo.metadata import ifd
+from nsp_cli.photo.metadata.attached import attached_extras
 from nsp_cli.photo.metadata.bmff import boxes, file_box
 from nsp_cli.photo.metadata.bounds import MOST_BLOCKS, directory_chain
 from nsp_cli.photo.metadata.heif_boxes import read_picture_facts
+from nsp_cli.photo.metadata.heif_items import heif_extras
 from nsp_cli.photo.metadata.jpeg_segments import walk
 from tests.counting import at_most_calls
 
@@ -162,6 +164,48 @@ def test_extents_that_take_no_bytes(tmp_path: Path) -> None:
     path.write_bytes(data[: start + 8] + table + data[start + size :])
     with at_most_calls(2_000_000), pytest.raises(ValueError, match="extents"):
         read_picture_facts(path)
+
+
+def box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def with_references(path: Path, chain: int, thumbnails: int) -> Path:
+    """Writes the boxes of a picture whose thumbnails are all made of one chain of items."""
+
+    def reference(kind: bytes, owner: int, to: int) -> bytes:
+        return box(kind, struct.pack(">HHH", owner, 1, to))
+
+    links = b"".join(reference(b"dimg", number, number + 1) for number in range(2, 2 + chain))
+    small = b"".join(reference(b"thmb", 2, 1) for _ in range(thumbnails))
+    described = box(b"ipco", b"") + box(b"ipma", struct.pack(">IIHB", 0, 1, 1, 0))
+    parts = box(b"pitm", struct.pack(">IH", 0, 1)) + box(b"iprp", described)
+    path.write_bytes(
+        box(b"ftyp", b"heic") + box(b"meta", bytes(4) + parts + box(b"iref", bytes(4) + links + small))
+    )
+    return path
+
+
+def test_references_are_followed_once(tmp_path: Path) -> None:
+    path = with_references(tmp_path / "a.heic", 2400, 2400)
+    with at_most_calls(500_000):
+        assert len(heif_extras(path)) == 2400
+
+
+def test_more_references_than_any_program_writes(tmp_path: Path) -> None:
+    path = with_references(tmp_path / "a.heic", 10, 5000)
+    with pytest.raises(ValueError, match="references are not plausible"):
+        heif_extras(path)
+
+
+def test_pictures_without_end_behind_a_jpeg() -> None:
+    """Copying the rest for each of them would take a minute."""
+    picture = b"\xff\xd8\xff\xfe\0\2\xff\xd9"
+    trailer = (picture + bytes(20)) * 100_000 + b"!"
+    with at_most_calls(20_000):
+        extras = attached_extras(trailer)
+    assert len(extras) == 101
+    assert sum(len(extra.content) for extra in extras) == len(trailer) - 20 * 99  # padding
 
 
 def test_a_heic_decoder_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

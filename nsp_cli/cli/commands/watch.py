@@ -12,6 +12,7 @@ import typer
 from nsp_cli.cli import console
 from nsp_cli.cli.options.grouping import grouped
 from nsp_cli.cli.options.groups import (
+    ArrivingResultOptions,
     CameraRawOptions,
     FilterOptions,
     MachineOptions,
@@ -37,7 +38,7 @@ def watch(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder where photos arrive.")],
     filters: FilterOptions,
     noise: NoiseOptions,
-    result: ResultOptions,
+    result: ArrivingResultOptions,
     raw: CameraRawOptions,
     reporting: ReportingOptions,
     machine: MachineOptions,

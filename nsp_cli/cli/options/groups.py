@@ -170,6 +170,22 @@ class ResultOptions:
 
 
 @dataclass(frozen=True)
+class ArrivingResultOptions(ResultOptions):
+    """Where and how to write the results of photos that arrive: never to standard output."""
+
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Folder to write to.",
+            show_default="next to the photo",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
 class CameraRawOptions:
     """How to develop camera RAW files."""
 

@@ -153,7 +153,7 @@ def _opened(path: Path) -> BinaryIO:
 
 def _write_log(log: BinaryIO, line: str) -> None:
     try:
-        log.write(line.encode("utf-8", errors="backslashreplace"))
+        log.write(console.shown(line).encode("utf-8", errors="backslashreplace"))
     except OSError as error:
         raise _log_error(Path(log.name), error) from error
 

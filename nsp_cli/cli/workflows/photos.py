@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from nsp_cli.cli import console
 from nsp_cli.cli.options.groups import (
     CameraRawOptions,
     FilterOptions,
@@ -50,18 +51,21 @@ def process_photos(
     """
     from nsp_cli.batch import find_unsupported
 
-    with standard_streams(photos, result, run) as (named, written, piped):
+    # Outside, so that what came from standard input is removed too.
+    with ended_by_signals(), standard_streams(photos, result, run) as (named, written, piped):
         selection = _selection(named)
         jobs = _plan(selection, operation, written, run)
         if piped is not None and len(jobs) != 1:
             raise typer.BadParameter(f"-o - takes the result of one photo, but there are {len(jobs)}.")
+        if piped is not None:
+            console.show_as(jobs[0].target, "standard output")
         restorers = load_restorers(operation, machine, share=len(jobs) > 1)
         settings = make_settings(operation, restorers[0], named, written, raw)
         workers = make_workers(restorers, operation)
         if run.dry_run:
             show_forecast(jobs, settings, workers)
             return
-        with ended_by_signals(), RunDisplay(len(jobs), run, is_piped=piped is not None) as display:
+        with RunDisplay(len(jobs), run, is_piped=piped is not None) as display:
             _process(jobs, settings, workers, display)
             display.report()
             display.sum_up(find_unsupported(selection, leave_out=written.output))

@@ -12,11 +12,12 @@ import typer
 
 from nsp_cli.cli import console
 from nsp_cli.cli.options.groups import PhotoOptions, ResultOptions, RunOptions
-from nsp_cli.errors import InputError
+from nsp_cli.errors import InputError, OutputError
 from nsp_cli.files import temporary_folder
 
 STANDARD = Path("-")
 _NAME = "standard-input"
+_HINT = "Send a photo to nsp: nsp denoise - -o - < PHOTO > FILE"
 _PIECE = 2**20
 _LARGEST = 2**32  # bytes; something may write without end
 
@@ -32,7 +33,8 @@ def standard_streams(
 
     Raises:
         typer.BadParameter: The options do not go together.
-        InputError: Standard input is a terminal, or does not end.
+        InputError: Standard input is closed, empty or a terminal, or does not end.
+        OutputError: Standard output is closed.
     """
     reads, writes = STANDARD in (photos.photos or []), result.output == STANDARD
     _check(photos, result, run, reads=reads, writes=writes)
@@ -55,7 +57,14 @@ def _check(
         raise typer.BadParameter("A photo from standard input needs a place for its result: -o - or -o FILE.")
     if writes and (result.keep_times or run.json or run.open_result or run.report is not None):
         raise typer.BadParameter("-o - leaves no file for --json, --open, --report or --keep-times.")
-    if writes and not run.dry_run and sys.stdout.isatty():
+    if writes and not run.dry_run:
+        _check_output()
+
+
+def _check_output() -> None:
+    if sys.stdout is None:
+        raise OutputError("Standard output is closed.", "Send the result to a file: -o - > FILE.")
+    if sys.stdout.isatty():
         raise typer.BadParameter("A terminal cannot show the result. Send it elsewhere: -o - > FILE.")
 
 
@@ -63,9 +72,9 @@ def _saved_input(folder: Path) -> Path:
     """Saves standard input, under a name whose suffix tells its format."""
     from nsp_cli.photo import suffix_by_content
 
-    if sys.stdin.isatty():
-        hint = "Send a photo to nsp: nsp denoise - -o - < PHOTO > FILE"
-        raise InputError("Standard input is a terminal.", hint)
+    if sys.stdin is None or sys.stdin.isatty():
+        kind = "closed" if sys.stdin is None else "a terminal"
+        raise InputError(f"Standard input is {kind}.", _HINT)
     path = folder / _NAME
     size = 0
     with path.open("wb") as file:
@@ -75,8 +84,11 @@ def _saved_input(folder: Path) -> Path:
                 raise InputError(
                     "Standard input does not end: 4 GB are no photo.", "Check the program before."
                 )
+    if size == 0:
+        raise InputError("Standard input is empty.", _HINT)
     named = path.with_name(_NAME + suffix_by_content(path))
     path.rename(named)
+    console.show_as(named, "standard input")
     return named
 
 

@@ -10,7 +10,6 @@ from nsp_cli.photo.colour import profile_space
 from nsp_cli.photo.formats.registry import SPECS
 from nsp_cli.photo.formats.spec import FormatSpec
 from nsp_cli.photo.metadata import ifd
-from nsp_cli.photo.metadata.attached import LENGTH, PROMISES
 from nsp_cli.photo.metadata.blocks import (
     CHUNK,
     COLOUR_CHUNKS,
@@ -24,6 +23,7 @@ from nsp_cli.photo.metadata.blocks import (
     VIDEO,
     XMP,
 )
+from nsp_cli.photo.metadata.promises import DIRECTORY, LENGTH, PROMISES, are_there, semantics
 from nsp_cli.photo.metadata.resolution import are_alike
 from nsp_cli.photo.provenance import NAMESPACE
 
@@ -146,18 +146,22 @@ def _xmp_reason(key: Key, target: WrittenFile) -> str | None:
         return "now the size of the result"
     if key.name == _XMP_ORIENTATION and target.facts.get(key) == "1":
         return "the pixels were turned upright"
-    if key.name.startswith(PROMISES):
-        return _promise_reason(key, target)
+    if key.name.startswith(DIRECTORY):
+        return _directory_reason(key, target)
+    for kind, names in PROMISES.items():
+        if key.name.startswith(names) and not any(fact.kind == kind for fact in target.facts):
+            return f"removed, because the result has no {kind}"
     if key.name.startswith(f"{{{NAMESPACE}}}") and key in target.facts:
         return "now describes how this result was made"
     return None
 
 
-def _promise_reason(key: Key, target: WrittenFile) -> str | None:
-    if not any(fact.kind in (GAIN_MAP, VIDEO) for fact in target.facts):
-        return "removed, because the result has no gain map or video"
-    is_length = LENGTH in key.name and key in target.facts and target.is_upright
-    return "now the length of the gain map" if is_length else None
+def _directory_reason(key: Key, target: WrittenFile) -> str | None:
+    if LENGTH in key.name and key in target.facts and target.is_upright:
+        return "now the length of the gain map"
+    listed = semantics([(fact.name, value) for fact, value in target.facts.items() if fact.kind == XMP])
+    kinds = {fact.kind for fact in target.facts if fact.kind in (GAIN_MAP, VIDEO)}
+    return "now lists what follows the picture" if are_there(listed, kinds) else None
 
 
 def _icc_reason(profile: bytes, target: WrittenFile) -> str | None:

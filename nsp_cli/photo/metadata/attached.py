@@ -6,7 +6,7 @@ import re
 import struct
 from collections.abc import Iterable
 
-from nsp_cli.photo.metadata import jpeg_segments, xmp
+from nsp_cli.photo.metadata import jpeg_segments
 from nsp_cli.photo.metadata.blocks import GAIN_MAP, LEFT, VIDEO
 from nsp_cli.photo.metadata.trailers import trailer_extras
 from nsp_cli.photo.photo import Extra
@@ -16,23 +16,9 @@ _GAIN_MAP_NAMES = (
     b"http://ns.apple.com/HDRGainMap/1.0/",
     b"urn:iso:std:iso:ts:21496",
 )
-_CAMERA, _CONTAINER = (
-    "{http://ns.google.com/photos/1.0/camera/}",
-    "{http://ns.google.com/photos/1.0/container/}",
-)
-PROMISES = (
-    "{http://ns.adobe.com/hdr-gain-map/1.0/}",
-    "{http://ns.apple.com/HDRGainMap/1.0/}",
-    f"{_CONTAINER}Directory",
-    f"{_CAMERA}MotionPhoto",
-    f"{_CAMERA}MicroVideo",
-)
-"""Beginnings of the names of XMP properties that say what is attached."""
-LENGTH = "{http://ns.google.com/photos/1.0/container/item/}Length"
-_ITEM = re.compile(rb"<[^<>]*Semantic\s*=\s*[\"']GainMap[\"'][^<>]*>")
-_ITEM_LENGTH = re.compile(rb"(Length\s*=\s*[\"'])\d+")
-_PADDING = re.compile(rb"Item:Padding\s*=\s*[\"'](\d{1,6})[\"']")
-_START = b"\xff\xd8\xff"
+_PADDING = re.compile(rb"Item:Padding\s*(?:=\s*[\"']|>\s*)(\d{1,6})\s*[\"'<]")  # attribute or element
+_PICTURE = re.compile(rb"\0*(\xff\xd8\xff)")  # after padding
+_MOST_PICTURES = 100  # a phone attaches two or three; each is named in a note
 _VIDEO = b"ftyp"
 _MPF = b"MPF\0"
 _APP2 = 0xE2
@@ -41,14 +27,23 @@ _PRIMARY = 0x030000  # "baseline MP primary image"; a gain map has the type 0
 
 
 def attached_extras(trailer: bytes) -> list[Extra]:
-    """Takes apart what follows a JPEG's end mark: gain map and video are carried, the rest is only named."""
+    """Takes apart what follows a JPEG's end mark: gain map and video are carried, the rest is only named.
+
+    What follows `_MOST_PICTURES` pictures is one block of an unknown kind, or a video.
+
+    Raises:
+        ValueError: A picture has too many segments.
+    """
     extras: list[Extra] = []
-    rest = trailer
-    while rest.lstrip(b"\0").startswith(_START):
-        rest = rest.lstrip(b"\0")
-        end = jpeg_segments.picture_end(rest) or len(rest)
-        picture, rest = rest[:end], rest[end:]
-        extras += _picture_extras(picture, has_map=any(extra.kind == GAIN_MAP for extra in extras))
+    place = 0
+    for _ in range(_MOST_PICTURES):
+        found = _PICTURE.match(trailer, place)
+        if found is None:
+            break
+        place = jpeg_segments.picture_end(trailer, found.start(1)) or len(trailer)
+        has_map = any(extra.kind == GAIN_MAP for extra in extras)
+        extras += _picture_extras(trailer[found.start(1) : place], has_map=has_map)
+    rest = trailer[place:]
     start = rest.find(_VIDEO) - 4  # after the size of the first box
     if start >= 0 and not rest[:start].strip(b"\0"):
         return [*extras, Extra(VIDEO, "", rest[start:])]
@@ -63,23 +58,6 @@ def _picture_extras(picture: bytes, *, has_map: bool) -> list[Extra]:
 
 def _is_gain_map(picture: bytes) -> bool:
     return any(name in content for _, content in jpeg_segments.segments(picture) for name in _GAIN_MAP_NAMES)
-
-
-def with_length(packet: bytes | None, length: int) -> bytes | None:
-    """Returns XMP that says how long the gain map is, where it says so."""
-    if packet is None:
-        return None
-    return _ITEM.sub(lambda item: _ITEM_LENGTH.sub(rb"\g<1>%d" % length, item[0]), packet)
-
-
-def without_promises(packet: bytes | None) -> bytes | None:
-    """Returns XMP that promises neither a gain map nor a video; a damaged packet stays as it is."""
-    if packet is None:
-        return None
-    try:
-        return xmp.without(packet, PROMISES)
-    except ValueError:
-        return packet
 
 
 def mpf_segment(extras: Iterable[Extra]) -> bytes:

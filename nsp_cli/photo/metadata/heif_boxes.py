@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,7 +120,21 @@ def main_item(box: bytes) -> int:
 
 
 def item_properties(iprp: bytes, item: int) -> list[tuple[bytes, bytes]]:
-    """Returns kind and body of each property of an item."""
+    """Returns kind and body of each property of an item.
+
+    Raises:
+        ValueError, LookupError, struct.error: There are none, or the boxes are damaged.
+    """
+    return properties_of(iprp, {item})[item]
+
+
+def properties_of(iprp: bytes, items: Collection[int]) -> dict[int, list[tuple[bytes, bytes]]]:
+    """Returns kind and body of each property of some items, by item, in one pass over the table.
+
+    Raises:
+        ValueError, LookupError, struct.error: An item has none, or the boxes are damaged.
+    """
+    found: dict[int, list[tuple[bytes, bytes]]] = {}
     every = list(boxes(first_box(iprp, b"ipco")))
     table = io.BytesIO(first_box(iprp, b"ipma"))
     version, wide = number(table, 1), number(table, 3) & 1
@@ -127,8 +142,10 @@ def item_properties(iprp: bytes, item: int) -> list[tuple[bytes, bytes]]:
         owner = number(table, 2 if version == 0 else 4)
         # The highest bit says whether a reader must understand the property.
         indices = [number(table, 1 + wide) & (0x7FFF if wide else 0x7F) for _ in range(number(table, 1))]
-        if owner == item:
-            return [every[index - 1] for index in indices if index > 0]
+        if owner in items:
+            found.setdefault(owner, [every[index - 1] for index in indices if index > 0])
+        if len(found) == len(items):
+            return found
     raise ValueError("nothing describes its picture")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ _PROPERTIES = (
     *(b"lsel", b"rloc", b"lhvC", b"oinf", b"tols", b"free", b"skip"),
 )
 _DERIVED = (b"grid", b"iden", b"iovl")
+_MOST_REFERENCES = 5000  # a photo of a phone has some dozens
 _SQUARE = b"\0\0\0\1\0\0\0\1"
 _GAIN_MAPS = (b"hdrgainmap", b"gainmap")
 _AUXILIARIES = {
@@ -54,22 +56,24 @@ def heif_extras(path: Path) -> tuple[Extra, ...]:
     """
     parts = dict(boxes(file_box(path, b"meta")[4:]))
     main = heif_boxes.main_item(parts[b"pitm"])
-    names = [*_items(parts, main), *_properties(parts, main), *_boxes(path)]
+    names = [*_pictures(parts, main), *_properties(parts, main), *_boxes(path)]
     return tuple(Extra(kind, name, b"") for kind, name in names)
 
 
-def _items(parts: dict[bytes, bytes], main: int) -> Iterator[tuple[str, str]]:
-    items = {number: (kind, mime) for number, kind, mime in heif_boxes.items(parts.get(b"iinf", b""))}
+def _pictures(parts: dict[bytes, bytes], main: int) -> Iterator[tuple[str, str]]:
     references = _references(parts.get(b"iref", b""))
-    shown = known = _parts_of(main, references)
-    for kind, owner, others in references:
-        if kind == b"thmb" and main in others:
-            known = known | _parts_of(owner, references)
-            yield OUTDATED, "Thumbnail"
-        elif kind == b"auxl" and not shown.isdisjoint(others):
-            known = known | _parts_of(owner, references)
-            if name := _auxiliary(parts, owner):
-                yield LEFT, name
+    shown = _parts_of({main}, references)
+    thumbnails = [owner for kind, owner, others in references if kind == b"thmb" and main in others]
+    auxiliaries = _auxiliaries(parts, shown, references)
+    yield from ((OUTDATED, "Thumbnail") for _ in thumbnails)
+    yield from ((LEFT, name) for _, name in auxiliaries if name)
+    beside = {*thumbnails, *(owner for owner, _ in auxiliaries)}
+    yield from _others(parts, shown | _parts_of(beside, references))
+
+
+def _others(parts: dict[bytes, bytes], known: set[int]) -> Iterator[tuple[str, str]]:
+    """Yields the items that are neither known nor the first block of their metadata."""
+    items = {number: (kind, mime) for number, kind, mime in heif_boxes.items(parts.get(b"iinf", b""))}
     seen: set[bytes] = set()
     for number, (kind, mime) in items.items():
         is_metadata = kind == _EXIF or (kind == _MIME and mime == heif_boxes.XMP_TYPE)
@@ -85,9 +89,7 @@ def has_alpha(path: Path) -> bool:
         parts = dict(boxes(file_box(path, b"meta")[4:]))
         main = heif_boxes.main_item(parts[b"pitm"])
         references = _references(parts.get(b"iref", b""))
-        shown = _parts_of(main, references)
-        owners = [owner for kind, owner, to in references if kind == b"auxl" and not shown.isdisjoint(to)]
-        return any(_auxiliary(parts, owner) == "" for owner in owners)
+        return any(name == "" for _, name in _auxiliaries(parts, _parts_of({main}, references), references))
     except (*heif_boxes.BOX_ERRORS, OSError):
         return False
 
@@ -101,7 +103,7 @@ def coding_of(path: Path) -> bytes:
     parts = dict(boxes(file_box(path, b"meta")[4:]))
     main = heif_boxes.main_item(parts[b"pitm"])
     kinds = {number: kind for number, kind, _ in heif_boxes.items(parts.get(b"iinf", b""))}
-    shown = _parts_of(main, _references(parts.get(b"iref", b"")))
+    shown = _parts_of({main}, _references(parts.get(b"iref", b"")))
     coded = [kinds.get(item, b"") for item in sorted(shown) if kinds.get(item) not in _DERIVED]
     return coded[0] if coded else kinds.get(main, b"")
 
@@ -112,33 +114,41 @@ def _item_name(kind: bytes, mime: bytes) -> str:
     return "a gain map" if kind == _TONE_MAP else "a further picture"
 
 
-def _auxiliary(parts: dict[bytes, bytes], item: int) -> str:
+def _auxiliaries(
+    parts: dict[bytes, bytes], shown: set[int], references: _References
+) -> list[tuple[int, str]]:
+    """Returns the auxiliary pictures of what is shown, and what each is, in words."""
+    owners = [owner for kind, owner, to in references if kind == b"auxl" and not shown.isdisjoint(to)]
+    properties = heif_boxes.properties_of(parts[b"iprp"], set(owners)) if owners else {}
+    return [(owner, _auxiliary(dict(properties[owner]))) for owner in owners]
+
+
+def _auxiliary(properties: dict[bytes, bytes]) -> str:
     """Returns what an auxiliary picture is, in words; empty for transparency, which is read."""
-    kinds = dict(heif_boxes.item_properties(parts[b"iprp"], item))
-    urn = kinds.get(b"auxC", b"").lower()
+    urn = properties.get(b"auxC", b"").lower()
     if any(word in urn for word in _GAIN_MAPS):
         return "a gain map"
     return next((name for word, name in _AUXILIARIES.items() if word in urn), "an auxiliary picture")
 
 
-def _parts_of(item: int, references: _References) -> set[int]:
-    """Returns an item and those that it is made of, such as the tiles of a grid."""
-    found, new = set[int](), {item}
+def _parts_of(items: set[int], references: _References) -> set[int]:
+    """Returns items and those that they are made of, such as the tiles of a grid."""
+    made_of = defaultdict[int, set[int]](set)
+    for kind, owner, others in references:
+        if kind == b"dimg":
+            made_of[owner].update(others)
+    found, new = set(items), list(items)
     while new:
-        found |= new
-        new = {
-            other
-            for kind, owner, others in references
-            if kind == b"dimg" and owner in new
-            for other in others
-        } - found
+        others_of = made_of[new.pop()] - found
+        found |= others_of
+        new += others_of
     return found
 
 
 def _references(iref: bytes) -> _References:
     found: _References = []
     width = 2 if iref[:1] == b"\0" else 4
-    for kind, body in boxes(iref[4:]):
+    for kind, body in limited(boxes(iref[4:]), "references", _MOST_REFERENCES):
         table = io.BytesIO(body)
         owner, count = heif_boxes.number(table, width), heif_boxes.number(table, 2)
         found.append((kind, owner, tuple(heif_boxes.number(table, width) for _ in range(count))))

@@ -36,23 +36,23 @@ def walk(data: bytes) -> Iterator[tuple[int, bytes]]:
     return ((marker, data[start:end]) for marker, start, end in limited(_walk(data), "segments"))
 
 
-def _walk(data: bytes) -> Iterator[tuple[int, int, int]]:
+def _walk(data: bytes, begin: int = 0) -> Iterator[tuple[int, int, int]]:
     """Yields the marker of each segment, and the places where its content begins and ends."""
-    place = 2
+    place = begin + 2
     while (found := _MARKER.search(data, place)) and (marker := found[1][0]) != _END:
         start = found.end()
         place = start + int.from_bytes(data[start : start + 2], "big")
         yield marker, start + 2, place
 
 
-def picture_end(data: bytes) -> int | None:
-    """Returns the place after the end mark of the first picture; None if there is no end mark.
+def picture_end(data: bytes, begin: int = 0) -> int | None:
+    """Returns the place after the end mark of the picture that begins at a place; None if there is no mark.
 
     Raises:
         ValueError: There are too many segments.
     """
-    place = 2
-    for _, _, end in limited(_walk(data), "segments"):
+    place = begin + 2
+    for _, _, end in limited(_walk(data, begin), "segments"):
         place = end
     found = _END_MARK.search(data, place)
     return None if found is None else found.end()

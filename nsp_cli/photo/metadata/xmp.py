@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
+from collections.abc import Callable, Iterable
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
@@ -128,16 +129,37 @@ def without(packet: bytes, names: tuple[str, ...]) -> bytes:
     Raises:
         ValueError: The packet is damaged.
     """
+    return edited(packet, names, lambda _: b"")
+
+
+def edited(packet: bytes, names: tuple[str, ...], edit: Callable[[bytes], bytes]) -> bytes:
+    """Returns a packet with the text of properties as `edit` makes it.
+
+    Args:
+        packet: The packet.
+        names: Beginnings of the properties' names, as for `without`.
+        edit: Returns the new text of a property from that which it has.
+
+    Raises:
+        ValueError: The packet is damaged.
+    """
     descriptions, _, _ = scan(packet)
-    cut = [
+    places = [
         (first, last)
         for each in descriptions
         for first, last, _ in each.parts
         if _name(packet[first:last], each.namespaces).startswith(names)
     ]
-    for first, last in sorted(cut, reverse=True):
-        packet = packet[:first] + packet[last:]
-    return packet
+    return replaced(packet, sorted(places), edit)
+
+
+def replaced(text: bytes, places: Iterable[tuple[int, int]], edit: Callable[[bytes], bytes]) -> bytes:
+    """Returns a text with what is at some places, in their order, as `edit` makes it."""
+    made, done = list[bytes](), 0
+    for first, last in places:
+        made += [text[done:first], edit(text[first:last])]
+        done = last
+    return b"".join((*made, text[done:]))
 
 
 def _name(part: bytes, namespaces: dict[str, str]) -> str:
