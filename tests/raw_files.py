@@ -62,6 +62,9 @@ def write_raw(
     pattern: Array | None = BAYER,
     codes: tuple[int, ...] = (0, 1, 2),
     exif: bytes | None = None,
+    black: tuple[int, ...] = (),
+    orientation: int = 1,
+    extra: Sequence[tuple[Any, ...]] = (),
     levels: Sequence[tuple[Any, ...]] = ((50717, 4, 1, 65535, True),),
 ) -> Path:
     """Writes a DNG of linear sRGB `light` (H, W, 3) seen by a sensor.
@@ -73,11 +76,20 @@ def write_raw(
         pattern: Which colour each site has; None is a monochrome sensor.
         codes: DNG's numbers of the colours: 0 to 5 for red, green, blue, cyan, magenta, yellow.
         exif: A block to go with it.
+        black: Values without light of the four sites of a cell; none for 0.
+        orientation: How programs must turn it.
+        extra: More tags, as tifffile takes them.
         levels: Tags of black and white.
     """
     seen = np.rint(65535 * np.clip(light @ sensor.T, 0, 1)).astype(np.uint16)
     tags = [*_camera_tags(sensor), *levels, *([] if pattern is None else _mosaic_tags(pattern, codes))]
+    tags += [(274, 3, 1, orientation, True), *extra]
     stored = seen[:, :, 0] if pattern is None else _mosaic(seen, pattern)
+    if black:
+        tags += [(50713, 3, 2, (2, 2), True), (50714, 4, 4, black, True)]
+        level = np.tile(np.reshape(black, (2, 2)), (-(-stored.shape[0] // 2), -(-stored.shape[1] // 2)))
+        level = level[: stored.shape[0], : stored.shape[1]]
+        stored = np.rint(level + stored * (1 - level / 65535)).astype(np.uint16)
     kind = "minisblack" if pattern is None else _CFA
     tifffile.imwrite(path, stored, photometric=kind, metadata=None, extratags=tags, software=False)
     with path.open("r+b") as file:

@@ -49,6 +49,7 @@ ROWS = [
     {"photo.stated_colours"},
     {"photo.built_profile", "photo.colour"},
     {"photo.photo", "photo.sniffing"},
+    {"photo.mosaic"},
     {"ops"},
     {"device", "files"},
     {"errors", "ops.progress"},

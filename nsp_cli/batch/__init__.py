@@ -6,12 +6,15 @@ from nsp_cli.batch.discover import Found, Selection, find_photos, find_unsupport
 from nsp_cli.batch.forecast import Forecast, foresee, seconds_per_megapixel
 from nsp_cli.batch.naming import Job, plan_jobs
 from nsp_cli.batch.outcome import Outcome, Status
-from nsp_cli.batch.pipeline import Pipeline, Worker
+from nsp_cli.batch.pipeline import Pipeline
 from nsp_cli.batch.restored import Restore, Restored
-from nsp_cli.batch.run_settings import RunSettings
+from nsp_cli.batch.run_settings import RunSettings, WeightsFile
 from nsp_cli.batch.watch import arriving_jobs
+from nsp_cli.batch.worker import Demosaic, Demosaiced, Worker
 
 __all__ = [
+    "Demosaic",
+    "Demosaiced",
     "Forecast",
     "Found",
     "Job",
@@ -22,6 +25,7 @@ __all__ = [
     "RunSettings",
     "Selection",
     "Status",
+    "WeightsFile",
     "Worker",
     "arriving_jobs",
     "find_photos",

@@ -35,7 +35,7 @@ def is_copy(job: Job, source_sha256: str) -> bool:
         return False
 
 
-def is_finished(job: Job, provenance: Provenance, settings: RunSettings) -> bool:
+def is_finished(job: Job, source_sha256: str, settings: RunSettings) -> bool:
     """Tells whether the result already exists. With `overwrite`, only a result of this version of nsp counts.
 
     Raises:
@@ -44,12 +44,12 @@ def is_finished(job: Job, provenance: Provenance, settings: RunSettings) -> bool
     if not os.path.lexists(job.target):
         return False
     check_plain(job.target)
-    made = read_provenance(job.target)
-    if made is not None and made.is_repeated_by(provenance, same_version=settings.overwrite):
+    made, wanted = read_provenance(job.target), settings.provenances(job.source, source_sha256)
+    if made and any(made.is_repeated_by(one, same_version=settings.overwrite) for one in wanted):
         return True
     if made is not None and not settings.overwrite:
         raise OutputError(
-            f"{job.target} already exists. It was made from {_difference(made, provenance)}.",
+            f"{job.target} already exists. It was made from {_difference(made, wanted[0])}.",
             "Replace it with --overwrite, or choose another folder with -o.",
         )
     return False

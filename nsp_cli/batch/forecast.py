@@ -43,8 +43,8 @@ def foresee(job: Job, settings: RunSettings) -> Forecast:
     """Returns what a run would do with a photo, from its header and checksum, without reading pixels."""
     try:
         check_readable(job.source)
-        provenance = settings.provenance(fingerprint(job.source)[1])
-        if is_copy(job, provenance.source) or is_finished(job, provenance, settings):
+        _, sha256 = fingerprint(job.source)
+        if is_copy(job, sha256) or is_finished(job, sha256, settings):
             return Forecast(job, Status.SKIPPED, reason="done before")
         width, height = photo_size(job.source)
         if width * height / 1e6 > settings.max_megapixels:

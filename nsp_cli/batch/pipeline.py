@@ -13,9 +13,9 @@ from typing import TypeVar
 
 from nsp_cli.batch.naming import Job
 from nsp_cli.batch.outcome import Outcome, Status
-from nsp_cli.batch.restored import Restore
 from nsp_cli.batch.run_settings import Ready, RunSettings, Worked
 from nsp_cli.batch.stages import read_job, work_job, write_job
+from nsp_cli.batch.worker import Worker
 from nsp_cli.errors import NspError, UnexpectedError
 from nsp_cli.ops.progress import OnProgress
 
@@ -23,20 +23,6 @@ from nsp_cli.ops.progress import OnProgress
 _POLL_SECONDS = 0.5
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Worker:
-    """A network on one device.
-
-    Attributes:
-        restore: The work on the pixels.
-        device, precision: Their names, for the record.
-    """
-
-    restore: Restore
-    device: str = ""
-    precision: str = ""
 
 
 class Interrupted(Exception):  # noqa: N818 - no error
@@ -127,13 +113,7 @@ class Pipeline:
 
         try:
             report(0, 1)
-            return work_job(
-                ready,
-                worker.restore,
-                device=worker.device,
-                precision=worker.precision,
-                on_progress=report,
-            )
+            return work_job(ready, worker, report)
         except BaseException:
             ready.claim.release()
             raise

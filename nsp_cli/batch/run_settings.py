@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from nsp_cli import __version__
 from nsp_cli.batch.naming import Job
 from nsp_cli.files import Claim
-from nsp_cli.photo import Photo, Provenance, RawOptions
+from nsp_cli.photo import RAW_SUFFIXES, Photo, Provenance, RawOptions
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """Name and checksum of weights."""
+
+    name: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,7 @@ class RunSettings:
         keep_times: Whether results get the file times of their photos.
         max_megapixels: Larger photos are refused.
         raw: How camera RAW is developed; None for the defaults.
+        raw_weights: Weights for what Bayer sensors saw; None to work on developed pixels.
         accept_damaged: Whether photos are read of which a part is missing.
     """
 
@@ -38,10 +48,34 @@ class RunSettings:
     keep_times: bool = False
     max_megapixels: float = 250
     raw: RawOptions | None = None
+    raw_weights: WeightsFile | None = None
     accept_damaged: bool = False
 
-    def provenance(self, source_sha256: str) -> Provenance:
-        return Provenance(source_sha256, self.weights, self.weights_sha256, self.settings, __version__)
+    def provenance(self, source_sha256: str, *, is_raw: bool = False, is_mosaic: bool = False) -> Provenance:
+        """What a result records about its origin.
+
+        Args:
+            source_sha256: Checksum of the photo's file.
+            is_raw: Whether the photo is camera RAW.
+            is_mosaic: Whether the values of a Bayer sensor were worked on.
+        """
+        weights, sha256, settings = self.weights, self.weights_sha256, self.settings
+        if is_raw and self.raw_weights and not is_mosaic:
+            settings = f"{settings} as developed"  # unlike a result of weights that the user named
+        if is_mosaic and self.raw_weights:
+            goes_on = self.scale > 1
+            settings = f"{settings} {weights}: {sha256}" if goes_on else settings
+            weights = f"{self.raw_weights.name}, {weights}" if goes_on else self.raw_weights.name
+            sha256 = self.raw_weights.sha256
+        return Provenance(source_sha256, weights, sha256, settings, __version__)
+
+    def provenances(self, source: Path, source_sha256: str) -> list[Provenance]:
+        """What a result may record, before it is known what sensor a photo comes from."""
+        plain = self.provenance(source_sha256)
+        if not self.raw_weights:
+            return [plain]
+        raw = [self.provenance(source_sha256, is_raw=True, is_mosaic=mosaic) for mosaic in (True, False)]
+        return raw if source.suffix.lower() in RAW_SUFFIXES else [plain, *raw]
 
 
 @dataclass(frozen=True, eq=False)

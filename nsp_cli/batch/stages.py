@@ -9,8 +9,8 @@ from pathlib import Path
 from nsp_cli.batch.finished import check_unchanged, fingerprint, is_copy, is_finished
 from nsp_cli.batch.naming import Job
 from nsp_cli.batch.outcome import Outcome, Status
-from nsp_cli.batch.restored import Restore, restore_photo
 from nsp_cli.batch.run_settings import Ready, RunSettings, Worked
+from nsp_cli.batch.worker import Worker
 from nsp_cli.errors import OutputError
 from nsp_cli.files import claim, make_folder
 from nsp_cli.ops.progress import OnProgress
@@ -44,17 +44,21 @@ def read_job(job: Job, settings: RunSettings) -> Ready | Outcome:
         return Outcome(job, Status.SKIPPED, notes=("another nsp process is working on it",))
     try:
         before, source_sha256 = fingerprint(job.source)
-        provenance, is_copied = settings.provenance(source_sha256), is_copy(job, source_sha256)
-        if not is_copied and is_finished(job, provenance, settings):
+        is_copied = is_copy(job, source_sha256)
+        if not is_copied and is_finished(job, source_sha256, settings):
             claimed.release()
             return Outcome(job, Status.SKIPPED, notes=("done before with the same settings",))
         photo = read_photo(
             job.source,
             max_megapixels=settings.max_megapixels,
             raw=settings.raw,
+            keep_mosaic=bool(settings.raw_weights),
             accept_damaged=settings.accept_damaged,
         )
         check_unchanged(job.source, before)
+        provenance = settings.provenance(
+            source_sha256, is_raw=photo.format == "raw", is_mosaic=photo.mosaic is not None
+        )
         depth = _depth(photo, job.target, settings.bit_depth)
         may_replace = settings.overwrite or is_copied
         check_writable(to_bit_depth(photo, depth), job.target, overwrite=may_replace, scale=settings.scale)
@@ -69,15 +73,12 @@ def _depth(photo: Photo, target: Path, asked: int | None) -> int:
     return asked or (8 if format_of(target) in EIGHT_BIT_FORMATS else photo.bit_depth)
 
 
-def work_job(
-    ready: Ready, restore: Restore, *, device: str = "", precision: str = "", on_progress: OnProgress | None
-) -> Worked:
+def work_job(ready: Ready, worker: Worker, on_progress: OnProgress | None) -> Worked:
     """Works on a photo's pixels.
 
     Args:
         ready: The photo.
-        restore: The work on the pixels.
-        device, precision: Their names, for the record.
+        worker: Does the work.
         on_progress: Called with the number of pixels done and the number in all.
 
     Raises:
@@ -86,10 +87,10 @@ def work_job(
     begin = time.perf_counter()
     # Converted before the network, so that the result really has the finer levels.
     deep = to_bit_depth(ready.photo, max(ready.depth, ready.photo.bit_depth))
-    photo, restored, is_changed = restore_photo(deep, restore, on_progress=on_progress)
+    photo, notes, noise, is_changed = worker.work(deep, on_progress)
     seconds = time.perf_counter() - begin
     result = to_bit_depth(photo, ready.depth)
-    return Worked(ready, result, is_changed, restored.notes, restored.noise, device, precision, seconds)
+    return Worked(ready, result, is_changed, notes, noise, worker.device, worker.precision, seconds)
 
 
 def write_job(worked: Worked, settings: RunSettings) -> Outcome:

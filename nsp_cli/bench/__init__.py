@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nsp_cli.bench.files import FileTime, StartTime
-from nsp_cli.bench.networks import PAPER_NETWORK, NaiveComparison, Speed
+from nsp_cli.bench.networks import PAPER_NETWORK, NaiveComparison, Speed, works_on_pictures
 from nsp_cli.bench.peak import Peak
 from nsp_cli.bench.run import BenchPlan, BenchReport, run_bench
 
@@ -17,4 +17,5 @@ __all__ = [
     "Speed",
     "StartTime",
     "run_bench",
+    "works_on_pictures",
 ]

@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from nsp_cli.bench.photos import synthetic_photo
 from nsp_cli.bench.timing import PeakMemory, alternated
 from nsp_cli.device import describe_precision, free_memory
+from nsp_cli.errors import WeightsError
 from nsp_cli.networks import PRESETS, NetworkSpec
 from nsp_cli.networks.base import CONDITIONING_SIZE
 from nsp_cli.noise.noise_map import NoiseMap
@@ -98,7 +99,7 @@ def load_subject(name: str) -> Subject:
     """Loads weights by name; "dbsn" is the paper's network with random weights.
 
     Raises:
-        WeightsError: The weights are unknown or cannot be loaded.
+        WeightsError: The weights are unknown, cannot be loaded, or do not work on pictures.
     """
     if name == PAPER_NETWORK:
         torch.manual_seed(0)
@@ -108,7 +109,16 @@ def load_subject(name: str) -> Subject:
         network, info = load_network(resolve(name).path)
         config = info.config
     spec = config.spec()
+    if not works_on_pictures(spec):
+        raise WeightsError(
+            f"{name} does not work on pictures, whose speed nsp bench measures.", "Leave out --model."
+        )
     return Subject(name, network.eval(), spec, multiplications_per_pixel(network, spec))
+
+
+def works_on_pictures(spec: NetworkSpec) -> bool:
+    """Whether a network makes pictures of pictures."""
+    return not (spec.is_raw or spec.is_noise_estimator)
 
 
 def multiplications_per_pixel(network: nn.Module, spec: NetworkSpec) -> float:

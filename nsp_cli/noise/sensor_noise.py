@@ -28,6 +28,8 @@ _LOW, _MIDDLE = (
     (share, (1 - 2 / (9 * TELLING) + normal * (2 / (9 * TELLING)) ** 0.5) ** 3)
     for share, normal in ((0.1, -1.2816), (0.5, 0.0))
 )
+# Slope of more electrons at white than any sensor holds: a measurement of something else.
+_LEAST_SLOPE = 1e-6
 # Most read noise of a sensor: electrons, and a share of white.
 _ELECTRONS, _SHARE = 15.0, 3e-4
 # Read noise in electrons that is believed where no dark square tells, and the error of that belief.
@@ -65,6 +67,16 @@ class MosaicNoise:
         gain = torch.tensor(gains)
         rows = torch.stack([torch.tensor(self.slope) * gain, torch.tensor(self.floor) * gain**2])
         return rows[:, list(SITES)]
+
+    @property
+    def electrons(self) -> float | None:
+        """Electrons of green at white, by the noise of counting them; None if that could not be measured."""
+        return 1 / self.slope[1] if self.squares and self.slope[1] > _LEAST_SLOPE else None
+
+    @property
+    def read_noise(self) -> float | None:
+        """Noise of green without light, in electrons; None if these are not known."""
+        return None if self.electrons is None else float(self.floor[1] ** 0.5) * self.electrons
 
     def deviation(self, colour: int, signal: float) -> float:
         """Standard deviation of a colour's noise at a signal."""

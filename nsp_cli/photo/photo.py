@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsp_cli.ops.pixel_array import Pixels
+from nsp_cli.photo.mosaic import Mosaic, SensorPicture
 
 
 class Extra(NamedTuple):
@@ -49,6 +50,8 @@ class Photo:
     extras: tuple[Extra, ...] = ()  # texts, and what only files of the same format hold
     source: Path | None = None
     notes: tuple[str, ...] = ()  # what reading changed or left behind, for people
+    mosaic: Mosaic | None = None  # what the sensor saw, from which the pixels were made quickly
+    sensor: SensorPicture | None = None  # the pixels before they were developed
 
     def __post_init__(self) -> None:
         if self.pixels.dtype not in (np.uint8, np.uint16) or self.pixels.shape[2:] != (3,):
@@ -97,7 +100,7 @@ class Photo:
         return np.where(hidden[..., None], self.pixels, pixels)
 
     def with_pixels(self, pixels: Pixels, alpha: Pixels | EllipsisType | None = ...) -> Photo:
-        """Returns the same photo with other pixels of any size.
+        """Returns the same photo with other pixels of any size, which have nothing to do with a sensor.
 
         Args:
             pixels: (H, W, 3) uint8 or uint16.
@@ -107,7 +110,7 @@ class Photo:
             ValueError: Shape or dtype is wrong, or alpha does not fit.
         """
         kept = self.alpha if isinstance(alpha, EllipsisType) else alpha
-        return dataclasses.replace(self, pixels=pixels, alpha=kept)
+        return dataclasses.replace(self, pixels=pixels, alpha=kept, mosaic=None, sensor=None)
 
     def with_notes(self, *notes: str) -> Photo:
         """Returns the same photo with notes added."""

@@ -8,7 +8,7 @@ from nsp_cli.photo.colour import srgb_pixels
 from nsp_cli.photo.formats.jpeg import jpeg_bytes
 from nsp_cli.photo.formats.jpeg_header import JpegTables, Subsampling, read_jpeg_tables
 from nsp_cli.photo.formats.png import png_bytes
-from nsp_cli.photo.formats.raw import RawOptions
+from nsp_cli.photo.formats.raw_development import RawOptions, developed
 from nsp_cli.photo.formats.registry import (
     EIGHT_BIT_FORMATS,
     FOREIGN_SUFFIXES,
@@ -21,6 +21,8 @@ from nsp_cli.photo.formats.registry import (
     suffix_by_content,
 )
 from nsp_cli.photo.metadata.camera_facts import CameraFacts, camera_facts
+from nsp_cli.photo.metadata.noise_profile import stated_noise
+from nsp_cli.photo.mosaic import CELL_PLACES, Mosaic, SensorColours, SensorPicture
 from nsp_cli.photo.photo import Photo, to_bit_depth
 from nsp_cli.photo.provenance import Provenance, read_provenance, with_provenance
 from nsp_cli.photo.reading import photo_size, read_photo
@@ -29,6 +31,7 @@ from nsp_cli.photo.sniffing import check_readable
 from nsp_cli.photo.writing import check_writable, copy_photo, write_photo
 
 __all__ = [
+    "CELL_PLACES",
     "EIGHT_BIT_FORMATS",
     "FOREIGN_SUFFIXES",
     "FORMAT_SUFFIXES",
@@ -37,16 +40,20 @@ __all__ = [
     "WRITABLE_SUFFIXES",
     "CameraFacts",
     "JpegTables",
+    "Mosaic",
     "Photo",
     "Pixels",
     "Provenance",
     "RawOptions",
+    "SensorColours",
+    "SensorPicture",
     "Subsampling",
     "Written",
     "camera_facts",
     "check_readable",
     "check_writable",
     "copy_photo",
+    "developed",
     "format_of",
     "jpeg_bytes",
     "labelled_sheet",
@@ -57,6 +64,7 @@ __all__ = [
     "read_provenance",
     "result_suffix",
     "srgb_pixels",
+    "stated_noise",
     "suffix_by_content",
     "to_bit_depth",
     "with_provenance",

@@ -12,7 +12,8 @@ import numpy as np
 from nsp_cli.errors import InputError
 from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.formats.jpeg import turned_gain_map
-from nsp_cli.photo.formats.raw import RawOptions, read_raw
+from nsp_cli.photo.formats.raw import read_raw
+from nsp_cli.photo.formats.raw_development import RawOptions
 from nsp_cli.photo.formats.registry import recognised, unsupported
 from nsp_cli.photo.metadata.blocks import GAIN_MAP
 from nsp_cli.photo.metadata.iptc import RESOURCES_DAMAGED, clean_resources
@@ -33,6 +34,7 @@ def read_photo(
     *,
     max_megapixels: float = 250,
     raw: RawOptions | None = None,
+    keep_mosaic: bool = False,
     accept_damaged: bool = False,
 ) -> Photo:
     """Reads a photo upright, by its content and not by its suffix, at the depth of the file.
@@ -43,6 +45,8 @@ def read_photo(
         path: The file.
         max_megapixels: Larger photos are refused before any pixel is decoded.
         raw: How camera RAW is developed. Other photos get a note that it does not apply.
+        keep_mosaic: Whether a photo of a Bayer sensor keeps what the sensor saw. Its pixels are then a
+            quick development.
         accept_damaged: Whether a part of the picture may be missing, where that format's reader can show the
             rest; `notes` say which part.
 
@@ -52,19 +56,21 @@ def read_photo(
     """
     check_readable(path)
     try:
-        photo = _read(path, max_megapixels, raw, accept_damaged)
+        photo = _read(path, max_megapixels, raw, keep_mosaic=keep_mosaic, accept_damaged=accept_damaged)
         return dataclasses.replace(_upright(_with_clean_facts(photo)), source=path)
     except MemoryError as error:
         hint = "Close other programs, or make the photo smaller elsewhere first."
         raise InputError(f"{path} needs more memory than is available.", hint) from error
 
 
-def _read(path: Path, max_megapixels: float, raw: RawOptions | None, accept_damaged: bool) -> Photo:
+def _read(
+    path: Path, max_megapixels: float, raw: RawOptions | None, *, keep_mosaic: bool, accept_damaged: bool
+) -> Photo:
     spec = recognised(path)
     if spec is None or spec.read is None:
         raise unsupported(path)
     if spec.name == "raw":
-        return read_raw(path, max_megapixels, raw or RawOptions())
+        return read_raw(path, max_megapixels, raw or RawOptions(), keep_mosaic=keep_mosaic)
     read = (spec.read_damaged if accept_damaged else None) or spec.read
     photo = read(path, max_megapixels)
     if raw not in (None, RawOptions()):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from nsp_cli.errors import InputError
 from nsp_cli.files import replacing
 from nsp_cli.noise.estimation import BLOCK_SIDE, NoiseProfile
 from nsp_cli.noise.noise_map import NoiseMap
+from nsp_cli.noise.sensor_noise import MosaicNoise
 
 _COLOURS = ("tab:red", "tab:green", "tab:blue")
 
@@ -26,11 +28,21 @@ def check_plotting() -> None:
         )
 
 
-def plot_noise(measured: Sequence[tuple[str, NoiseMap, NoiseProfile]], target: Path) -> None:
+Stated = Sequence[tuple[float, float]]
+
+
+def plot_noise(
+    measured: Sequence[tuple[str, NoiseMap, NoiseProfile]],
+    sensors: Sequence[tuple[str, MosaicNoise, Stated]],
+    target: Path,
+) -> None:
     """Draws a row per photo: the map of its luma noise, noise level by brightness, correlation by distance.
+
+    A photo of a Bayer sensor has one plot: the noise of each colour by light, and what the file states.
 
     Args:
         measured: Name, noise map and profile of each photo.
+        sensors: Name, noise and stated noise of each photo of a Bayer sensor.
         target: A PNG file, replaced if it exists.
 
     Raises:
@@ -38,9 +50,12 @@ def plot_noise(measured: Sequence[tuple[str, NoiseMap, NoiseProfile]], target: P
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13, 3.2 * len(measured)), layout="constrained")
-    rows = figure.subplots(len(measured), 3, squeeze=False)
-    for (name, noise, profile), (place, left, right) in zip(measured, rows, strict=True):
+    count = len(measured) + len(sensors)
+    figure = Figure(figsize=(13, 3.2 * count), layout="constrained")
+    rows = figure.subplots(count, 3, squeeze=False)
+    for places, sensor in zip(rows[len(measured) :], sensors, strict=True):
+        _plot_sensor(places, *sensor)
+    for (name, noise, profile), (place, left, right) in zip(measured, rows, strict=False):
         picture = place.imshow((noise.local_luma * 255).numpy(), vmin=0)
         place.set(title=name, xticks=[], yticks=[])
         figure.colorbar(picture, ax=place, label="luma noise (0–255)")
@@ -56,3 +71,18 @@ def plot_noise(measured: Sequence[tuple[str, NoiseMap, NoiseProfile]], target: P
         right.legend()
     with replacing(target) as file:
         figure.savefig(file, dpi=110, format="png")
+
+
+def _plot_sensor(places: Sequence[Any], name: str, noise: MosaicNoise, stated: Stated) -> None:
+    place, *empty = places
+    for other in empty:
+        other.set_axis_off()
+    light = [share / 100 for share in range(101)]
+    for colour, shown in enumerate(_COLOURS):
+        deviations = [noise.deviation(colour, one) * 100 for one in light]
+        place.plot([100 * one for one in light], deviations, color=shown)
+    for slope, floor in stated:
+        deviations = [max(0.0, slope * one + floor) ** 0.5 * 100 for one in light]
+        place.plot([100 * one for one in light], deviations, "--", color="0.4")
+    place.set(title=name, xlabel="light (% of white)", ylabel="noise (% of white)")
+    place.set_ylim(bottom=0)

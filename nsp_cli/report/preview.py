@@ -23,7 +23,7 @@ from nsp_cli.restoration.strength import Strength
 CROP_SIDE = 256
 _MOST_CROPS = 3
 # Pixels around a crop: as far as nsp-fast sees. Detail recovery sees farther, but hardly anything there.
-_AROUND = 128
+AROUND = 128
 # Cuts lie on this grid, so that blocks, PD's sub-images and cells match those of the whole photo.
 _GRID = 16
 # Regions are chosen on a picture this many times smaller.
@@ -37,12 +37,12 @@ class Preview:
     Attributes:
         regions: One to three places in the photo.
         versions: Names, and one (H, W, 3) uint8 sRGB crop per region. The photo comes first.
-        plan: Noise estimation on the whole photo, and what follows from it.
+        noise: Noise of the whole photo, in words.
     """
 
     regions: Sequence[Region]
     versions: Sequence[tuple[str, Sequence[Pixels]]]
-    plan: RestorationPlan
+    noise: str
 
     def sheet(self) -> Pixels:
         """Returns a (H, W, 3) uint8 picture with a row for each region and a column for each version."""
@@ -70,7 +70,7 @@ def make_preview(
     """
     noisy = pixels_to_tensor(photo.seen_pixels)
     plan = plan_for(restorer, noisy)
-    regions = _choose(photo)
+    regions = choose_crops(photo)
     parts = _Parts.of(regions, photo)
     results = denoise_by_strengths(
         restorer,
@@ -82,7 +82,7 @@ def make_preview(
     names = ["noisy", *map(strength_name, strengths)]
     pictures = [parts.gather(noisy), *results]
     versions = [(name, parts.crops(photo, picture)) for name, picture in zip(names, pictures, strict=True)]
-    return Preview(regions, versions, plan)
+    return Preview(regions, versions, plan.describe())
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class _Parts:
 
     @classmethod
     def of(cls, regions: Sequence[Region], photo: Photo) -> _Parts:
-        return cls(regions, _AROUND if _has_room(photo) else 0)
+        return cls(regions, AROUND if _has_room(photo) else 0)
 
     def gather(self, image: Tensor, cell: int = 1) -> Tensor:
         """Returns the parts of a photo's (C, H, W), or of its map with a number for each cell.
@@ -139,12 +139,12 @@ def _cut(image: Tensor, top: int, left: int, size: Region, around: int, cell: in
 
 
 def _has_room(photo: Photo) -> bool:
-    return min(photo.height, photo.width) >= CROP_SIDE + 2 * _AROUND
+    return min(photo.height, photo.width) >= CROP_SIDE + 2 * AROUND
 
 
-def _choose(photo: Photo) -> list[Region]:
-    """Returns regions, with room around them if the photo is large enough."""
-    margin = _AROUND if _has_room(photo) else 0
+def choose_crops(photo: Photo) -> list[Region]:
+    """Regions to preview, with `AROUND` pixels around them if the photo is large enough."""
+    margin = AROUND if _has_room(photo) else 0
     height, width = photo.height - 2 * margin, photo.width - 2 * margin
     found = choose_regions(*_coarse(photo, margin), CROP_SIDE // _COARSER)[:_MOST_CROPS]
     if not found:

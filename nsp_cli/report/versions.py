@@ -97,7 +97,7 @@ def strength_versions(
             strength_name(strength),
             "in no file",
             before.photo.with_pixels(before.photo.hidden_kept(tensor_to_pixels(result))),
-            _made(restorer, before.sha256, strength),
+            made_with(restorer, before.sha256, strength),
         )
         for strength, result in zip(strengths, results, strict=True)
     ]
@@ -108,7 +108,7 @@ def strength_name(strength: float) -> str:
     return f"strength {strength:g}"
 
 
-def _made(restorer: Restorer, source: str, strength: float) -> Provenance | None:
+def made_with(restorer: Restorer, source: str, strength: float) -> Provenance | None:
     weights = restorer.weights
     if weights is None:
         return None

@@ -24,6 +24,7 @@ AUTOMATIC = {
     "auto-upscale": "default_upscale",
     "auto-blind-spot": "default_blind_spot",
     "auto-noise": "default_noise",
+    "auto-raw": "default_raw",
 }
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")

@@ -11,6 +11,7 @@ import torch
 from nsp_cli.bench import files, networks, peak, run, timing
 from nsp_cli.bench.networks import Subject, compare_with_naive, load_subject, measure_speed
 from nsp_cli.bench.photos import synthetic_photo
+from nsp_cli.errors import WeightsError
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.networks.unet import UnetConfig
 from nsp_cli.restoration.inference import Execution
@@ -51,6 +52,25 @@ def test_multiplications_are_those_of_the_layers():
 def test_the_papers_network_is_measured_at_full_size():
     assert 3.7e6 < load_subject("dbsn").multiplications < 3.8e6
     assert 55e3 < load_subject("nsp-fast").multiplications < 61e3
+
+
+def test_all_bundled_weights_that_work_on_pictures_are_measured(run_nsp, monkeypatch):
+    plans = []
+
+    def stop(plan: run.BenchPlan, _: object) -> None:
+        plans.append([load_subject(name).name for name in plan.models])
+        raise WeightsError("enough", "")
+
+    monkeypatch.setattr("nsp_cli.bench.run_bench", stop)
+    assert "enough" in run_nsp("bench").err
+    assert plans == [["nsp-fast", "nsp-fast-x2", "nsp-light", "dbsn"]]
+
+
+@pytest.mark.parametrize("name", ["nsp-noise", "nsp-raw"])
+def test_other_weights_are_refused_with_a_reason(run_nsp, quick, name):
+    run = run_nsp("bench", "-m", name, "--megapixels", "0.01")
+    assert run.code == 1
+    assert f"{name} does not work on pictures" in run.err
 
 
 def test_the_photo_is_the_same_every_time_and_noisy():

@@ -130,6 +130,11 @@ def test_it_is_told_the_deviation_under_the_root():
     network(light + noise, NOISE[None])
     deviation = float(encoded(light + noise).std())
     assert told["planes"][0, 1].square().mean() / 10 == pytest.approx(deviation, rel=0.03)
+    # Next to a border too, where fewer cells tell the signal.
+    network(torch.full((1, 1, 64, 64), light), NOISE[None])
+    torch.testing.assert_close(
+        told["planes"], told["planes"].mean((2, 3), keepdim=True).expand(-1, -1, 32, 32)
+    )
 
 
 def test_it_begins_as_the_student_does():

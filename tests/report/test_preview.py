@@ -8,10 +8,20 @@ import torch
 from PIL import Image
 
 from nsp_cli.ops.pixels import from_unit_range, pixels_to_tensor, tensor_to_pixels
-from nsp_cli.photo import Photo, labelled_sheet, read_photo, write_photo
-from nsp_cli.report import make_preview
+from nsp_cli.photo import (
+    Mosaic,
+    Photo,
+    SensorColours,
+    SensorPicture,
+    developed,
+    labelled_sheet,
+    read_photo,
+    write_photo,
+)
+from nsp_cli.report import make_preview, make_raw_preview
 from nsp_cli.report.preview import CROP_SIDE
 from nsp_cli.restoration import pipeline
+from nsp_cli.restoration.mosaic_denoising import denoise_mosaic
 from nsp_cli.restoration.strength import Strength
 from tests.conftest import SHARED
 from tests.scenes import scene, to_8_bits, white_noise
@@ -151,3 +161,37 @@ class TestCommand:
 
     def test_strengths_that_are_none(self, run_nsp, picture):
         assert run_nsp("preview", picture, "--strengths", "3").code == 2
+
+
+def bayer_photo(flip: int) -> Photo:
+    """A noisy photo of a Bayer sensor, with its mosaic; (700, 900) or (900, 700)."""
+    gains = np.array([1.8, 1.0, 1.4], np.float32)
+    light = 0.6 * scene(700, 900).clamp(0, 1).square().permute(1, 2, 0).numpy() / gains
+    rows, columns = np.mgrid[:700, :900]
+    colour = (rows % 2 + columns % 2)[..., None]
+    seen = np.take_along_axis(light, colour, 2)[..., 0]
+    seen = seen + np.random.default_rng(0).normal(size=seen.shape) * np.sqrt(2e-3 * seen + 1e-6)
+    samples = np.rint(500 + 15000 * seen).clip(0, 16383).astype(np.uint16)
+    colours = SensorColours(gains, np.eye(3, dtype=np.float32), gains)
+    mosaic = Mosaic(samples, (0, 0), np.array([500, 500, 500, 500], np.float32), 15000, colours, flip)
+    picture = SensorPicture(mosaic.upright((65535 * light).astype(np.uint16)), colours)
+    return Photo(developed(picture), format="raw", mosaic=mosaic)
+
+
+@pytest.mark.parametrize("flip", [0, 3, 5, 6])
+def test_crops_of_camera_raw_are_those_of_the_whole_photos_result(bundled, flip):
+    photo, restorer = bayer_photo(flip), bundled("nsp-raw")
+    preview = make_raw_preview(restorer, photo, [0.5, 1.0])
+    assert [name for name, _ in preview.versions] == ["noisy", "strength 0.5", "strength 1"]
+    assert preview.noise.startswith("noise of the sensor")
+    for index, strength in ((1, 0.5), (2, 1.0)):
+        made = denoise_mosaic(restorer, photo.mosaic, strength=Strength(strength, strength))
+        whole = developed(made.picture) / 257
+        for region, crop in zip(preview.regions, preview.versions[index][1], strict=True):
+            place = (
+                slice(region.top, region.top + region.height),
+                slice(region.left, region.left + region.width),
+            )
+            difference = np.abs(crop - whole[place])
+            assert difference.mean() < 0.3  # rounding to 8 bits alone makes 0.25
+            assert difference.max() <= 2

@@ -21,7 +21,7 @@ def test_hidden_colours_stay_as_in_a_result_file(monkeypatch):
         "denoise_by_strengths",
         lambda _net, noisy, given, *_, **__: [0 * noisy] * len(given),
     )
-    monkeypatch.setattr(versions, "_made", lambda *_: None)
+    monkeypatch.setattr(versions, "made_with", lambda *_: None)
     restorer = SimpleNamespace(spec=SimpleNamespace(is_blind_spot=False), execution=None)
     before = Version("before", "photo.png", Photo(pixels, alpha), None, "")
     (version,) = strength_versions(restorer, before, [1.0])

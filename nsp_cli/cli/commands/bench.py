@@ -49,18 +49,30 @@ def bench(
 
     from nsp_cli.bench import PAPER_NETWORK, BenchPlan, run_bench
     from nsp_cli.restoration.inference import Execution
-    from nsp_cli.weights.manifest import load_manifest
 
-    bundled = [entry.name for entry in load_manifest().entries.values() if entry.bundled]
-    plan = BenchPlan(
-        models or [*bundled, PAPER_NETWORK], megapixels or [1.0], Execution.choose(device, precision)
-    )
+    subjects = models or [*_bundled(), PAPER_NETWORK]
+    plan = BenchPlan(subjects, megapixels or [1.0], Execution.choose(device, precision))
     with progress_bars.progress("Measuring") as on_progress:
         report = run_bench(plan, on_progress)
     if json:
         console.print_json(asdict(report))
     else:
         _show(report)
+
+
+def _bundled() -> list[str]:
+    """Names of the bundled weights that work on pictures."""
+    from nsp_cli.bench import works_on_pictures
+    from nsp_cli.weights.file import describe_weights
+    from nsp_cli.weights.manifest import load_manifest
+
+    manifest = load_manifest()
+    bundled = [entry for entry in manifest.entries.values() if entry.bundled]
+    return [
+        entry.name
+        for entry in bundled
+        if works_on_pictures(describe_weights(manifest.folder / entry.file).config.spec())
+    ]
 
 
 def _show(report: BenchReport) -> None:

@@ -16,6 +16,7 @@ from nsp_cli.cli.signals import ended_by_signals
 from nsp_cli.cli.workflows.pages import check_page, say_written
 
 if TYPE_CHECKING:
+    from nsp_cli.photo import Mosaic
     from nsp_cli.report import Version
 
 
@@ -73,7 +74,7 @@ def compare(
     page = check_page(output or before.with_name(f"{before.stem}_compare.html"))
     versions = read_versions(before, after or [], max_megapixels=max_megapixels)
     if strengths is not None:
-        versions += _denoised(versions[0], options.parse_strengths(strengths), model, machine)
+        versions += _denoised(before, max_megapixels, versions[0], strengths, model, machine)
     written = write_comparison(
         page,
         [PhotoComparison(before.name, versions)],
@@ -87,10 +88,25 @@ def compare(
         console.warn(f"No browser could be started. Open {page} yourself.")
 
 
-def _denoised(before: Version, strengths: list[float], model: str, machine: MachineOptions) -> list[Version]:
-    from nsp_cli.cli.workflows.loading import load_restorer
-    from nsp_cli.report import strength_versions
+def _read_mosaic(photo: Path, max_megapixels: float) -> Mosaic | None:
+    """What a Bayer sensor saw; None for other photos."""
+    from nsp_cli.photo import RAW_SUFFIXES, read_photo
 
-    restorer = load_restorer(model, machine)
+    if photo.suffix.lower() not in RAW_SUFFIXES:
+        return None
+    return read_photo(photo, max_megapixels=max_megapixels, keep_mosaic=True).mosaic
+
+
+def _denoised(
+    photo: Path, max_megapixels: float, before: Version, asked: str, model: str, machine: MachineOptions
+) -> list[Version]:
+    from nsp_cli.cli.workflows.loading import load_restorer, raw_model_of
+    from nsp_cli.report import raw_strength_versions, strength_versions
+
+    strengths, raw_model = options.parse_strengths(asked), raw_model_of(model)
+    mosaic = _read_mosaic(photo, max_megapixels) if raw_model else None
+    restorer = load_restorer(model if mosaic is None else raw_model, machine, is_raw=mosaic is not None)
     with progress_bars.progress("Denoising") as on_progress:
+        if mosaic is not None:
+            return raw_strength_versions(restorer, before, mosaic, strengths, on_progress)
         return strength_versions(restorer, before, strengths, on_progress)

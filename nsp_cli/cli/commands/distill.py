@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,9 @@ from nsp_cli.cli.options.grouping import grouped
 from nsp_cli.cli.options.panels import flag
 from nsp_cli.cli.options.training import TrainingOptions
 from nsp_cli.cli.workflows.training_start import begin_student, budget_of, check_output, named_weights
+
+if TYPE_CHECKING:
+    from nsp_cli.training.publish import NamedWeights
 
 
 @grouped
@@ -46,7 +49,7 @@ def distill(
         start=begin,
         baseline=baseline,
         recipe=replace(recipe, **{name: value for name, value in changes.items() if value is not None}),
-        teacher=named_weights(teacher),
+        teacher=_teacher(teacher),
         group_by=options.group_by,
         validate=options.validate,
         seed=options.seed,
@@ -54,3 +57,13 @@ def distill(
         resume=options.resume,
     )
     run_training(request, choose_device(options.device))
+
+
+def _teacher(model: str) -> NamedWeights:
+    """Weights to learn from."""
+    from nsp_cli.weights.file import describe_weights
+
+    weights = named_weights(model)
+    if describe_weights(weights.path).config.spec().is_raw:
+        raise typer.BadParameter(f"{weights.name} is for camera RAW and cannot teach.")
+    return weights

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nsp_cli.cli import console, progress_bars
+from nsp_cli.cli import console
 from nsp_cli.cli.options import common as options
 from nsp_cli.cli.signals import ended_by_signals
-from nsp_cli.errors import NspError, OutputError, PhotosFailedError
+from nsp_cli.cli.workflows.inspection import Measured, MeasuredSensor, measure_all
+from nsp_cli.errors import OutputError, PhotosFailedError
 
 if TYPE_CHECKING:
-    from nsp_cli.noise.estimation import NoiseProfile
     from nsp_cli.restoration.pipeline import RestorationPlan
+
+# About what full-frame sensors have: 4,000 electrons at white at ISO 1600.
+_ISO_TIMES_ELECTRONS = 1600 * 4000
 
 
 @ended_by_signals()
@@ -42,15 +44,17 @@ def inspect(
     photos = [photo.path for photo in find_photos(Selection(tuple(photos)))]
     if plot is not None and any(plot.absolute() == photo.absolute() for photo in photos):
         raise OutputError(f"{plot} is one of the photos.", "Choose another name for the plot.")
-    measured, failures = _measure_all(photos, max_megapixels)
-    if measured and plot is not None:
+    developed, sensors, failures = measure_all(photos, max_megapixels)
+    if plot is not None and (developed or sensors):
         from nsp_cli.report.plot import plot_noise
 
-        plot_noise([(one.photo.name, one.plan.noise, one.profile) for one in measured], plot)
+        pictures = [(one.photo.name, one.plan.noise, one.profile) for one in developed]
+        plot_noise(pictures, [(one.photo.name, one.noise, one.stated) for one in sensors], plot)
     if json:
-        console.print_json([_as_json(one) for one in measured])
-    elif measured:
-        _show(measured)
+        console.print_json([*(one.as_json() for one in developed), *(one.as_json() for one in sensors)])
+    else:
+        _show(developed)
+        _show_sensors(sensors)
     if failures:
         raise PhotosFailedError(f"{failures} of {len(photos)} photos failed. The others are shown.")
 
@@ -63,42 +67,6 @@ def _check_plot(plot: Path) -> None:
     check_plotting()
 
 
-@dataclass(frozen=True, eq=False)
-class _Measured:
-    """A photo, what denoise would do about it, and its noise by brightness and distance."""
-
-    photo: Path
-    plan: RestorationPlan
-    profile: NoiseProfile
-
-
-def _measure_all(photos: list[Path], max_megapixels: float) -> tuple[list[_Measured], int]:
-    measured, failures = [], 0
-    with progress_bars.progress("Measuring") as on_progress:
-        for done, photo in enumerate(photos):
-            try:
-                measured.append(_measure(photo, max_megapixels))
-            except NspError as error:
-                if len(photos) == 1:
-                    raise
-                console.show_error(error)
-                failures += 1
-            on_progress(done + 1, len(photos))
-    return measured, failures
-
-
-def _measure(photo: Path, max_megapixels: float) -> _Measured:
-    from nsp_cli.noise.estimation import estimate_noise
-    from nsp_cli.ops.pixels import pixels_to_tensor
-    from nsp_cli.photo import read_photo
-    from nsp_cli.restoration.pipeline import plan_restoration
-
-    pixels = pixels_to_tensor(read_photo(photo, max_megapixels=max_megapixels).seen_pixels)
-    # As denoise without --model, whose network sees every pixel.
-    plan = plan_restoration(pixels, is_blind_spot=False)
-    return _Measured(photo, plan, estimate_noise(plan.view.picture(pixels)))
-
-
 def _pass_of(plan: RestorationPlan) -> str:
     from nsp_cli.weights.manifest import load_manifest
 
@@ -107,33 +75,9 @@ def _pass_of(plan: RestorationPlan) -> str:
     return f"use {load_manifest().find('auto').name}"
 
 
-def _as_json(measured: _Measured) -> dict[str, Any]:
-    from nsp_cli.training.run.recipe import BlindSpotRecipe
-
-    noise, profile = measured.plan.noise, measured.profile
-    quietest, noisiest = noise.luma_range()
-    return {
-        "photo": str(measured.photo),
-        "luma": noise.luma * 255,
-        "chroma": noise.chroma * 255,
-        "quietest_tenth": quietest * 255,
-        "noisiest_tenth": noisiest * 255,
-        "correlation_length": {
-            "luma": profile.correlation_length(0),
-            "chroma": profile.correlation_length(1),
-        },
-        "brightness": (profile.brightness * 255).tolist(),
-        "levels": {
-            name: (profile.levels[index] * 255).tolist()
-            for index, name in enumerate(("red", "green", "blue"))
-        },
-        "pd_factor": BlindSpotRecipe().pd_factor,
-        "mode": measured.plan.mode,
-        "clean": noise.is_clean,
-    }
-
-
-def _show(measured: list[_Measured]) -> None:
+def _show(measured: list[Measured]) -> None:
+    if not measured:
+        return
     rows = []
     for one in measured:
         noise, profile = one.plan.noise, one.profile
@@ -150,3 +94,43 @@ def _show(measured: list[_Measured]) -> None:
         )
     columns = ("photo", "luma", "by place", "chroma", "correlation (px)", "nsp denoise would")
     console.table("Noise (levels of 255)", columns, rows)
+
+
+def _show_sensors(measured: list[MeasuredSensor]) -> None:
+    if not measured:
+        return
+    rows = [
+        (
+            one.photo.name,
+            *_electrons(one),
+            f"{one.level:.1f}",
+            _stated(one),
+        )
+        for one in measured
+    ]
+    columns = (
+        "camera RAW",
+        "electrons at white",
+        "like ISO",
+        "read noise (electrons)",
+        "grey card (of 255)",
+        "DNG states",
+    )
+    console.table("Noise of the sensor", columns, rows)
+
+
+def _electrons(measured: MeasuredSensor) -> tuple[str, str, str]:
+    """Electrons at white, the speed of a full-frame camera with as many (to two digits), and read noise."""
+    electrons, read_noise = measured.noise.electrons, measured.noise.read_noise
+    if electrons is None:
+        return "not measured", "", ""
+    speed = int(float(f"{_ISO_TIMES_ELECTRONS / electrons:.2g}"))
+    return f"{electrons:,.0f}", f"{speed:,}", f"{read_noise:.1f}"
+
+
+def _stated(measured: MeasuredSensor) -> str:
+    """What the file says of green, or of all colours."""
+    if not measured.stated:
+        return ""
+    slope, floor = measured.stated[min(1, len(measured.stated) - 1)]
+    return f"{1 / slope:,.0f}, {floor**0.5 / slope:.1f}" if slope > 0 and floor >= 0 else "no noise"

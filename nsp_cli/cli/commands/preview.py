@@ -49,15 +49,16 @@ def preview(
     # Read when torch is loaded. Preview is many short steps on all cores. While another program uses a core,
     # threads that spin until the next step turned 4 seconds into 18.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from nsp_cli.cli.workflows.loading import raw_model_of
     from nsp_cli.photo import Photo, check_writable, write_photo
 
     target = _check_name(output or source.with_name(f"{source.stem}_preview.png"))
-    photo = _read_while_torch_loads(source, max_megapixels)
+    photo = _read_while_torch_loads(source, max_megapixels, keep_mosaic=bool(raw_model_of(model)))
     check_writable(photo, target, overwrite=overwrite)
     draft = _draft(photo, options.parse_strengths(strengths), model, machine)
     sheet = draft.sheet()
     write_photo(Photo(sheet, format="png"), target, overwrite=overwrite)
-    console.say(draft.plan.describe())
+    console.say(draft.noise)
     console.out.print(str(target))
     console.show_picture(target)
     if open_result and typer.launch(str(target)) != 0:
@@ -72,22 +73,23 @@ def _check_name(target: Path) -> Path:
     return target
 
 
-def _read_while_torch_loads(source: Path, max_megapixels: float) -> Photo:
+def _read_while_torch_loads(source: Path, max_megapixels: float, *, keep_mosaic: bool) -> Photo:
     """The photo, read while torch is imported: decoders do not hold Python's lock."""
     from concurrent.futures import ThreadPoolExecutor
 
     from nsp_cli.photo import read_photo
 
     with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(read_photo, source, max_megapixels=max_megapixels)
+        reading = pool.submit(read_photo, source, max_megapixels=max_megapixels, keep_mosaic=keep_mosaic)
         import_module("nsp_cli.report")
         return reading.result()
 
 
 def _draft(photo: Photo, strengths: list[float], model: str, machine: MachineOptions) -> Preview:
-    from nsp_cli.cli.workflows.loading import load_restorer
-    from nsp_cli.report import make_preview
+    from nsp_cli.cli.workflows.loading import load_restorer, raw_model_of
+    from nsp_cli.report import make_preview, make_raw_preview
 
-    restorer = load_restorer(model, machine)
+    is_mosaic = photo.mosaic is not None
+    restorer = load_restorer(raw_model_of(model) if is_mosaic else model, machine, is_raw=is_mosaic)
     with progress_bars.progress("Denoising parts") as on_progress:
-        return make_preview(restorer, photo, strengths, on_progress)
+        return (make_raw_preview if is_mosaic else make_preview)(restorer, photo, strengths, on_progress)

@@ -70,7 +70,7 @@ def _begin(start: str, network: NetworkOptions) -> tuple[StartingPoint, NamedWei
     begin = start_from_file(baseline.path, baseline.name)
     spec = begin.config.spec()
     if not (spec.is_blind_spot or spec.is_noise_conditioned):
-        raise typer.BadParameter(f"{baseline.name} does not denoise.")
+        raise typer.BadParameter(f"{baseline.name} does not denoise pictures, which nsp train needs.")
     if spec.scale == 2 and not spec.is_blind_spot:
         raise typer.BadParameter(
             f"{baseline.name} enlarges. Students that do are trained with nsp distill --x2."

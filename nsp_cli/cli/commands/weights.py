@@ -213,8 +213,9 @@ def _describe_defaults(manifest: Manifest) -> str:
     uses = {
         "auto": "denoise",
         "auto-upscale": "upscale",
-        "auto-blind-spot": "--plain and train",
+        "auto-blind-spot": "--plain, train --network light",
         "auto-noise": "measures noise",
+        "auto-raw": "camera RAW",
     }
     return ", ".join(f"{name} ({uses[kind]})" for kind, name in manifest.defaults.items())
 

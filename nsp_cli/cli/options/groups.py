@@ -208,6 +208,14 @@ class CameraRawOptions:
         bool,
         flag("--half", help="Develop at half the width and height, which is faster.", panel=CAMERA_RAW),
     ] = False
+    keep_hot_pixels: Annotated[
+        bool,
+        flag(
+            "--keep-hot-pixels",
+            help="Leave single bright pixels of the sensor alone. They are removed otherwise.",
+            panel=CAMERA_RAW,
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)

@@ -3,28 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.options.groups import MachineOptions
 from nsp_cli.cli.workflows.operations import Operation
 from nsp_cli.errors import WeightsError
+from nsp_cli.ops.progress import OnProgress
 
 if TYPE_CHECKING:
-    from nsp_cli.batch import Worker
-    from nsp_cli.restoration.inference import Restorer
+    from nsp_cli.batch import Demosaic, Demosaiced, WeightsFile, Worker
+    from nsp_cli.photo import Mosaic
+    from nsp_cli.restoration.inference import Execution, Restorer
 
 _WORKERS_PER_GPU = 2
 
 
-def load_restorers(operation: Operation, machine: MachineOptions, *, share: bool) -> list[Restorer]:
+def settled(operation: Operation) -> Operation:
+    """The operation with weights for camera RAW in their place, if the user named such weights.
+
+    Photos that are not RAW then get what they get without a name.
+
+    Raises:
+        WeightsError: The weights cannot be found or trusted.
+    """
+    from nsp_cli.weights.manifest import AUTOMATIC
+
+    model = operation.model
+    if model in AUTOMATIC or operation.is_blind_spot or not raw_model_of(model):
+        return operation
+    return replace(operation, model="auto-upscale" if operation.enlarges else "auto", raw_model=model)
+
+
+def raw_model_of(model: str) -> str:
+    """Weights for camera RAW that the user means by the name of some weights; empty if they are not for it.
+
+    Raises:
+        WeightsError: The weights cannot be found or trusted.
+    """
+    from nsp_cli.weights.file import describe_weights
+    from nsp_cli.weights.manifest import AUTOMATIC
+    from nsp_cli.weights.resolve import resolve
+
+    if model in AUTOMATIC:
+        return "auto-raw" if model in ("auto", "auto-raw") else ""
+    with progress_bars.download_progress(f"Fetching {model}") as on_download:
+        path = resolve(model, on_progress=on_download).path
+    return model if describe_weights(path).config.spec().is_raw else ""
+
+
+def raw_weights(operation: Operation) -> WeightsFile | None:
+    """An operation's weights for camera RAW; None if it has none."""
+    from nsp_cli.batch import WeightsFile
+    from nsp_cli.weights.resolve import resolve
+
+    if not operation.raw_model:
+        return None
+    found = resolve(operation.raw_model)
+    return WeightsFile(found.name, found.sha256)
+
+
+def load_restorers(
+    operation: Operation, machine: MachineOptions, *, share: bool, announce: bool = True
+) -> list[Restorer]:
     """The network of an operation, once for each device.
 
     Args:
         operation: What to do, and with which weights.
         machine: Device, precision and tiles.
         share: Load onto every GPU, for several photos.
+        announce: Say which weights were chosen.
 
     Raises:
         WeightsError: The weights cannot be loaded, or do not suit the operation.
@@ -33,14 +83,23 @@ def load_restorers(operation: Operation, machine: MachineOptions, *, share: bool
     from nsp_cli.device import all_devices
 
     names = all_devices(machine.device) if share else [machine.device]
-    restorers = [_load_onto(name, operation.model, machine, announce=name == names[0]) for name in names]
+    restorers = [
+        _load_onto(name, operation.model, machine, announce=announce and name == names[0]) for name in names
+    ]
     _check(restorers[0], operation)
     return restorers
 
 
-def load_restorer(model: str, machine: MachineOptions) -> Restorer:
-    """The network of some weights, as `nsp_cli.load_weights` loads it; shows a download's progress."""
-    return _load_onto(machine.device, model, machine, announce=True)
+def load_restorer(model: str, machine: MachineOptions, *, is_raw: bool = False) -> Restorer:
+    """The network of some weights, as `nsp_cli.load_weights` loads it; shows a download's progress.
+
+    Raises:
+        WeightsError: As for `load_weights`, or the weights are for camera RAW and the photo is not.
+    """
+    restorer = _load_onto(machine.device, model, machine, announce=True)
+    if not is_raw:
+        _check_pictures(restorer, model)
+    return restorer
 
 
 def _load_onto(device: str, model: str, machine: MachineOptions, *, announce: bool) -> Restorer:
@@ -56,8 +115,17 @@ def _load_onto(device: str, model: str, machine: MachineOptions, *, announce: bo
         )
 
 
+def _check_pictures(restorer: Restorer, model: str) -> None:
+    if restorer.spec.is_raw:
+        raise WeightsError(
+            f"{model}: these weights are for photos of a Bayer sensor, and this is none.",
+            "Leave out --model, or choose other weights from nsp weights list.",
+        )
+
+
 def _check(restorer: Restorer, operation: Operation) -> None:
     model, scale = operation.model, restorer.spec.scale
+    _check_pictures(restorer, model)
     if restorer.metadata.get("recommended") == "no":
         console.warn(
             f"{model}: nsp train did not find these weights better than those it compared them with."
@@ -101,4 +169,26 @@ def make_worker(restorer: Restorer, operation: Operation) -> Worker:
         partial(operation.process, restorer),
         describe_device(execution.device),
         describe_precision(execution.precision),
+        _demosaic(operation, execution) if operation.raw_model else None,
+        operation.enlarges,
     )
+
+
+def _demosaic(operation: Operation, execution: Execution) -> Demosaic:
+    """The work on what Bayer sensors saw. Its network is loaded when the first RAW photo needs it."""
+    from nsp_cli.restoration.inference import Restorer
+    from nsp_cli.weights.file import load_network
+    from nsp_cli.weights.resolve import resolve
+
+    @cache
+    def restorer() -> Restorer:
+        weights = resolve(operation.raw_model)
+        console.say(f"Camera RAW: {weights.name} works on what the sensor saw.")
+        network, info = load_network(weights.path)
+        return Restorer(network, info.config.spec(), execution, info.metadata, weights)
+
+    def demosaic(mosaic: Mosaic, on_progress: OnProgress | None) -> Demosaiced:
+        assert operation.demosaic is not None
+        return operation.demosaic(restorer(), mosaic, on_progress)
+
+    return demosaic

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import typer
@@ -14,11 +15,13 @@ from nsp_cli.ops.progress import OnProgress
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nsp_cli.batch import Restored
+    from nsp_cli.batch import Demosaiced, Restored
+    from nsp_cli.photo import Mosaic
     from nsp_cli.restoration.inference import Restorer
     from nsp_cli.restoration.strength import Strength
 
 Process = Callable[["Restorer", "Tensor", OnProgress | None], "Restored"]
+ProcessMosaic = Callable[..., "Demosaiced"]  # of a Restorer, a Mosaic and a progress function
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Operation:
         enlarges: True if the result is larger by the weights' scale.
         scale: Scale that the weights must have; None accepts any.
         is_blind_spot: True if it needs a blind-spot network and cannot use a student.
+        demosaic: What to do with the values of a Bayer sensor before, with a RAW network.
+        raw_model: Weights for that; empty if RAW photos are developed first.
     """
 
     process: Process
@@ -42,6 +47,8 @@ class Operation:
     enlarges: bool = False
     scale: int | None = None
     is_blind_spot: bool = False
+    demosaic: ProcessMosaic | None = None
+    raw_model: str = ""
 
 
 def denoising(options: NoiseOptions) -> Operation:
@@ -67,6 +74,8 @@ def denoising(options: NoiseOptions) -> Operation:
         {"command": "denoise", **_recorded(strength, plain)},
         _model(options.model, is_papers=plain, automatic="auto"),
         is_blind_spot=plain,
+        demosaic=_demosaicing(strength),
+        raw_model="" if plain or options.model != "auto" else "auto-raw",
     )
 
 
@@ -80,6 +89,7 @@ def upscaling(options: NoiseOptions, mode: Literal["auto", "pd", "direct"], *, x
     from nsp_cli.restoration import pipeline
 
     strength, plain = _strength(options), options.plain
+    is_usual = (strength.luma, strength.chroma) == (1.0, 1.0)
 
     def process(restorer: Restorer, pixels: Tensor, on_progress: OnProgress | None) -> Restored:
         if plain:
@@ -98,7 +108,35 @@ def upscaling(options: NoiseOptions, mode: Literal["auto", "pd", "direct"], *, x
         enlarges=True,
         scale=2 if x2 else None,
         is_blind_spot=plain or mode == "pd",
+        demosaic=_demosaicing(strength),
+        # A share of the noise that stays would be removed, or halved, by the second network.
+        raw_model="" if plain or mode != "auto" or options.model != "auto" or not is_usual else "auto-raw",
     )
+
+
+def keeping_hot_pixels(operation: Operation) -> Operation:
+    """The same operation, which leaves hot pixels of a sensor alone."""
+    if operation.demosaic is None:
+        return operation
+    settings = {**operation.settings, "keep_hot_pixels": True}
+    demosaic = partial(operation.demosaic, keep_hot_pixels=True)
+    return replace(operation, settings=settings, demosaic=demosaic)
+
+
+def _demosaicing(strength: Strength) -> ProcessMosaic:
+    """Work on what a Bayer sensor saw."""
+    from nsp_cli.batch import Demosaiced
+    from nsp_cli.restoration.mosaic_denoising import denoise_mosaic
+
+    def process(
+        restorer: Restorer, mosaic: Mosaic, on_progress: OnProgress | None, *, keep_hot_pixels: bool = False
+    ) -> Demosaiced:
+        made = denoise_mosaic(
+            restorer, mosaic, strength=strength, keep_hot_pixels=keep_hot_pixels, on_progress=on_progress
+        )
+        return Demosaiced(made.picture, (made.describe(),), (made.level, made.level))
+
+    return process
 
 
 def _recorded(strength: Strength, plain: bool) -> dict[str, object]:

@@ -23,8 +23,8 @@ from nsp_cli.cli.options.groups import (
 from nsp_cli.cli.signals import ended_by_signals
 from nsp_cli.cli.workflows.display import RunDisplay
 from nsp_cli.cli.workflows.dry_run import show_forecast
-from nsp_cli.cli.workflows.loading import load_restorers, make_workers
-from nsp_cli.cli.workflows.operations import Operation
+from nsp_cli.cli.workflows.loading import load_restorers, make_workers, raw_weights, settled
+from nsp_cli.cli.workflows.operations import Operation, keeping_hot_pixels
 from nsp_cli.cli.workflows.pages import check_page
 from nsp_cli.cli.workflows.pipes import deliver, standard_streams
 
@@ -59,7 +59,10 @@ def process_photos(
             raise typer.BadParameter(f"-o - takes the result of one photo, but there are {len(jobs)}.")
         if piped is not None:
             console.show_as(jobs[0].target, "standard output")
-        restorers = load_restorers(operation, machine, share=len(jobs) > 1)
+        operation = settled(keeping_hot_pixels(operation) if raw.keep_hot_pixels else operation)
+        restorers = load_restorers(
+            operation, machine, share=len(jobs) > 1, announce=not _are_raw(jobs, operation)
+        )
         settings = make_settings(operation, restorers[0], named, written, raw)
         workers = make_workers(restorers, operation)
         if run.dry_run:
@@ -71,6 +74,13 @@ def process_photos(
             display.sum_up(find_unsupported(selection, leave_out=written.output))
             if piped is not None:
                 deliver(piped)
+
+
+def _are_raw(jobs: Sequence[Job], operation: Operation) -> bool:
+    """Whether all photos are for the network of camera RAW, which is announced when it is needed."""
+    from nsp_cli.photo import RAW_SUFFIXES
+
+    return bool(operation.raw_model) and all(job.source.suffix.lower() in RAW_SUFFIXES for job in jobs)
 
 
 def _plan(
@@ -148,5 +158,6 @@ def make_settings(
         keep_times=result.keep_times,
         max_megapixels=filters.max_megapixels,
         raw=development,
+        raw_weights=raw_weights(operation),
         accept_damaged=filters.accept_damaged,
     )

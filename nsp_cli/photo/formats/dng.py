@@ -1,9 +1,10 @@
-"""Linear DNG: a developed and denoised RAW photo as linear light, for further work in RAW programs."""
+"""Linear DNG: a denoised RAW photo as linear light, for further work in RAW programs."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,21 +17,20 @@ from nsp_cli.photo.colour import srgb_light
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec
 from nsp_cli.photo.formats.tiff_blocks import first_directory_blocks
 from nsp_cli.photo.formats.tiff_writing import MOST_IN_CLASSIC, byte_order
+from nsp_cli.photo.metadata.camera_facts import camera_facts
 from nsp_cli.photo.metadata.tiff_directories import append_facts
+from nsp_cli.photo.mosaic import SRGB_TO_XYZ, Floats
 from nsp_cli.photo.photo import Photo, to_bit_depth
 
 _LINEAR_RAW = 34892
 _BYTE, _ASCII, _SHORT, _LONG, _RATIONAL, _SRATIONAL, _FLOAT = 1, 2, 3, 4, 5, 10, 11
 _D65 = 21
-_XYZ_TO_SRGB = (
-    *(3.2404542, -1.5371385, -0.4985314),
-    *(-0.9692660, 1.8760108, 0.0415560),
-    *(0.0556434, -0.2040259, 1.0572252),
-)
 _TILE = 256  # LibRaw and the DNG specification want a multiple of 16
 _PREVIEW = 1024  # longest side in pixels
 _MODEL = "nsp linear sRGB"
 """Not the camera's name: programs would apply its colour profile, but the primaries are sRGB's already."""
+_UNKNOWN = "Camera"
+_FINEST = 10**6  # largest denominator of a fraction
 
 
 def _check(photo: Photo, path: Path, scale: int) -> None:
@@ -58,9 +58,11 @@ def _check(photo: Photo, path: Path, scale: int) -> None:
 
 
 def write_dng(photo: Photo, file: BinaryIO) -> None:
-    """Writes a 16-bit sRGB photo as linear light, compressed without loss, with a JPEG preview.
+    """Writes a 16-bit photo as linear light, compressed without loss, with a JPEG preview.
 
-    The "camera" that the DNG describes sees sRGB's primaries, and the light of the shot is already balanced.
+    With what the sensor saw, the DNG holds that and the camera's own colours, and programs balance the light
+    of the shot as they do for the RAW file. Without it, the "camera" that the DNG describes sees sRGB's
+    primaries, and the light is already balanced.
 
     Args:
         photo: 16 bits, sRGB, without alpha; `check_writable` makes sure of that.
@@ -68,7 +70,7 @@ def write_dng(photo: Photo, file: BinaryIO) -> None:
     """
     import tifffile
 
-    light = np.rint(65535 * srgb_light()).astype(np.uint16)[photo.pixels]
+    light = _light(photo)
     with tifffile.TiffWriter(file, byteorder=byte_order(photo)) as dng:
         preview = _preview(photo)
         dng.write(
@@ -78,7 +80,7 @@ def write_dng(photo: Photo, file: BinaryIO) -> None:
             compression="jpeg",
             subfiletype=1,
             subifds=1,
-            extratags=_camera_tags(),
+            extratags=_camera_tags(photo),
             metadata=None,
             software=False,
         )
@@ -96,6 +98,13 @@ def write_dng(photo: Photo, file: BinaryIO) -> None:
             software=False,
         )
     append_facts(dataclasses.replace(photo, icc_profile=None), file, is_reserved=False)
+
+
+def _light(photo: Photo) -> Pixels:
+    if photo.sensor is not None:
+        return photo.sensor.pixels
+    light: Pixels = np.rint(65535 * srgb_light()).astype(np.uint16)[photo.pixels]
+    return light
 
 
 def _tiles(light: Pixels) -> Iterator[bytes]:
@@ -116,21 +125,36 @@ def _preview(photo: Photo) -> Pixels:
     return np.asarray(image)
 
 
-def _camera_tags() -> list[tuple[int, int, int, Any, bool]]:
-    """Describes the camera, and asks programs to show the picture as it is: no curve, no black subtracted."""
-    matrix = [part for value in _XYZ_TO_SRGB for part in (round(value * 10**7), 10**7)]
+def _camera_tags(photo: Photo) -> list[tuple[int, int, int, Any, bool]]:
+    """Describes the camera: the real one, or one that sees sRGB and whose picture is shown as it is."""
+    if photo.sensor is None:
+        look = [
+            (50936, _ASCII, 0, _MODEL, True),  # ProfileName
+            (50940, _FLOAT, 4, (0.0, 0.0, 1.0, 1.0), True),  # ProfileToneCurve: none
+            (51110, _LONG, 1, 1, True),  # DefaultBlackRender: no black subtracted
+        ]
+        return _colour_tags(_MODEL, np.linalg.inv(SRGB_TO_XYZ), np.ones(3)) + look
+    colours, camera = photo.sensor.colours, camera_facts(photo).camera or _UNKNOWN
+    return _colour_tags(camera, colours.from_xyz, 1 / colours.gains, photo.sensor.exposure)
+
+
+def _colour_tags(
+    model: str, matrix: Floats, neutral: Floats, exposure: float = 0.0
+) -> list[tuple[int, int, int, Any, bool]]:
     return [
         (50706, _BYTE, 4, bytes((1, 4, 0, 0)), True),  # DNGVersion
         (50707, _BYTE, 4, bytes((1, 2, 0, 0)), True),  # DNGBackwardVersion
-        (50708, _ASCII, 0, _MODEL, True),  # UniqueCameraModel
-        (50721, _SRATIONAL, 9, matrix, True),  # ColorMatrix1
-        (50728, _RATIONAL, 3, (1,) * 6, True),  # AsShotNeutral
-        (50730, _SRATIONAL, 1, (0, 1), True),  # BaselineExposure
+        (50708, _ASCII, 0, model, True),  # UniqueCameraModel
+        (50721, _SRATIONAL, 9, _fractions(matrix), True),  # ColorMatrix1
+        (50728, _RATIONAL, 3, _fractions(neutral), True),  # AsShotNeutral
+        (50730, _SRATIONAL, 1, _fractions(np.array(exposure)), True),  # BaselineExposure
         (50778, _SHORT, 1, _D65, True),  # CalibrationIlluminant1
-        (50936, _ASCII, 0, _MODEL, True),  # ProfileName
-        (50940, _FLOAT, 4, (0.0, 0.0, 1.0, 1.0), True),  # ProfileToneCurve
-        (51110, _LONG, 1, 1, True),  # DefaultBlackRender: none
     ]
+
+
+def _fractions(values: Floats) -> list[int]:
+    parts = (Fraction(float(value)).limit_denominator(_FINEST) for value in values.ravel())
+    return [number for part in parts for number in part.as_integer_ratio()]
 
 
 SPEC = FormatSpec(

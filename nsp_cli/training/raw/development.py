@@ -12,7 +12,7 @@ _LEAK = 0.1
 _SLOPE_AT_BLACK, _SLOPE_AT_WHITE = 12.92, 0.44
 
 
-def developed(light: Tensor, matrices: Tensor) -> Tensor:
+def as_seen(light: Tensor, matrices: Tensor) -> Tensor:
     """Develops pictures, with clipped values not quite clipped.
 
     Args:

@@ -15,7 +15,7 @@ from nsp_cli.networks.bayer import decoded, encoded
 from nsp_cli.ops.bayer import CELL_SIDE, demosaic_folded, folded_kernel
 from nsp_cli.ops.progress import counted
 from nsp_cli.training.data.pool import TrainingPhoto
-from nsp_cli.training.raw.development import developed
+from nsp_cli.training.raw.development import as_seen
 from nsp_cli.training.raw.sampler import DrawnRaw, RawSampler
 from nsp_cli.training.run.distributed import ProcessGroup
 from nsp_cli.training.run.recipe import RawRecipe
@@ -43,7 +43,7 @@ class RawBatch(TrainingBatch):
     def loss(self, predicted: Tensor) -> Tensor:
         """As `TrainingBatch.loss`, after development."""
         assert self.matrices is not None
-        return super().loss(developed(predicted, self.matrices))
+        return super().loss(as_seen(predicted, self.matrices))
 
 
 def _with(batch: TrainingBatch, matrices: Tensor) -> RawBatch:
@@ -92,8 +92,8 @@ class RawTask:
         light = camera_light(to_device(drawn.pictures, device), drawn.cameras)
         mosaics = exposed(light, drawn.cameras, generators)
         matrices = to_device(torch.stack([camera.colours.inverse() for camera in drawn.cameras]), device)
-        targets = developed(light, matrices)
-        before = (developed(_plain(mosaics), matrices) - targets).square().mean((1, 2, 3))
+        targets = as_seen(light, matrices)
+        before = (as_seen(_plain(mosaics), matrices) - targets).square().mean((1, 2, 3))
         told = to_device(sensor_noise_of(drawn.cameras) * drawn.errors.exp(), device)
         return RawBatch((mosaics, told), targets, before, matrices=matrices)
 

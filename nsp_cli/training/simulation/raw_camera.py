@@ -13,8 +13,8 @@ from nsp_cli.training.seeded_random import random_event, random_log_uniform, ran
 _ELECTRONS = (40.0, 100_000.0)
 # Read noise in electrons before amplification, and after it as a share of white.
 _READ, _LATE = (0.8, 6.0), (1e-5, 2e-4)
-# White balance gains of red and blue under lamps and in the shade.
-_RED, _BLUE = (1.2, 2.7), (1.2, 2.6)
+# White balance gains of red and blue, from candles to the shade.
+_RED, _BLUE = (0.8, 2.7), (1.1, 3.2)
 # Chance of an exposure that clips, how far in either case, relative to the white of the picture.
 _CLIPPED, _OVER, _UNDER = 0.15, (1.0, 3.0), (0.2, 1.05)
 # Widths of the lens's blur in pixels, and the chance of none.
