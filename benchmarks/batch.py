@@ -100,7 +100,7 @@ def in_turn(photos: list[Path], worker: Worker) -> None:
         for job, settings in planned(photos, folder):
             ready = read_job(job, settings)
             assert not isinstance(ready, Outcome)
-            write_job(work_job(ready, worker.restore, on_progress=None), settings)
+            write_job(work_job(ready, worker, None), settings)
             ready.claim.release()
 
 

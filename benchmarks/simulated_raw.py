@@ -94,13 +94,18 @@ def developed(path: Path) -> Tensor:
 
 def exposed(light: Tensor, electrons: float, read: float, generator: torch.Generator) -> Tensor:
     """Counts of a sensor, (H, W), from black on; electrons of infinity give no noise."""
-    mosaic = (light * bayer_masks(*light.shape[1:], [(0, 0)], light.device)[0]).sum(0)
-    white = 2**BITS - 1 - BLACK
-    if electrons == float("inf"):
-        return BLACK + mosaic * white
-    counted = torch.poisson(mosaic * electrons, generator)
-    counted += read * torch.randn(mosaic.shape, generator=generator)
-    return BLACK + counted / electrons * white
+    mosaic = (light * masks_of(light[0])).sum(0)
+    if electrons < float("inf"):
+        counted = torch.poisson(mosaic * electrons, generator)
+        mosaic = (counted + read * torch.randn(mosaic.shape, generator=generator)) / electrons
+    steps: int = 2**BITS - 1 - BLACK
+    return mosaic * steps + BLACK
+
+
+def masks_of(mosaic: Tensor) -> Tensor:
+    """Masks (3, H, W) of a mosaic's colours."""
+    height, width = mosaic.shape
+    return bayer_masks(height, width, [(0, 0)], mosaic.device)[0]
 
 
 def restored(restorer: Restorer, counts: Tensor, told: tuple[float, float] | None) -> Tensor:
@@ -119,7 +124,7 @@ def restored(restorer: Restorer, counts: Tensor, told: tuple[float, float] | Non
     else:
         electrons, read = told
         noise = MosaicNoise((1 / electrons,) * 3, ((read / electrons) ** 2,) * 3, 0)
-    gain = (gains[:, None, None] * bayer_masks(*counts.shape, [(0, 0)], counts.device)[0]).sum(0)
+    gain = (gains[:, None, None] * masks_of(counts)).sum(0)
     sites = noise.of_sites(tuple(GAINS.tolist()))
     return restorer.demosaic(mosaic * gain, sites) / gains[:, None, None]
 
