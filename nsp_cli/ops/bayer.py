@@ -15,6 +15,17 @@ SITES = (0, 1, 1, 2)
 CELL_SIDE = 2
 
 
+def colour_of_site(site: int, phase: tuple[int, int]) -> int:
+    """Colour of a site of a cell, in reading order: 0 red, 1 green, 2 blue.
+
+    Args:
+        site: 0 to 3.
+        phase: Row and column of the first red pixel, 0 or 1.
+    """
+    row, column = divmod(site, CELL_SIDE)
+    return (row != phase[0]) + (column != phase[1])
+
+
 def bayer_masks(height: int, width: int, phases: Sequence[tuple[int, int]], device: torch.device) -> Tensor:
     """Masks (B, 3, H, W): 1 where a Bayer sensor sees that colour, 0 elsewhere.
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nsp_cli.noise.sensor_noise import MosaicNoise
-from nsp_cli.ops.bayer import CELL_SIDE
+from nsp_cli.ops.bayer import CELL_SIDE, colour_of_site
 
 # A hot pixel is above all eight neighbours of its colour by so many deviations of their noise: of noise
 # alone, one pixel in 10^15 would. Less than a share of white is not removed: it would hardly be seen.
@@ -73,7 +73,7 @@ def _standing_out(light: Tensor, noise: MosaicNoise, phase: tuple[int, int]) -> 
     found = []
     for site in range(CELL_SIDE**2):
         row, column = divmod(site, CELL_SIDE)
-        colour = (row != phase[0]) + (column != phase[1])
+        colour = colour_of_site(site, phase)
         plane = light[row::CELL_SIDE, column::CELL_SIDE]
         places = _above(plane, noise.slope[colour], noise.floor[colour]).nonzero()
         found.append(places * CELL_SIDE + torch.tensor([row, column]))

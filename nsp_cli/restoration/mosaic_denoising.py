@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nsp_cli.noise.sensor_noise import MosaicNoise, estimate_sensor_noise
-from nsp_cli.ops.bayer import bayer_masks, demosaic_bilinear
+from nsp_cli.ops.bayer import bayer_masks, colour_of_site, demosaic_bilinear
 from nsp_cli.ops.block_dct import from_luma_chroma, to_luma_chroma
 from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.ops.progress import OnProgress, counted
@@ -84,7 +84,7 @@ def denoise_mosaic(
     noise = noise or measure_noise(mosaic)
     hot = 0 if keep_hot_pixels else without_hot_pixels(light, noise, phase, tuple(gains.tolist()))
     for site, place in enumerate(CELL_PLACES):
-        light[place] *= float(gains[_colour_of(site, phase)])
+        light[place] *= float(gains[colour_of_site(site, phase)])
     told = noise.of_sites(tuple(gains.tolist())) * strength.at_least_one.luma**2
     clean = restorer.demosaic(light, told, phase=phase, on_progress=on_progress)
     _keep_clipped(clean, light, phase, torch.from_numpy(gains))
@@ -107,21 +107,14 @@ def measure_noise(mosaic: Mosaic) -> MosaicNoise:
     return found or MosaicNoise((0.0,) * 3, (step**2 / 12,) * 3, 0)
 
 
-def _colour_of(site: int, phase: tuple[int, int]) -> int:
-    """Colour of a site of the 2×2 cell, in reading order: 0 red, 1 green, 2 blue."""
-    row, column = divmod(site, 2)
-    return (row != phase[0]) + (column != phase[1])
-
-
 def _keep_clipped(clean: Tensor, light: Tensor, phase: tuple[int, int], gains: Tensor) -> None:
     """Leaves a colour at the sensor's white where all of its values around a pixel are, in place."""
     for top in range(0, len(light), _STRIP):
         first, last = max(0, top - _EDGE), top + _STRIP + _EDGE
-        part = light[first:last]
-        masks = bayer_masks(part.shape[0], part.shape[1], [phase], part.device)[0]
-        white = _WHITE * gains[:, None, None]
+        part, white = light[first:last], _WHITE * gains[:, None, None]
         if not (part >= white.min()).any():
             continue
+        masks = bayer_masks(part.shape[0], part.shape[1], [phase], part.device)[0]
         others = functional.max_pool2d(masks * (part < white), 2 * _EDGE + 1, 1, _EDGE)
         is_white = (others == 0)[:, top - first :][:, :_STRIP]
         rows = clean[:, top : top + _STRIP]

@@ -24,7 +24,7 @@ from nsp_cli.cli.options.groups import (
 from nsp_cli.cli.signals import ended_by_signals
 from nsp_cli.cli.workflows.display import RunDisplay
 from nsp_cli.cli.workflows.loading import load_restorers, make_worker, settled
-from nsp_cli.cli.workflows.operations import denoising, keeping_hot_pixels
+from nsp_cli.cli.workflows.operations import denoising
 from nsp_cli.cli.workflows.photos import make_settings, select
 from nsp_cli.cli.workflows.pipes import STANDARD
 from nsp_cli.errors import InputError
@@ -50,8 +50,7 @@ def watch(
         raise InputError(f"{folder} is not a folder.", "Name the folder that the camera writes to.")
     if result.output == STANDARD:
         raise typer.BadParameter("-o - is for a single photo. Name a folder.")
-    operation = denoising(noise)
-    operation = settled(keeping_hot_pixels(operation) if raw.keep_hot_pixels else operation)
+    operation = settled(denoising(noise), raw)
     (restorer,) = load_restorers(operation, machine, share=False)
     settings, worker = (
         make_settings(operation, restorer, filters, result, raw),

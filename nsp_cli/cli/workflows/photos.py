@@ -24,7 +24,7 @@ from nsp_cli.cli.signals import ended_by_signals
 from nsp_cli.cli.workflows.display import RunDisplay
 from nsp_cli.cli.workflows.dry_run import show_forecast
 from nsp_cli.cli.workflows.loading import load_restorers, make_workers, raw_weights, settled
-from nsp_cli.cli.workflows.operations import Operation, keeping_hot_pixels
+from nsp_cli.cli.workflows.operations import Operation
 from nsp_cli.cli.workflows.pages import check_page
 from nsp_cli.cli.workflows.pipes import deliver, standard_streams
 
@@ -59,7 +59,7 @@ def process_photos(
             raise typer.BadParameter(f"-o - takes the result of one photo, but there are {len(jobs)}.")
         if piped is not None:
             console.show_as(jobs[0].target, "standard output")
-        operation = settled(keeping_hot_pixels(operation) if raw.keep_hot_pixels else operation)
+        operation = settled(operation, raw)
         restorers = load_restorers(
             operation, machine, share=len(jobs) > 1, announce=not _are_raw(jobs, operation)
         )
