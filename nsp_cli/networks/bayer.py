@@ -76,32 +76,34 @@ class BayerNetwork(UnetBody):
 
     def __init__(self, config: BayerConfig) -> None:
         pixels = _COLOURS * FOLD**2
-        super().__init__(pixels + len(SITES), config.widths, config.encoder, config.decoder)
-        self.tail = nn.Conv2d(config.widths[0], pixels, 3, padding=1)
+        super().__init__(pixels + len(SITES), pixels, config.widths, config.encoder, config.decoder)
         nn.init.zeros_(self.tail.weight)
         nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
         self.register_buffer("demosaicing", folded_kernel(), persistent=False)
 
-    def forward(self, mosaic: Tensor, noise: Tensor) -> Tensor:
-        """Denoises and demosaics.
+    def enter(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Demosaics bilinearly, and folds.
 
         Args:
-            mosaic: (B, 1, H, W) linear, red, green / green, blue from the first pixel on; both sides
+            x: (B, 1, H, W) linear, red, green / green, blue from the first pixel on; both sides
                 multiples of 8. Black is 0, below which noise may reach. The colours are white-balanced,
                 with the white of green at 1.
             noise: (B, 2, 4): variance per unit of signal and variance at black, of the four sites of a cell
                 in reading order.
 
         Returns:
-            (B, 3, H, W) float32 linear, in the colours of the camera, white-balanced like the mosaic.
+            (B, 12, H / 2, W / 2) under the root, and (B, 16, H / 2, W / 2).
         """
         # Faint noise is below the accuracy of bfloat16 beside the picture.
-        with torch.autocast(mosaic.device.type, enabled=False):
-            cells = functional.pixel_unshuffle(mosaic.float(), FOLD)
+        with torch.autocast(x.device.type, enabled=False):
+            cells = functional.pixel_unshuffle(x.float(), FOLD)
             plain = demosaic_folded(encoded(cells), self.demosaicing)
             planes = as_planes(_encoded_deviation(cells, noise.float()))
-        features = self.body(torch.cat([plain - 0.5, planes], dim=1))
-        return decoded(functional.pixel_shuffle(plain - self.tail(features).float(), FOLD))
+        return plain, torch.cat([plain - 0.5, planes], dim=1)
+
+    def leave(self, plain: Tensor, answer: Tensor) -> Tensor:
+        """(B, 3, H, W) float32 linear, in the colours of the camera, white-balanced like the mosaic."""
+        return decoded(functional.pixel_shuffle(plain - answer.float(), FOLD))
 
 
 def encoded(light: Tensor) -> Tensor:

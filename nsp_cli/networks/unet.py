@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from nsp_cli.networks.base import CELL, CONDITIONING_SIZE, NetworkConfig, NetworkSpec
@@ -73,14 +73,14 @@ class Unet(UnetBody):
 
     def __init__(self, config: UnetConfig) -> None:
         pixels = 3 * FOLD**2
-        super().__init__(pixels + CONDITIONING_SIZE, config.widths, config.encoder, config.decoder)
+        inputs, outputs = pixels + CONDITIONING_SIZE, pixels * config.scale**2
+        super().__init__(inputs, outputs, config.widths, config.encoder, config.decoder)
         self.scale = config.scale
-        self.tail = nn.Conv2d(config.widths[0], pixels * config.scale**2, 3, padding=1)
         with torch.no_grad():
             self.tail.weight.mul_(_LAST_LAYER_SCALE)
 
-    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
-        """Denoises.
+    def enter(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Enlarges and folds.
 
         Args:
             x: (B, 3, H, W) in [0, 1]; both sides multiples of 8.
@@ -88,13 +88,15 @@ class Unet(UnetBody):
                 (B, 6, 1, 1) for noise that is the same everywhere.
 
         Returns:
-            (B, 3, scale·H, scale·W).
+            (B, 3, scale·H, scale·W) and (B, inputs, H / 2, W / 2).
         """
         folded = functional.pixel_unshuffle(x, FOLD)
         planes = functional.interpolate(as_planes(noise), folded.shape[-2:], mode="bilinear")
-        features = self.body(torch.cat([folded - 0.5, planes.to(folded.dtype)], dim=1))
-        removed = functional.pixel_shuffle(self.tail(features), FOLD * self.scale)
-        return enlarged(x, self.scale) - removed.to(x.dtype)
+        return enlarged(x, self.scale), torch.cat([folded - 0.5, planes.to(folded.dtype)], dim=1)
+
+    def leave(self, plain: Tensor, answer: Tensor) -> Tensor:
+        """The picture without noise, (B, 3, scale·H, scale·W)."""
+        return plain - functional.pixel_shuffle(answer, FOLD * self.scale).to(plain.dtype)
 
 
 def as_planes(noise: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -11,6 +12,8 @@ from torch.nn import functional
 FOLD = 2
 # Sides in pixels of a cell of the coarsest level.
 COARSEST = FOLD << 2
+# Rows of pixels around a row that decide how it is fed to the layers; a multiple of the above.
+CONTEXT = 8
 
 
 class ResidualBlock(nn.Module):
@@ -30,12 +33,13 @@ class ResidualBlock(nn.Module):
         return answer.add_(x)
 
 
-class UnetBody(nn.Module):
-    """All of a U-Net but its last layer. Each level halves the sides of the one above."""
+class UnetBody(nn.Module, ABC):
+    """All of a U-Net but how it begins and ends. Each level halves the sides of the one above."""
 
     def __init__(
         self,
         inputs: int,
+        outputs: int,
         widths: tuple[int, int, int],
         encoder: tuple[int, int, int],
         decoder: tuple[int, int],
@@ -44,6 +48,7 @@ class UnetBody(nn.Module):
 
         Args:
             inputs: Channels of the folded input.
+            outputs: Channels of the answer.
             widths: Channels of each level.
             encoder: Residual blocks per level on the way down.
             decoder: Residual blocks of the upper two levels on the way up.
@@ -54,6 +59,23 @@ class UnetBody(nn.Module):
         self.decoder = nn.ModuleList(map(_blocks, widths[:2], decoder))
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in pairwise(widths))
         self.up = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in pairwise(widths))
+        self.tail = nn.Conv2d(widths[0], outputs, 3, padding=1)
+
+    @abstractmethod
+    def enter(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """What the answer is subtracted from, and the folded input (B, inputs, H / 2, W / 2).
+
+        A row of either depends on rows at most `CONTEXT` away.
+        """
+
+    @abstractmethod
+    def leave(self, plain: Tensor, answer: Tensor) -> Tensor:
+        """The result for some rows of the two."""
+
+    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
+        """Maps what `enter` takes to what `leave` returns."""
+        plain, folded = self.enter(x, noise)
+        return self.leave(plain, self.tail(self.body(folded)))
 
     def body(self, folded: Tensor) -> Tensor:
         """Maps (B, inputs, H, W), both sides multiples of 4, to (B, widths[0], H, W)."""

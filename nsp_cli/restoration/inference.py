@@ -17,6 +17,7 @@ from nsp_cli.networks import NetworkSpec
 from nsp_cli.noise.noise_map import NoiseMap
 from nsp_cli.ops.pixel_shuffle import pd_downsample, pd_upsample
 from nsp_cli.ops.progress import OnProgress
+from nsp_cli.restoration.row_streaming import can_stream, stream_rows
 from nsp_cli.tiling.grid import Tile, TileGrid
 from nsp_cli.tiling.pixels import begin_paste, cut_map, cut_tile, pad_bottom_right
 from nsp_cli.tiling.runner import Finish, run_tiles
@@ -61,6 +62,9 @@ class Execution:
         """
         chosen = choose_device(device)
         return cls(chosen, choose_precision(precision, chosen), core)
+
+
+_NEEDS_NOISE = "noise is required for noise-conditioned networks and not accepted by others"
 
 
 class Restorer:
@@ -134,6 +138,8 @@ class Restorer:
         stride = self._check_mode(mode)
         process = self._average_sub_images if mode == "pd" else self._predict_and_reduce
         result = _empty(noisy.shape[1], noisy.shape[2], dtype or noisy.dtype)
+        if self._streams:
+            return self._stream(noisy, noise, result, on_progress)
         return self._run(noisy, noise, process, result, stride=stride, on_progress=on_progress)
 
     def upscale(
@@ -164,6 +170,8 @@ class Restorer:
         stride, scale = self._check_mode(mode), self.spec.scale
         process = self._interleave_sub_images if mode == "pd" else self.network
         result = _empty(noisy.shape[1] * scale, noisy.shape[2] * scale, dtype or noisy.dtype)
+        if self._streams:
+            return self._stream(noisy, noise, result, on_progress)
         return self._run(noisy, noise, process, result, stride=stride, on_progress=on_progress)
 
     def demosaic(
@@ -194,9 +202,12 @@ class Restorer:
             raise ValueError("this network takes pictures, not mosaics")
         # Reflection keeps the mosaic's parity, and puts a red pixel first.
         whole = functional.pad(mosaic[None, None], (phase[1], 0, phase[0], 0), mode="reflect")[0]
-        process = partial(self.network, noise=to_device(noise, self.execution.device)[None])
         result = _empty(whole.shape[1], whole.shape[2], torch.float32)
-        self._run(whole, None, process, result, stride=1, on_progress=on_progress)
+        if self._streams:
+            self._stream(whole, noise, result, on_progress)
+        else:
+            process = partial(self.network, noise=to_device(noise, self.execution.device)[None])
+            self._run(whole, None, process, result, stride=1, on_progress=on_progress)
         return result[:, phase[0] :, phase[1] :]
 
     def _check_mode(self, mode: InferenceMode) -> int:
@@ -231,6 +242,27 @@ class Restorer:
     def _is_cpu(self) -> bool:
         return self.execution.device.type == "cpu"
 
+    @property
+    def _streams(self) -> bool:
+        """Whether photos go through row by row; not if the user chose the side of tiles."""
+        return self.execution.core is None and can_stream(self.network, self.execution.device)
+
+    def _stream(
+        self, noisy: Tensor, noise: NoiseMap | Tensor | None, result: Tensor, on_progress: OnProgress | None
+    ) -> Tensor:
+        if noise is None:
+            raise ValueError(_NEEDS_NOISE)
+        stream_rows(
+            self.network,
+            self.spec.radius,
+            noisy,
+            noise,
+            result,
+            precision=self.execution.precision,
+            on_progress=on_progress,
+        )
+        return result
+
     def _run(
         self,
         noisy: Tensor,
@@ -242,7 +274,7 @@ class Restorer:
         on_progress: OnProgress | None,
     ) -> Tensor:
         if self.spec.is_noise_conditioned != (noise is not None):
-            raise ValueError("noise is required for noise-conditioned networks and not accepted by others")
+            raise ValueError(_NEEDS_NOISE)
         _, height, width = noisy.shape
         # One pixel of a sub-image spans `stride` photo pixels, and its phase adds up to one stride less.
         halo = self.spec.radius * stride + stride - 1

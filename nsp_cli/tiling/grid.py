@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,17 @@ class TileGrid:
             core: Side of a core. It is rounded down to a multiple of `step`, but not below one step.
         """
         return self._cover(0, self.height, 0, self.width, max(self.step, core // self.step * self.step))
+
+    def bands(self, first: int, others: int) -> list[Tile]:
+        """Covers the photo with tiles that are as wide as the photo.
+
+        Args:
+            first: Rows of the first one; a multiple of `step`.
+            others: Rows of all but the first and the last; a multiple of `step`.
+        """
+        starts = [0, *range(first, self.height, others), self.height]
+        columns = self._span(0, self.width, self.width)
+        return [Tile(self._span(top, bottom, self.height), columns) for top, bottom in pairwise(starts)]
 
     def split(self, tile: Tile) -> list[Tile]:
         """Splits a tile into up to four, each with its own halo; none if the core is a single step."""

@@ -53,7 +53,7 @@ def run_tiles(
             if finish():
                 on_done(tile)
             else:
-                pending.appendleft((tile, _exact_instead_of(chosen)))
+                pending.appendleft((tile, exact_instead_of(chosen)))
 
 
 def _begin_if_it_fits(
@@ -77,7 +77,12 @@ def _halved(grid: TileGrid, tile: Tile) -> list[Tile]:
     return parts
 
 
-def _exact_instead_of(precision: torch.dtype) -> torch.dtype:
+def exact_instead_of(precision: torch.dtype) -> torch.dtype:
+    """Precision for what is not finite in another.
+
+    Raises:
+        DeviceError: There is none that is more exact.
+    """
     if precision == torch.float32:
         raise DeviceError(
             "The network's result is not finite, even in float32.",

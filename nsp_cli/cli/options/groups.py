@@ -276,7 +276,7 @@ class MachineOptions:
             min=1,
             metavar="PIXELS",
             help="Side of a tile's core. Smaller tiles need less memory.",
-            show_default="from free memory",
+            show_default="from free memory; rows on a CPU",
             rich_help_panel=MACHINE,
         ),
     ] = None
