@@ -1,13 +1,14 @@
 """Scores the ways from a RAW file to a picture on simulated sensors, with photos as the scenes.
 
     python benchmarks/simulated_raw.py PHOTOS... [--model nsp-raw.safetensors ...] [--side 1024]
-        [--told]
+        [--told] [--planes]
 
 Give sharp photos without noise that no weights learned from; folders stand for the photos in them that
 `train_raw.py` holds out. Each photo is blurred a little, as by a lens, and taken by a sensor of 4,000, 1,000
 and 250 electrons at white (about ISO 1600, 6400, 25600). Prints PSNR and SSIM of sRGB beside the full-colour
 picture that the lens shows: of LibRaw's development, of that denoised by nsp-fast, of RAW networks, and of
-LibRaw's development of a mosaic without noise. All are developed alike, by LibRaw.
+LibRaw's development of a mosaic without noise. With --planes also of the mosaic whose planes nsp-fast
+denoised after a variance-stabilising transform. All are developed alike, by LibRaw.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import tifffile
 import torch
 from torch import Tensor
 from train_raw import is_held_out
+from variance_stabilised import denoised_planes
 
 from nsp_cli import denoise, load_weights
 from nsp_cli.evaluation.metrics import psnr, ssim
@@ -40,7 +42,8 @@ from nsp_cli.training.simulation.blur import gaussian_blurred
 # Electrons at white, and read noise in electrons.
 SENSORS = {1600: (4000, 3.0), 6400: (1000, 2.5), 25600: (250, 2.0)}
 BLUR = 0.6
-BITS, BLACK = 14, 512
+BLACK, WHITE = 512, 2**14 - 1
+STEPS = WHITE - BLACK
 # Sony's matrix for an ILCE-7M3 under D65, from XYZ, and its usual daylight balance.
 MATRIX = np.array([[0.7374, -0.2389, -0.0551], [-0.5435, 1.3162, 0.2519], [-0.1006, 0.1795, 0.6552]])
 GAINS = np.array([2.3, 1.0, 1.6])
@@ -98,8 +101,7 @@ def exposed(light: Tensor, electrons: float, read: float, generator: torch.Gener
     if electrons < float("inf"):
         counted = torch.poisson(mosaic * electrons, generator)
         mosaic = (counted + read * torch.randn(mosaic.shape, generator=generator)) / electrons
-    steps: int = 2**BITS - 1 - BLACK
-    return mosaic * steps + BLACK
+    return mosaic * STEPS + BLACK
 
 
 def masks_of(mosaic: Tensor) -> Tensor:
@@ -108,51 +110,61 @@ def masks_of(mosaic: Tensor) -> Tensor:
     return bayer_masks(height, width, [(0, 0)], mosaic.device)[0]
 
 
-def restored(restorer: Restorer, counts: Tensor, told: tuple[float, float] | None) -> Tensor:
-    """Result of a RAW network on a sensor's counts, in the sensor's own colours, (3, H, W).
-
-    Args:
-        restorer: The network.
-        counts: (H, W), from `exposed`.
-        told: Electrons at white and read noise in electrons; None to measure the noise.
-    """
-    gains, steps = torch.from_numpy(GAINS).float(), 2**BITS - 1 - BLACK
-    mosaic = (counts.round().clamp(0, 2**BITS - 1) - BLACK) / steps
-    if told is None:
-        noise = estimate_sensor_noise(mosaic, step=1 / steps)
-        assert noise is not None
-    else:
+def noise_of(mosaic: Tensor, told: tuple[float, float] | None) -> MosaicNoise:
+    """Noise of a mosaic (H, W): measured, or from electrons at white and read noise in electrons."""
+    if told is not None:
         electrons, read = told
-        noise = MosaicNoise((1 / electrons,) * 3, ((read / electrons) ** 2,) * 3, 0)
-    gain = (gains[:, None, None] * masks_of(counts)).sum(0)
+        return MosaicNoise((1 / electrons,) * 3, ((read / electrons) ** 2,) * 3, 0)
+    noise = estimate_sensor_noise(mosaic, step=1 / STEPS)
+    assert noise is not None
+    return noise
+
+
+def restored(restorer: Restorer, mosaic: Tensor, noise: MosaicNoise) -> Tensor:
+    """Result of a RAW network on a mosaic (H, W), in the sensor's own colours, (3, H, W)."""
+    gains = torch.from_numpy(GAINS).float()
+    gain = (gains[:, None, None] * masks_of(mosaic)).sum(0)
     sites = noise.of_sites(tuple(GAINS.tolist()))
     return restorer.demosaic(mosaic * gain, sites) / gains[:, None, None]
 
 
+def results(
+    restorers: dict[str, Restorer], noisy: Path, told: tuple[float, float] | None, with_planes: bool
+) -> Iterator[tuple[str, Tensor]]:
+    """Yields the name and the developed picture of each way with a network."""
+    mosaic = (torch.from_numpy(tifffile.imread(noisy).astype(np.float32)) - BLACK) / STEPS
+    noise, result = noise_of(mosaic, told), noisy.with_name("result.dng")
+    for name, restorer in restorers.items():
+        if restorer.spec.is_raw:
+            seen = restored(restorer, mosaic, noise)
+            yield name, developed(write_file(result, 65535 * seen, 0, 65535))
+            continue
+        pixels = pixels_to_tensor(denoise(read_photo(noisy).pixels, restorer))
+        yield name, from_unit_range(to_unit_range(pixels), torch.uint8)
+        if with_planes:
+            clean = denoised_planes(restorer, mosaic, noise, torch.from_numpy(GAINS).float())
+            yield f"{name} planes", developed(write_file(result, 65535 * clean, 0, 65535))
+
+
 def score(
-    path: Path, side: int, restorers: dict[str, Restorer], folder: Path, is_told: bool
+    path: Path, restorers: dict[str, Restorer], folder: Path, given: argparse.Namespace
 ) -> Iterator[Any]:
     """Yields ISO, way, PSNR and SSIM of a photo."""
-    light = sensor_light(path, side)
+    light = sensor_light(path, given.side)
     truth = developed(write_file(folder / "truth.dng", 65535 * light, 0, 65535))
-    white = 2**BITS - 1
 
     def compared(picture: Tensor) -> tuple[float, float]:
         return psnr(picture, truth), ssim(picture, truth)
 
-    still = write_file(folder / "still.dng", exposed(light, float("inf"), 0, torch.Generator()), BLACK, white)
+    still = exposed(light, float("inf"), 0, torch.Generator())
+    without_noise = developed(write_file(folder / "still.dng", still, BLACK, WHITE))
     for iso, (electrons, read) in SENSORS.items():
         counts = exposed(light, electrons, read, generator_for(0, iso))
-        noisy = write_file(folder / "noisy.dng", counts, BLACK, white)
+        noisy = write_file(folder / "noisy.dng", counts, BLACK, WHITE)
         yield iso, "LibRaw", *compared(developed(noisy))
-        yield iso, "noise-free", *compared(developed(still))
-        for name, restorer in restorers.items():
-            if restorer.spec.is_raw:
-                seen = restored(restorer, counts, (electrons, read) if is_told else None)
-                picture = developed(write_file(folder / "result.dng", 65535 * seen, 0, 65535))
-            else:
-                pixels = pixels_to_tensor(denoise(read_photo(noisy).pixels, restorer))
-                picture = from_unit_range(to_unit_range(pixels), torch.uint8)
+        yield iso, "noise-free", *compared(without_noise)
+        told = (electrons, read) if given.told else None
+        for name, picture in results(restorers, noisy, told, given.planes):
             yield iso, name, *compared(picture)
 
 
@@ -165,6 +177,7 @@ def main() -> None:
     parser.add_argument("--model", action="append", default=[])
     parser.add_argument("--side", type=int, default=1024)
     parser.add_argument("--told", action="store_true", help="tell networks the noise instead of measuring it")
+    parser.add_argument("--planes", action="store_true", help="also denoise the planes of the mosaic")
     given = parser.parse_args()
     paths = [path for one in given.photos for path in (sorted(one.iterdir()) if one.is_dir() else [one])]
     paths = [path for path in paths if path in given.photos or is_held_out(path)]
@@ -172,7 +185,7 @@ def main() -> None:
     scores: dict[tuple[int, str], list[tuple[float, float]]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
         for path in paths:
-            for iso, way, *values in score(path, given.side, restorers, Path(folder), is_told=given.told):
+            for iso, way, *values in score(path, restorers, Path(folder), given):
                 scores[iso, way].append((values[0], values[1]))
                 print(f"{path.stem:16} {iso:6} {way:14} {values[0]:6.2f} {values[1]:.4f}", flush=True)
     print()
