@@ -50,7 +50,7 @@ class DenoisedMosaic:
 
     def describe(self) -> str:
         """Describes the noise in one line for people."""
-        if not self.noise.squares:
+        if not any(self.noise.slope):
             return "the noise of the sensor could not be measured; only colours are filled in"
         noise = f"noise of the sensor {self.level:.1f} (of 255) on a grey card"
         return f"{noise}; {counted(self.hot_pixels, 'hot pixel')} removed" if self.hot_pixels else noise
