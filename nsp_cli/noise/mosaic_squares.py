@@ -19,8 +19,8 @@ _ORDER = 3
 _GAIN, _LOST = math.comb(2 * _ORDER, _ORDER) ** 2, 0.07
 # Independent differences per square of red, green and blue, by the spread of their mean square.
 TELLING = (14, 27, 14)
-# Steps to the next pixels of the same colour: green has some on the diagonals.
-_STEPS, _GREEN_STEPS = ((2, 0), (0, 2)), ((1, 1), (1, -1))
+# Steps to the next pixels: in a plane of one colour, and in the mosaic to the next green ones.
+_STEPS, _GREEN_STEPS = ((1, 0), (0, 1)), ((1, 1), (1, -1))
 # Share of white at which a square counts as clipped.
 _CLIPPED = 0.97
 # Deviations above what the file can hold, from which its noise is not cut off.
@@ -76,32 +76,34 @@ def squares_of(mosaic: Tensor, lowest: float | None) -> Squares:
     if lowest is not None:
         is_good &= mean > lowest + _FAR * unrest.sqrt()
     colour = torch.arange(3)[:, None, None].expand_as(mean)
-    return Squares(colour, mean, _variances(mosaic), unrest)[is_good]
+    return Squares(colour, mean, _variances(mosaic, red, blue), unrest)[is_good]
 
 
-def _variances(mosaic: Tensor) -> Tensor:
-    """Variance of the noise of all squares, (3, H, W)."""
-    other = functional.pixel_unshuffle(_differences(mosaic, _STEPS), CELL_SIDE)
-    green = functional.pixel_unshuffle(_differences(mosaic, _GREEN_STEPS), CELL_SIDE)
+def _variances(mosaic: Tensor, red: Tensor, blue: Tensor) -> Tensor:
+    """Variance of the noise of all squares, (3, H, W), from a mosaic and two of its planes."""
+    first, second = (_mean_square(_differences(own, _STEPS)[None], SQUARE)[0] for own in (red, blue))
+    differences = _differences(mosaic, _GREEN_STEPS)
     # Greens in rows of red may differ a little from those in rows of blue, all over a square.
-    own = _mean_square(green, SQUARE) - functional.avg_pool2d(green, SQUARE).square()
-    red, _, _, blue = _mean_square(other, SQUARE)
-    return torch.stack([red, (own[1] + own[2]) / (2 * (1 - _LOST)), blue])
+    greens = [
+        _mean_square(own, SQUARE) - functional.avg_pool2d(own, SQUARE).square()
+        for own in (differences[None, ::2, 1::2], differences[None, 1::2, ::2])
+    ]
+    return torch.stack([first, (greens[0] + greens[1])[0] / (2 * (1 - _LOST)), second])
 
 
-def _differences(mosaic: Tensor, steps: tuple[tuple[int, int], tuple[int, int]]) -> Tensor:
-    """Differences of high order around each pixel (1, H, W), with the variance of white noise."""
-    result = mosaic
+def _differences(values: Tensor, steps: tuple[tuple[int, int], tuple[int, int]]) -> Tensor:
+    """Differences of high order around each pixel (H, W), with the variance of white noise."""
+    result = values
     for down, right in steps:
         for _ in range(_ORDER):
             ahead = result[down:, max(0, right) : result.shape[1] + min(0, right)]
             behind = result[: len(result) - down, max(0, -right) : result.shape[1] - max(0, right)]
             result = ahead - behind
-    # An even start and reflection keep which colour a place has.
-    before, reach = 2, 2 * _ORDER
-    top = before + (steps == _GREEN_STEPS)  # their first row begins with the other kind
-    padding = (before, reach - before, top, reach - top)
-    return functional.pad(result[None, None] / _GAIN**0.5, padding, "reflect")[0]
+    # Reflection, and a start that is even, keep where green is; the first row begins with another colour.
+    rows, columns = (whole - part for whole, part in zip(values.shape, result.shape, strict=True))
+    top, left = rows // 2, columns // 2 - (columns // 2) % 2
+    padding = (left, columns - left, top, rows - top)
+    return functional.pad(result[None, None] / _GAIN**0.5, padding, "reflect")[0, 0]
 
 
 def _haar(planes: Tensor) -> Tensor:

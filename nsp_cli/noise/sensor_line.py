@@ -30,7 +30,7 @@ _LEAST = 1e-14
 
 
 @dataclass(frozen=True, eq=False)
-class Line:
+class NoiseLine:
     """Variance = factor of the colour · (slope · signal + floor)."""
 
     slope: float
@@ -62,7 +62,7 @@ class _Groups:
     count: Tensor
 
 
-def fitted(squares: Squares, flatness: Tensor, least: float) -> Line:
+def fitted(squares: Squares, flatness: Tensor, least: float) -> NoiseLine:
     """The line through the variances of groups, which bends little to groups with texture above it.
 
     Args:
@@ -78,10 +78,10 @@ def fitted(squares: Squares, flatness: Tensor, least: float) -> Line:
         columns = torch.stack([own * groups.signal, own], dim=1)
         slope, floor = _solved(columns, groups, own * (slope * groups.signal + floor), slope, least)[:2]
         factors = _factors(slope * groups.signal + floor, groups)
-    return Line(slope, floor, factors.float())
+    return NoiseLine(slope, floor, factors.float())
 
 
-def fitted_below_texture(squares: Squares, least: float) -> Line:
+def fitted_below_texture(squares: Squares, least: float) -> NoiseLine:
     """The line of a scene that is texture all over, whose variance grows with the square of the signal.
 
     Texture is a share of the light, so its deviation is one of the signal. Of all colours alike in noise,
@@ -98,7 +98,7 @@ def fitted_below_texture(squares: Squares, least: float) -> Line:
         found = _solved(columns, groups, level, slope, least)
         slope, floor = found[:2]
         level = columns @ torch.tensor(found, dtype=torch.float64)
-    return Line(slope, floor, torch.ones(3))
+    return NoiseLine(slope, floor, torch.ones(3))
 
 
 def _groups(squares: Squares, flatness: Tensor) -> _Groups:

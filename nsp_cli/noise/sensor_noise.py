@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nsp_cli.noise.mosaic_squares import SQUARE, Squares, flattest, groups_of, squares_of
-from nsp_cli.noise.sensor_line import Line, fitted, fitted_below_texture
+from nsp_cli.noise.sensor_line import NoiseLine, fitted, fitted_below_texture
 from nsp_cli.ops.bayer import CELL_SIDE, SITES
 
 # Share of a group's squares that is taken for flat before the noise is known, and after: without squares of
@@ -30,7 +30,7 @@ _LEAST_SLOPE = 1e-6
 _FEW, _QUIET, _FEW_QUIET = 0.01, 0.85, 0.12
 # Light of a dark tone, and banding relative to its noise that is seen: in results of nsp-raw on simulated
 # dark photos of ISO 1600 and 6400, it doubles the errors that whole rows have. In 37 scenes without banding
-# at three speeds, at most 0.11 was measured, but for one of upright edges.
+# at three speeds, at most 0.1 was measured, but for one of upright edges.
 _DARK, _SEEN = 0.01, 0.2
 # Slope of 150,000 electrons at white, about the most that a pixel holds. Where texture hides the noise, there
 # may be little of it, but not less.
@@ -124,7 +124,7 @@ def estimate_sensor_noise(
     )
 
 
-def _line_of(squares: Squares, least: float) -> tuple[Line, Tensor]:
+def _line_of(squares: Squares, least: float) -> tuple[NoiseLine, Tensor]:
     """The line of the noise, and which squares are flat."""
     is_kept = flattest(squares, _KEPT)
     unknown = squares[flattest(squares, _FLATTEST)]
@@ -140,7 +140,7 @@ def _line_of(squares: Squares, least: float) -> tuple[Line, Tensor]:
     return line, is_flat
 
 
-def _may_be_texture(squares: Squares, is_flat: Tensor, line: Line) -> bool:
+def _may_be_texture(squares: Squares, is_flat: Tensor, line: NoiseLine) -> bool:
     """Whether the flat squares are few, or such as happen to be hardly above a line that is too high."""
     if is_flat.float().mean() < _FEW:
         return True
