@@ -57,8 +57,12 @@ def sensor_light(path: Path, side: int) -> Tensor:
     pixels = pixels_to_tensor(read_photo(path).pixels)
     top, left = ((size - side) // 4 * 2 if size > side else 0 for size in pixels.shape[1:])
     crop = to_unit_range(pixels[:, top : top + side, left : left + side])
-    crop = crop[:, : crop.shape[1] // 8 * 8, : crop.shape[2] // 8 * 8]
-    [light] = gaussian_blurred(srgb_to_linear(crop)[None], [BLUR], 3)
+    return light_of(crop[:, : crop.shape[1] // 8 * 8, : crop.shape[2] // 8 * 8])
+
+
+def light_of(picture: Tensor) -> Tensor:
+    """What the sensor sees of a picture (3, H, W) sRGB in [0, 1], as `sensor_light`."""
+    [light] = gaussian_blurred(srgb_to_linear(picture)[None], [BLUR], 3)
     colours = MATRIX @ SRGB_TO_XYZ
     colours = colours / colours.sum(1, keepdims=True) / GAINS[:, None]
     return torch.einsum("ij,jhw->ihw", torch.from_numpy(colours).float(), light).clamp(0, 1)

@@ -9,12 +9,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nsp_cli.ops.bayer import CELL_SIDE, SITES
+from nsp_cli.ops.bayer import CELL_SIDE
 
 # Side of a square in pixels of one colour.
 SQUARE = 8
-# Diagonal differences per square, which tell the noise.
-TELLING = (SQUARE // 2) ** 2
+# Differences are taken so many times along both axes, which leaves the highest frequencies. Of white noise,
+# they have this variance, and those of green lose a share of it with their means.
+_ORDER = 3
+_GAIN, _LOST = math.comb(2 * _ORDER, _ORDER) ** 2, 0.07
+# Independent differences per square of red, green and blue, by the spread of their mean square.
+TELLING = (14, 27, 14)
+# Steps to the next pixels: in a plane of one colour, and in the mosaic to the next green ones.
+_STEPS, _GREEN_STEPS = ((1, 0), (0, 1)), ((1, 1), (1, -1))
 # Share of white at which a square counts as clipped.
 _CLIPPED = 0.97
 # Deviations above what the file can hold, from which its noise is not cut off.
@@ -51,11 +57,13 @@ def squares_of(mosaic: Tensor, lowest: float | None) -> Squares:
     """All squares that are not clipped."""
     side = SQUARE * CELL_SIDE
     rows, columns = (size // side * side for size in mosaic.shape)
-    planes = functional.pixel_unshuffle(mosaic[None, :rows, :columns].float(), CELL_SIDE)
-    mean = functional.avg_pool2d(planes, SQUARE)
+    mosaic = mosaic[:rows, :columns].float()
+    red, green, second, blue = functional.pixel_unshuffle(mosaic[None], CELL_SIDE)
+    # The noise of green is told by differences between both greens, the scene by their sum.
+    planes = torch.stack([red, (green + second) / 2**0.5, blue])
+    scale = torch.tensor([1, 2**-0.5, 1])[:, None, None]
     fine = _haar(planes)
     coarse = _haar(fine[:, 0])
-    variance = _mean_square(fine[:, 3], SQUARE // 2)
     # Each of two fine kinds has four times as many values as each of three coarse ones.
     kinds = [(4, fine[:, 1]), (4, fine[:, 2]), *((1, coarse[:, kind]) for kind in (1, 2, 3))]
     parts = [
@@ -63,11 +71,39 @@ def squares_of(mosaic: Tensor, lowest: float | None) -> Squares:
         for weight, values in kinds
     ]
     unrest = torch.stack(parts).sum(0) / sum(weight for weight, _ in kinds)
-    is_good = functional.max_pool2d(planes, SQUARE) < _CLIPPED
+    mean = scale * functional.avg_pool2d(planes, SQUARE)
+    is_good = scale * functional.max_pool2d(planes, SQUARE) < _CLIPPED
     if lowest is not None:
         is_good &= mean > lowest + _FAR * unrest.sqrt()
-    colour = torch.tensor(SITES)[:, None, None].expand_as(mean)
-    return Squares(colour, mean, variance, unrest)[is_good]
+    colour = torch.arange(3)[:, None, None].expand_as(mean)
+    return Squares(colour, mean, _variances(mosaic, red, blue), unrest)[is_good]
+
+
+def _variances(mosaic: Tensor, red: Tensor, blue: Tensor) -> Tensor:
+    """Variance of the noise of all squares, (3, H, W), from a mosaic and two of its planes."""
+    first, second = (_mean_square(_differences(own, _STEPS)[None], SQUARE)[0] for own in (red, blue))
+    differences = _differences(mosaic, _GREEN_STEPS)
+    # Greens in rows of red may differ a little from those in rows of blue, all over a square.
+    greens = [
+        _mean_square(own, SQUARE) - functional.avg_pool2d(own, SQUARE).square()
+        for own in (differences[None, ::2, 1::2], differences[None, 1::2, ::2])
+    ]
+    return torch.stack([first, (greens[0] + greens[1])[0] / (2 * (1 - _LOST)), second])
+
+
+def _differences(values: Tensor, steps: tuple[tuple[int, int], tuple[int, int]]) -> Tensor:
+    """Differences of high order around each pixel (H, W), with the variance of white noise."""
+    result = values
+    for down, right in steps:
+        for _ in range(_ORDER):
+            ahead = result[down:, max(0, right) : result.shape[1] + min(0, right)]
+            behind = result[: len(result) - down, max(0, -right) : result.shape[1] - max(0, right)]
+            result = ahead - behind
+    # Reflection, and a start that is even, keep where green is; the first row begins with another colour.
+    rows, columns = (whole - part for whole, part in zip(values.shape, result.shape, strict=True))
+    top, left = rows // 2, columns // 2 - (columns // 2) % 2
+    padding = (left, columns - left, top, rows - top)
+    return functional.pad(result[None, None] / _GAIN**0.5, padding, "reflect")[0, 0]
 
 
 def _haar(planes: Tensor) -> Tensor:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nsp_cli.noise.banding import offsets_of_rows
 from nsp_cli.noise.sensor_noise import MosaicNoise, estimate_sensor_noise
 from nsp_cli.ops.bayer import bayer_masks, colour_of_site, demosaic_bilinear
 from nsp_cli.ops.block_dct import from_luma_chroma, to_luma_chroma
@@ -50,10 +51,14 @@ class DenoisedMosaic:
 
     def describe(self) -> str:
         """Describes the noise in one line for people."""
-        if not self.noise.squares:
+        if not any(self.noise.slope):
             return "the noise of the sensor could not be measured; only colours are filled in"
-        noise = f"noise of the sensor {self.level:.1f} (of 255) on a grey card"
-        return f"{noise}; {counted(self.hot_pixels, 'hot pixel')} removed" if self.hot_pixels else noise
+        parts = [f"noise of the sensor {self.level:.1f} (of 255) on a grey card"]
+        if self.hot_pixels:
+            parts.append(f"{counted(self.hot_pixels, 'hot pixel')} removed")
+        if self.noise.has_banding:
+            parts.append("banding of the sensor stays")
+        return "; ".join(parts)
 
 
 def denoise_mosaic(
@@ -81,7 +86,7 @@ def denoise_mosaic(
     """
     strength, light, phase = strength or Strength(), torch.from_numpy(mosaic.light()), mosaic.first_red
     gains = mosaic.colours.gains / mosaic.colours.gains[1]
-    noise = noise or measure_noise(mosaic)
+    noise = noise or _noise_of(mosaic, light)
     hot = 0 if keep_hot_pixels else without_hot_pixels(light, noise, phase, tuple(gains.tolist()))
     for site, place in enumerate(CELL_PLACES):
         light[place] *= float(gains[colour_of_site(site, phase)])
@@ -99,12 +104,19 @@ def measure_noise(mosaic: Mosaic) -> MosaicNoise:
     Places whose noise the file cuts off at 0 would tell too little of it. They are left out while enough
     others are there; a dark photo has no others.
     """
-    light, step = torch.from_numpy(mosaic.light()), 1 / mosaic.white
+    return _noise_of(mosaic, torch.from_numpy(mosaic.light()))
+
+
+def _noise_of(mosaic: Mosaic, light: Tensor) -> MosaicNoise:
+    """As `measure_noise`, of the light of a mosaic."""
+    step = 1 / mosaic.white
     lowest = -float(mosaic.black.min()) / mosaic.white
     found = estimate_sensor_noise(light, mosaic.first_red, step=step, lowest=lowest)
     if found is None or found.squares < _ENOUGH:
         found = estimate_sensor_noise(light, mosaic.first_red, step=step) or found
-    return found or MosaicNoise((0.0,) * 3, (step**2 / 12,) * 3, 0)
+    found = found or MosaicNoise((0.0,) * 3, (step**2 / 12,) * 3, 0)
+    rows, columns = (offsets_of_rows(one, found.slope[1], found.floor[1]) for one in (light, light.T))
+    return replace(found, rows=rows, columns=columns)
 
 
 def _keep_clipped(clean: Tensor, light: Tensor, phase: tuple[int, int], gains: Tensor) -> None:

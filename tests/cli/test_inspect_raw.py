@@ -50,6 +50,17 @@ def test_json_tells_the_noise(run_nsp: Any, noisy: Path) -> None:
     assert entry["luma"] == pytest.approx(255 * 1.195 * (0.18 / ELECTRONS) ** 0.5, rel=0.15)
 
 
+def test_banding_is_told(run_nsp: Any, noisy: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    grey = np.full((512, 512, 3), 0.05) + 0.002 * random.normal(size=(512, 512, 3))
+    banded = write_raw(tmp_path / "b.dng", grey + 0.001 * random.normal(size=(512, 1, 1)), black=(2000,) * 4)
+    without, having = json.loads(run_nsp("inspect", noisy, banded, "--json").out)
+    assert not without["has_banding"]
+    assert having["has_banding"]
+    assert having["banding"]["rows"] > 0.3 > 10 * having["banding"]["columns"]
+    assert "of dark noise" in run_nsp("inspect", banded).out.replace("\n", " ")
+
+
 def test_other_sensors_are_measured_as_developed(run_nsp: Any, noisy: Path, tmp_path: Path) -> None:
     xtrans = write_raw(tmp_path / "x.dng", scene(516), pattern=XTRANS)
     run = run_nsp("inspect", noisy, xtrans)

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nsp_cli.noise.mosaic_squares import TELLING, squares_of
 from nsp_cli.noise.sensor_noise import MosaicNoise, estimate_sensor_noise
 from nsp_cli.ops.bayer import bayer_masks
+from nsp_cli.training.simulation.blur import gaussian_blurred
 
 CPU = torch.device("cpu")
 SIGNALS = (0.02, 0.1, 0.4, 0.8)
@@ -68,6 +70,49 @@ def test_texture_everywhere_adds_little(electrons):
     slope, floor = 1 / electrons, (3 / electrons) ** 2
     found = estimate_sensor_noise(taken(textured(shapes(512), 0.05), slope, floor))
     assert all(0.85 < ratio < 1.35 for ratio in ratios(found, slope, floor))
+
+
+def sand(side: int, contrast: float, seed: int = 0) -> Tensor:
+    """Returns a scene without any flat place: texture from a pixel up, blurred as by a lens."""
+    generator = torch.Generator().manual_seed(seed)
+    texture = torch.zeros(1, 1, side, side)
+    for size in (1, 2, 4):
+        coarse = torch.randn(1, 1, side // size, side // size, generator=generator)
+        texture += functional.interpolate(coarse, (side, side), mode="bilinear")
+    [texture] = gaussian_blurred(texture, [0.6], 3)
+    ground = torch.linspace(0.02, 0.4, side).expand(side, side)
+    colour = torch.tensor([0.5, 1.0, 0.6])[:, None, None]
+    return (colour * ground * (contrast * texture).exp()).clamp(0, 1)
+
+
+@pytest.mark.parametrize("contrast", [0.05, 0.15])
+@pytest.mark.parametrize("electrons", [64000, 16000, 1000])
+def test_sand_is_not_taken_for_noise(electrons, contrast):
+    """At low ISO its texture is far stronger than the noise; then less noise may be found, but not more."""
+    slope, floor = 1 / electrons, (3 / electrons) ** 2
+    light = sand(768, contrast)
+    found = estimate_sensor_noise(taken(light, slope, floor))
+    assert found is not None
+    ratio = found.deviation(1, 0.18) / (slope * 0.18 + floor) ** 0.5
+    assert (0.3 if electrons > 10000 else 0.8) < ratio < 1.3
+
+
+def test_greens_that_differ_a_little_are_no_noise():
+    slope, floor = 1 / 64000, (3 / 64000) ** 2
+    mosaic = taken(shapes(512), slope, floor)
+    mosaic[1::2, ::2] *= 1.02
+    assert ratios(estimate_sensor_noise(mosaic), slope, floor) == pytest.approx([1] * 12, abs=0.12)
+
+
+def test_flat_squares_are_not_chosen_for_their_little_noise():
+    noise = 0.01 * torch.randn(1024, 1024, generator=torch.Generator().manual_seed(0))
+    squares = squares_of(0.5 + noise, None)
+    for colour in range(3):
+        own = squares[squares.colour == colour]
+        assert own.variance.mean() == pytest.approx(1e-4, rel=0.03)
+        assert 2 * (own.variance.mean() / own.variance.std()) ** 2 == pytest.approx(TELLING[colour], rel=0.1)
+        flattest = own[own.unrest < own.unrest.quantile(0.1)]
+        assert flattest.variance.mean() == pytest.approx(1e-4, rel=0.1)
 
 
 def test_clipped_places_do_not_count():

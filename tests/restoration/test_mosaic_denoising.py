@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -101,6 +103,14 @@ def test_the_network_is_told_the_noise_that_was_measured(untrained, monkeypatch)
     torch.testing.assert_close(told[1], told[0])
     torch.testing.assert_close(told[2], 4 * told[0])
     assert made.describe().startswith("noise of the sensor ")
+
+
+def test_banding_is_told(untrained):
+    mosaic = noisy_mosaic((0, 0))
+    assert "banding" not in denoise_mosaic(untrained, mosaic).describe()
+    offsets = 40 * np.random.default_rng(3).normal(size=(600, 1))
+    banded = replace(mosaic, samples=(mosaic.samples + np.rint(offsets)).clip(0, 16383).astype(np.uint16))
+    assert denoise_mosaic(untrained, banded).describe().endswith("; banding of the sensor stays")
 
 
 def test_noise_of_a_grey_card_is_told_in_levels(untrained):

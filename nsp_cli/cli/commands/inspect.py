@@ -104,6 +104,7 @@ def _show_sensors(measured: list[MeasuredSensor]) -> None:
             one.photo.name,
             *_electrons(one),
             f"{one.level:.1f}",
+            _banding(one),
             _stated(one),
         )
         for one in measured
@@ -114,6 +115,7 @@ def _show_sensors(measured: list[MeasuredSensor]) -> None:
         "like ISO",
         "read noise (electrons)",
         "grey card (of 255)",
+        "banding",
         "DNG states",
     )
     console.table("Noise of the sensor", columns, rows)
@@ -126,6 +128,14 @@ def _electrons(measured: MeasuredSensor) -> tuple[str, str, str]:
         return "not measured", "", ""
     speed = int(float(f"{_ISO_TIMES_ELECTRONS / electrons:.2g}"))
     return f"{electrons:,.0f}", f"{speed:,}", f"{read_noise:.1f}"
+
+
+def _banding(measured: MeasuredSensor) -> str:
+    """Offsets of rows and columns relative to the noise of a dark pixel, if they are seen."""
+    if not measured.noise.has_banding:
+        return "no"
+    rows, columns = measured.noise.banding
+    return f"rows {rows:.0%}, columns {columns:.0%} of dark noise"
 
 
 def _stated(measured: MeasuredSensor) -> str:

@@ -61,7 +61,7 @@ class MeasuredSensor:
     stated: tuple[tuple[float, float], ...]
 
     def as_json(self) -> dict[str, Any]:
-        """Facts by name; levels of 255, variances in light with white at 1."""
+        """Facts by name; levels of 255, variances in light with white at 1, banding as a share of noise."""
         return {
             "photo": str(self.photo),
             "luma": self.level,
@@ -70,6 +70,8 @@ class MeasuredSensor:
             "read_noise_electrons": self.noise.read_noise,
             "slope": list(self.noise.slope),
             "floor": list(self.noise.floor),
+            "banding": dict(zip(("rows", "columns"), self.noise.banding, strict=True)),
+            "has_banding": self.noise.has_banding,
             "stated": [list(pair) for pair in self.stated],
             "mode": "raw",
             "clean": False,
