@@ -247,6 +247,7 @@ def upscale_tensor(
     *,
     mode: Literal["auto", "pd", "direct"] = "auto",
     strength: Strength | None = None,
+    view: View | None = None,
     on_progress: OnProgress | None = None,
 ) -> tuple[Tensor, RestorationPlan]:
     """Denoises and enlarges a photo; scaled down again, the result is what `denoise_tensor` returns.
@@ -257,18 +258,19 @@ def upscale_tensor(
         mode: How to run the network; "auto" chooses by the estimated noise. Only blind-spot networks
             can run as "pd".
         strength: How much to remove; None for automatic, 0 enlarges the noise too.
+        view: View of the photo; None to choose it.
         on_progress: Called with the photo's pixels done and in total.
 
     Returns:
         (3, t·H, t·W) of the same type, and what was done. The mean of every t×t pixels is the denoised
-        photo's, up to rounding and clipping, and for dark linear photos in their view.
+        photo's, up to rounding and clipping, and for linear photos in their view.
 
     Raises:
         ValueError: The mode is "pd", and the network is no blind-spot network.
         DeviceError: As for `denoise_tensor`.
     """
     strength = strength or Strength()
-    plan = plan_for(restorer, noisy)
+    plan = plan_for(restorer, noisy, view)
     seen = plan.view.picture(noisy)
     chosen: InferenceMode = (plan.mode or "direct") if mode == "auto" else mode
     noise = _wanted_noise(plan.noise, strength)
