@@ -63,6 +63,7 @@ OWNERS = {
     "imagecodecs": {"photo"},
     "rawpy": {"photo"},
     "exiv2": {"photo"},
+    "OpenImageIO": {"photo"},
     "pi_heif": {"photo"},
     "huggingface_hub": {"weights.hub"},
     "safetensors": {"weights.file"},
