@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
 from nsp_cli.errors import InputError, OutputError
-from nsp_cli.files import temporary_folder
 from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.colour import profile_space
+from nsp_cli.photo.formats.jxl_coding import LIBRARY, DecodedJxl, decode_jxl, encode_jxl
 from nsp_cli.photo.formats.spec import TWO_RESOLUTIONS, FormatSpec, MetadataSpec, Tags, starts_with
 from nsp_cli.photo.metadata.blocks import Blocks, exif_blocks
 from nsp_cli.photo.metadata.heif_boxes import BOX_ERRORS, upright
@@ -32,11 +32,7 @@ from nsp_cli.photo.photo import Photo, as_rgb, channels
 from nsp_cli.photo.sniffing import check_size, damaged
 from nsp_cli.photo.stated_colours import StatedColours, profile_of
 
-LIBRARY = "OpenImageIO"
 _DEPTHS = (8, 16)
-# Of ten. Files are half a percent larger than with 3, which takes twice as long. With 1, libjxl 0.12 writes
-# grey pictures that it cannot read again.
-_EFFORT = 2
 
 
 def read_jxl(path: Path, max_megapixels: float) -> Photo:
@@ -52,8 +48,8 @@ def read_jxl(path: Path, max_megapixels: float) -> Photo:
         check_size(path, header.height, header.width, max_megapixels)
         _check_kind(path, header)
         exif, xmp = upright(metadata_box(found, EXIF_BOX), metadata_box(found, XMP_BOX))
-        source = _opened(path)
-        pixels, alpha = _split(path, source)
+        decoded = decode_jxl(path, header.height * header.width / 1e6)
+        pixels, alpha = _split(path, decoded)
     except BOX_ERRORS as error:
         raise damaged(path, "JPEG XL", error) from error
     is_grey = pixels.shape[2] == 1
@@ -62,7 +58,7 @@ def read_jxl(path: Path, max_megapixels: float) -> Photo:
         alpha,
         "jxl",
         is_grey,
-        _profile(path, source.spec()),
+        _profile(path, decoded),
         exif,
         xmp,
     )
@@ -81,39 +77,23 @@ def _check_kind(path: Path, header: JxlHeader) -> None:
         )
 
 
-def _opened(path: Path) -> Any:
-    """An open file of OpenImageIO, which has decoded the picture.
-
-    Raises:
-        ValueError: It is damaged.
-    """
-    import OpenImageIO
-
-    source = OpenImageIO.ImageInput.open(str(path))
-    if source is None:
-        raise ValueError(OpenImageIO.geterror().strip() or "it cannot be decoded")
-    return source
-
-
-def _split(path: Path, source: Any) -> tuple[Pixels, Pixels | None]:
+def _split(path: Path, decoded: DecodedJxl) -> tuple[Pixels, Pixels | None]:
     """Colour (H, W, 1 or 3), and alpha (H, W)."""
-    spec = source.spec()
-    full = np.atleast_3d(source.read_image(format=spec.format))
+    full = decoded.pixels
     if full.shape[2] in (1, 3):
         return full, None
-    if full.shape[2] not in (2, 4) or spec.alpha_channel != full.shape[2] - 1:
+    if full.shape[2] not in (2, 4) or decoded.alpha_channel != full.shape[2] - 1:
         raise InputError(f"{path} has channels beside colour and transparency.", "Export it without them.")
     return full[:, :, :-1], full[:, :, -1].copy()
 
 
-def _profile(path: Path, spec: Any) -> bytes | None:
+def _profile(path: Path, decoded: DecodedJxl) -> bytes | None:
     """Profile of the pixels. Where the file states colours in numbers, they come before libjxl's profile."""
-    numbers, profile = spec.getattribute("CICP"), spec.getattribute("ICCProfile")
-    stated = StatedColours(None if profile is None else bytes(np.asarray(profile, np.uint8)))
-    if numbers is not None:
+    stated = StatedColours(decoded.icc_profile or None)
+    if any(decoded.numbers):
         # The primaries of a grey picture are 0, and do not count.
-        stated = StatedColours(primaries=int(numbers[0]) or 1, transfer=int(numbers[1]))
-    found, _ = profile_of(path, stated, is_grey=spec.nchannels < 3)
+        stated = StatedColours(primaries=decoded.numbers[0] or 1, transfer=decoded.numbers[1])
+    found, _ = profile_of(path, stated, is_grey=decoded.pixels.shape[2] < 3)
     if profile_space(found) not in ("", "RGB", "GRAY"):
         raise InputError(f"{path} has colours of {profile_space(found)}.", "Export it as RGB.")
     return found
@@ -125,23 +105,13 @@ def write_jxl(photo: Photo, file: BinaryIO) -> None:
     Raises:
         OutputError: The encoder failed.
     """
-    import OpenImageIO
-
     pixels = channels(dataclasses.replace(photo, is_grey=photo.is_grey and photo.alpha is None))
-    pixels = np.atleast_3d(pixels)
-    kind = OpenImageIO.UINT8 if photo.bit_depth == 8 else OpenImageIO.UINT16
-    spec = OpenImageIO.ImageSpec(photo.width, photo.height, pixels.shape[2], kind)
-    spec["Compression"], spec["jpegxl:effort"], spec["oiio:UnassociatedAlpha"] = "jpegxl:100", _EFFORT, 1
-    if photo.icc_profile is not None:
-        values = np.frombuffer(photo.icc_profile, np.uint8)
-        spec.attribute("ICCProfile", OpenImageIO.TypeDesc(f"uint8[{len(values)}]"), values)
-    with temporary_folder() as folder:
-        path = folder / "picture.jxl"
-        target: Any = OpenImageIO.ImageOutput.create(str(path))
-        if not (target.open(str(path), spec) and target.write_image(pixels) and target.close()):
-            raise OutputError(f"{LIBRARY} cannot encode it: {target.geterror()}", "Use --format png.")
-        # JPEG XL has no place for the resolution but EXIF.
-        file.write(with_metadata(path.read_bytes(), exif_with_dpi(photo.exif, photo.dpi), photo.xmp))
+    try:
+        made = encode_jxl(np.atleast_3d(pixels), photo.icc_profile)
+    except ValueError as error:
+        raise OutputError(f"{LIBRARY} cannot encode the picture: {error}.", "Use --format png.") from error
+    # JPEG XL has no place for the resolution but EXIF.
+    file.write(with_metadata(made, exif_with_dpi(photo.exif, photo.dpi), photo.xmp))
 
 
 def _check_photo(photo: Photo, path: Path, scale: int) -> None:  # noqa: ARG001
@@ -160,11 +130,12 @@ def _size(path: Path) -> tuple[int, int]:
 def _read_blocks(file: BinaryIO) -> Blocks:
     file.flush()
     found = jxl_boxes(file.read())
-    path = Path(file.name)
+    header, path = read_jxl_header(codestream_start(found)), Path(file.name)
+    decoded = decode_jxl(path, header.height * header.width / 1e6)
     return dataclasses.replace(
         exif_blocks(metadata_box(found, EXIF_BOX)),
         xmp=metadata_box(found, XMP_BOX),
-        icc_profile=_profile(path, _opened(path).spec()),
+        icc_profile=_profile(path, decoded),
         extras=tuple(jxl_extras(found)),
     )
 
