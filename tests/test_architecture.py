@@ -46,7 +46,7 @@ ROWS = [
     {"photo.formats"},
     {"photo.provenance"},
     {"photo.metadata"},
-    {"photo.stated_colours"},
+    {"photo.stated_colours", "photo.lab"},
     {"photo.built_profile", "photo.colour"},
     {"photo.photo", "photo.sniffing"},
     {"photo.mosaic"},
