@@ -80,7 +80,7 @@ def measure_memory(folder: Path) -> None:
 def compare(photos: list[Path]) -> None:
     """Prints the time of each way, and their ratio."""
     restorer = load_weights()
-    worker = Worker(lambda pixels, _: Restored(pipeline.denoise_tensor(restorer, pixels)[0]))
+    worker = Worker(lambda pixels, _, __: Restored(pipeline.denoise_tensor(restorer, pixels)[0]))
     ways = {"one after another": in_turn, "overlapped": overlapped}
     times: dict[str, list[float]] = {name: [] for name in ways}
     overlapped(photos[:2], worker)

@@ -59,8 +59,10 @@ def seconds_per_megapixel(restore: Restore) -> float:
     """Measures on a small noisy picture how long a megapixel takes, reading and writing included."""
     import torch
 
+    from nsp_cli.restoration.view import View
+
     noisy = torch.randint(0, 256, (3, _SIDE, _SIDE), dtype=torch.uint8)
-    restore(noisy, None)  # the first one also pays for what is set up once
+    restore(noisy, None, View())  # the first one also pays for what is set up once
     begin = time.perf_counter()
-    restore(noisy, None)
+    restore(noisy, None, View())
     return (time.perf_counter() - begin) / (_SIDE**2 / 1e6) + _FILES

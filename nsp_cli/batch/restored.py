@@ -14,6 +14,8 @@ from nsp_cli.photo import Photo, Pixels
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from nsp_cli.restoration.view import View
+
 
 @dataclass(frozen=True, eq=False)
 class Restored:
@@ -30,8 +32,8 @@ class Restored:
     noise: tuple[float, float] | None = None
 
 
-# Takes (3, H, W) pixels and a progress function.
-Restore = Callable[["Tensor", OnProgress | None], Restored]
+# Takes (3, H, W) pixels, a progress function, and the view in which noise is measured and removed.
+Restore = Callable[["Tensor", OnProgress | None, "View"], Restored]
 
 
 def restore_photo(
@@ -45,9 +47,10 @@ def restore_photo(
         The photo, what was measured and done, and whether the pixels differ now.
     """
     from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
+    from nsp_cli.restoration.view import view_of
 
     given = pixels_to_tensor(photo.seen_pixels)
-    restored = restore(given, on_progress)
+    restored = restore(given, on_progress, view_of(photo, given))
     if restored.pixels is given:
         return photo, restored, False
     pixels = photo.hidden_kept(tensor_to_pixels(restored.pixels))

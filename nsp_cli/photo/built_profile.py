@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Chromaticity = tuple[float, float]
 
 D65: Chromaticity = (0.3127, 0.329)
-_D50 = np.array([0.9642, 1.0, 0.8249])  # as ICC profiles state it
+D50 = np.array([0.9642, 1.0, 0.8249])  # as ICC profiles state it
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 _HEADER_SIZE = 128
 _VERSION = 0x04300000
@@ -44,15 +44,15 @@ def built_profile(name: str, primaries: Primaries, gamma: float | None, *, is_gr
     tags = {
         b"desc": _text(name),
         b"cprt": _text(_COPYRIGHT),
-        b"wtpt": _xyz(_D50),
+        b"wtpt": _xyz(D50),
         b"chad": _matrix(_adaptation(primaries.white)),
     }
     if is_grey:
         tags[b"kTRC"] = curve
     else:
-        colorants = _colorants(primaries)
+        columns = colorants(primaries)
         for index, letter in enumerate((b"r", b"g", b"b")):
-            tags[letter + b"XYZ"], tags[letter + b"TRC"] = _xyz(colorants[:, index]), curve
+            tags[letter + b"XYZ"], tags[letter + b"TRC"] = _xyz(columns[:, index]), curve
     return _packed(b"GRAY" if is_grey else b"RGB ", tags)
 
 
@@ -65,12 +65,12 @@ def _light(point: Chromaticity) -> NDArray[np.float64]:
 
 def _adaptation(white: Chromaticity) -> NDArray[np.float64]:
     """Returns the matrix that turns XYZ under this white into XYZ under D50 (Bradford)."""
-    gains = np.diag((_BRADFORD @ _D50) / (_BRADFORD @ _light(white)))
+    gains = np.diag((_BRADFORD @ D50) / (_BRADFORD @ _light(white)))
     result: NDArray[np.float64] = np.linalg.inv(_BRADFORD) @ gains @ _BRADFORD
     return result
 
 
-def _colorants(primaries: Primaries) -> NDArray[np.float64]:
+def colorants(primaries: Primaries) -> NDArray[np.float64]:
     """Returns XYZ of red, green and blue, in columns, under D50."""
     columns = np.stack([_light(point) for point in primaries[:3]], axis=1)
     if abs(np.linalg.det(columns)) < 1e-4:
@@ -110,4 +110,4 @@ def _packed(space: bytes, tags: dict[bytes, bytes]) -> bytes:
         body += data.ljust(-(-len(data) // 4) * 4, b"\0")
     size = place + len(body)
     head = struct.pack(">I4xI4s4s4s12x4s", size, _VERSION, b"mntr", space, b"XYZ ", b"acsp")
-    return (head.ljust(68, b"\0") + _fixed(*_D50)).ljust(_HEADER_SIZE, b"\0") + table + body
+    return (head.ljust(68, b"\0") + _fixed(*D50)).ljust(_HEADER_SIZE, b"\0") + table + body

@@ -28,6 +28,7 @@ from nsp_cli.photo.provenance import Provenance, read_provenance, with_provenanc
 from nsp_cli.photo.reading import photo_size, read_photo
 from nsp_cli.photo.sheet import labelled_sheet
 from nsp_cli.photo.sniffing import check_readable
+from nsp_cli.photo.tone import tone_gamma
 from nsp_cli.photo.writing import check_writable, copy_photo, write_photo
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "stated_noise",
     "suffix_by_content",
     "to_bit_depth",
+    "tone_gamma",
     "with_provenance",
     "write_photo",
 ]

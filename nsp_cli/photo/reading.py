@@ -69,6 +69,8 @@ def _read(
     spec = recognised(path)
     if spec is None or spec.read is None:
         raise unsupported(path)
+    if not spec.is_available:
+        raise InputError(f"{path} is a {spec.label}, which needs {spec.library}.", spec.install_hint)
     if spec.name == "raw":
         return read_raw(path, max_megapixels, raw or RawOptions(), keep_mosaic=keep_mosaic)
     read = (spec.read_damaged if accept_damaged else None) or spec.read

@@ -35,6 +35,8 @@ def check_writable(photo: Photo, path: Path, *, overwrite: bool = False, scale: 
     """
     spec = SPECS[format_of(path)]
     check_target(path, source=photo.source, overwrite=overwrite)
+    if not spec.is_available:
+        raise OutputError(f"{path}: {spec.label} needs {spec.library}.", spec.install_hint)
     if spec.depths == (8,) and photo.bit_depth != 8:
         raise OutputError(
             f"{path}: {spec.label} cannot hold 16 bits.", "Add --bit-depth 8, or use --format tiff."

@@ -21,6 +21,7 @@ from nsp_cli.report.pictures import REGION_SIDE, Packed, pack_within
 from nsp_cli.report.regions import choose_regions
 from nsp_cli.report.versions import Version
 from nsp_cli.restoration.pipeline import RestorationPlan, plan_restoration
+from nsp_cli.restoration.view import view_of
 
 # Attachments in mails grow by a third; the usual limit is 25 MB.
 MOST_MEGABYTES = 18.0
@@ -157,7 +158,8 @@ def _entry(comparison: PhotoComparison, number: int, room: int) -> _Entry | NotS
 
 
 def _measured(version: Version) -> RestorationPlan:
-    return plan_restoration(pixels_to_tensor(version.photo.seen_pixels), is_blind_spot=False)
+    pixels = pixels_to_tensor(version.photo.seen_pixels)
+    return plan_restoration(pixels, is_blind_spot=False, view=view_of(version.photo, pixels))
 
 
 def _curve(versions: Sequence[Version], plans: Sequence[RestorationPlan]) -> str:

@@ -19,6 +19,7 @@ from nsp_cli.report.versions import strength_name
 from nsp_cli.restoration.inference import Restorer
 from nsp_cli.restoration.pipeline import RestorationPlan, denoise_by_strengths, plan_for
 from nsp_cli.restoration.strength import Strength
+from nsp_cli.restoration.view import view_of
 
 CROP_SIDE = 256
 _MOST_CROPS = 3
@@ -69,7 +70,7 @@ def make_preview(
         DeviceError: Memory is full even at the smallest tile, or the network's result is not finite.
     """
     noisy = pixels_to_tensor(photo.seen_pixels)
-    plan = plan_for(restorer, noisy)
+    plan = plan_for(restorer, noisy, view_of(photo, noisy))
     regions = choose_crops(photo)
     parts = _Parts.of(regions, photo)
     results = denoise_by_strengths(

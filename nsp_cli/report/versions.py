@@ -18,6 +18,7 @@ from nsp_cli.photo import Photo, Provenance, read_photo, read_provenance
 from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Restorer
 from nsp_cli.restoration.strength import Strength
+from nsp_cli.restoration.view import view_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +90,7 @@ def strength_versions(
         restorer,
         noisy,
         [Strength(strength, strength) for strength in strengths],
-        pipeline.plan_for(restorer, noisy),
+        pipeline.plan_for(restorer, noisy, view_of(before.photo, noisy)),
         on_progress=on_progress,
     )
     return [

@@ -20,6 +20,7 @@ from nsp_cli.noise.noise_map import NoiseMap
 from nsp_cli.ops.progress import OnProgress
 from nsp_cli.restoration.back_projection import back_projected
 from nsp_cli.restoration.blind_spot_recovery import recover_detail
+from nsp_cli.restoration.hot_dots import without_hot_dots
 from nsp_cli.restoration.inference import Execution, InferenceMode, Restorer
 from nsp_cli.restoration.neutral import keep_neutral
 from nsp_cli.restoration.noise_mapping import map_noise
@@ -133,7 +134,7 @@ def denoise_tensor(
     plan = plan_for(restorer, noisy, view)
     if plan.mode is None or strength.is_zero:
         return noisy, replace(plan, mode=None)
-    seen = plan.view.picture(noisy)
+    seen = without_hot_dots(plan.view.picture(noisy))
     full = _denoise_fully(restorer, seen, plan, strength, _first_part(on_progress))
     result = plan.view.undo(blend(seen, full, strength), noisy)
     _finish_progress(noisy, on_progress)
@@ -164,7 +165,7 @@ def denoise_by_strengths(
     """
     pixels, results = noisy.shape[1] * noisy.shape[2], dict.fromkeys(strengths, noisy)
     view, finish = plan.view, keep_neutral(noisy)
-    seen = view.picture(noisy)
+    seen = without_hot_dots(view.picture(noisy)) if plan.mode else noisy
     groups = _denoised_alike(strengths) if plan.mode else {}
     for index, (strength, members) in enumerate(groups.items()):
         show = _part_of_several(on_progress, index, len(groups))
@@ -247,6 +248,7 @@ def upscale_tensor(
     *,
     mode: Literal["auto", "pd", "direct"] = "auto",
     strength: Strength | None = None,
+    view: View | None = None,
     on_progress: OnProgress | None = None,
 ) -> tuple[Tensor, RestorationPlan]:
     """Denoises and enlarges a photo; scaled down again, the result is what `denoise_tensor` returns.
@@ -257,19 +259,22 @@ def upscale_tensor(
         mode: How to run the network; "auto" chooses by the estimated noise. Only blind-spot networks
             can run as "pd".
         strength: How much to remove; None for automatic, 0 enlarges the noise too.
+        view: View of the photo; None to choose it.
         on_progress: Called with the photo's pixels done and in total.
 
     Returns:
         (3, t·H, t·W) of the same type, and what was done. The mean of every t×t pixels is the denoised
-        photo's, up to rounding and clipping, and for dark linear photos in their view.
+        photo's, up to rounding and clipping, and for linear photos in their view.
 
     Raises:
         ValueError: The mode is "pd", and the network is no blind-spot network.
         DeviceError: As for `denoise_tensor`.
     """
     strength = strength or Strength()
-    plan = plan_for(restorer, noisy)
+    plan = plan_for(restorer, noisy, view)
     seen = plan.view.picture(noisy)
+    if plan.mode is not None and not strength.is_zero:
+        seen = without_hot_dots(seen)
     chosen: InferenceMode = (plan.mode or "direct") if mode == "auto" else mode
     noise = _wanted_noise(plan.noise, strength)
     enlarged = restorer.upscale(

@@ -185,7 +185,7 @@ class TestPipeline:
     def test_reading_and_writing_go_on_while_a_device_works(self, tmp_path):
         work = jobs(tmp_path, 3)
 
-        def restore(pixels, _on_progress):
+        def restore(pixels, _on_progress, _view):
             restored.append(pixels)
             if len(restored) == 2:  # passes only if the first is written and the third claimed meanwhile
                 assert wait_for(work[0].target.exists)
@@ -198,7 +198,7 @@ class TestPipeline:
     def test_few_photos_are_in_memory_whatever_the_number(self, tmp_path):
         read, restored = [], []
 
-        def restore(pixels, _on_progress):
+        def restore(pixels, _on_progress, _view):
             restored.append(1)
             read.append(len(list(tmp_path.glob("out/.nsp-*.lock"))))
             time.sleep(0.01)
@@ -210,7 +210,7 @@ class TestPipeline:
     def test_every_device_is_used_and_order_is_kept(self, tmp_path):
         barrier = threading.Barrier(2, timeout=20)
 
-        def restore(pixels, _on_progress):
+        def restore(pixels, _on_progress, _view):
             barrier.wait()  # passes only if two photos are in work at once
             return Restored(pixels.flip(2))
 
@@ -220,7 +220,7 @@ class TestPipeline:
         assert all(outcome.status is Status.DONE for outcome in outcomes)
 
     def test_a_fault_of_ours_costs_one_photo(self, tmp_path):
-        def restore(pixels, _on_progress):
+        def restore(pixels, _on_progress, _view):
             if pixels[0, 0, 0] == wrong:
                 raise KeyError("a fault")
             return Restored(pixels.flip(2))
@@ -233,7 +233,7 @@ class TestPipeline:
         assert not list((tmp_path / "out").glob(".*"))
 
     def test_leaving_early_leaves_nothing_half_done(self, tmp_path):
-        def restore(pixels, on_progress):
+        def restore(pixels, on_progress, _view):
             for step in range(1000):  # longer than anybody waits, unless it is stopped
                 on_progress(step, 1000)
                 time.sleep(0.1)

@@ -66,13 +66,13 @@ class TestUnsupportedPictures:
     ) -> None:
         for number in range(count):
             write_photo(Photo(np.zeros((8, 8, 3), np.uint8)), tmp_path / f"{number}.png")
-        for name in ("a.jxl", "b.GIF", "notes.txt", ".hidden.gif"):
+        for name in ("a.qoi", "b.GIF", "notes.txt", ".hidden.gif"):
             (tmp_path / name).write_bytes(b"x")
         run = run_nsp("denoise", tmp_path, "-o", tmp_path / "out", "-m", tiny_weights)
         assert run.code == 0
         rows = [line for line in run.err.splitlines() if "not supported" in line]
         assert len(rows) == 2
-        assert "a.jxl" in rows[0]
+        assert "a.qoi" in rows[0]
         assert "b.GIF" in rows[1]
 
     def test_excluded_ones_are_not_mentioned(self, tmp_path: Path, run_nsp, tiny_weights: Path) -> None:
@@ -82,8 +82,8 @@ class TestUnsupportedPictures:
         assert "not supported" not in run.err
 
     def test_alone_they_are_named_in_the_error(self, tmp_path: Path, run_nsp) -> None:
-        for name in ("a.jxl", "b.gif"):
+        for name in ("a.qoi", "b.gif"):
             (tmp_path / name).write_bytes(b"x")
         run = run_nsp("denoise", tmp_path)
         assert run.code == 1
-        assert "only .gif, .jxl files" in run.err
+        assert "only .gif, .qoi files" in run.err

@@ -239,3 +239,26 @@ def test_enlarged_photos_keep_their_gain_map(tmp_path: Path) -> None:
     write_photo(larger, tmp_path / "b.jpg")
     assert photo_size(tmp_path / "b.jpg") == (2 * WIDTH, 2 * HEIGHT)
     assert second_picture(tmp_path / "b.jpg") == gain_map()
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("padding", [0, 9])
+def test_an_enlargement_keeps_both(run_nsp: Any, tmp_path: Path, padding: int, orientation: int) -> None:
+    """A gain map is stretched over its picture, whatever the sizes of both (ISO 21496-1)."""
+    source = phone_photo(tmp_path / "a.jpg", padding=padding, orientation=orientation)
+    run = run_nsp("upscale", source, "--x2")
+    assert run.code == 0, run.err
+    target = tmp_path / "a_x2.jpg"
+    before, after = read_photo(source), read_photo(target)
+    assert (after.width, after.height) == (2 * before.width, 2 * before.height)
+    found = second_picture(target)
+    assert found == before.extras[0].content
+    assert target.read_bytes().endswith(bytes(padding) + found + VIDEO)
+    assert promised_lengths(after.xmp) == promised_lengths(before.xmp) == {0, len(found), len(VIDEO)}
+    with Image.open(io.BytesIO(found)) as image, Image.open(target) as whole:
+        assert image.width / image.height == whole.width / whole.height
+
+
+def promised_lengths(packet: bytes | None) -> set[int]:
+    found = xmp.properties(packet or b"")
+    return {int(str(value)) for name, value in found.items() if "Length" in name}

@@ -18,7 +18,7 @@ from raw_files import scene, write_raw
 
 from nsp_cli.errors import InputError
 from nsp_cli.photo import Photo, read_photo, write_photo
-from nsp_cli.photo.formats import heif_decoding
+from nsp_cli.photo.formats import apart
 from nsp_cli.photo.formats.raw_checks import check_complete
 from nsp_cli.photo.metadata import ifd
 from nsp_cli.photo.metadata.attached import attached_extras
@@ -209,7 +209,7 @@ def test_pictures_without_end_behind_a_jpeg() -> None:
 
 
 def test_a_heic_decoder_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heif_decoding, "_SECONDS", 0.01)
+    monkeypatch.setattr(apart, "_SECONDS", 0.01)
     with pytest.raises(InputError, match="too long"):
         read_photo(DATA / "grey.heic")
 
@@ -217,8 +217,8 @@ def test_a_heic_decoder_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: 
 def test_a_heic_decoder_ends_with_nsp() -> None:
     """The system closes the pipe."""
     code = (
-        "import threading, time, nsp_cli.photo.formats.heif_decoding as d;"
-        "threading.Thread(target=d._end_with_parent, daemon=True).start(); time.sleep(60)"
+        "import threading, time, nsp_cli.photo.formats.apart as d;"
+        "threading.Thread(target=d._wait_for_end, daemon=True).start(); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as process:
         assert process.stdin is not None

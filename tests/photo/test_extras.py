@@ -314,3 +314,24 @@ def test_comments_of_a_pnm_are_named(tmp_path: Path) -> None:
     (left,) = copied(tmp_path / "a.ppm", ".png")[1].left_out
     assert "a comment" in left
     assert "after the picture (4 bytes)" in left
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "1"])
+def test_what_follows_the_pixels_of_a_bmp_is_named(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "a.bmp"
+    Image.fromarray(PIXELS).convert(mode).save(path)
+    data = path.read_bytes()
+    assert copied(path, ".png")[1].left_out == ()
+    (tmp_path / "copy.png").unlink(missing_ok=True)
+    path.write_bytes(data + b"more of it")
+    assert copied(path, ".png")[1].left_out == (
+        "data of an unknown kind after the picture (10 bytes) not kept",
+    )
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".jpg"])
+def test_the_transfer_function_of_a_tiff_is_named(tmp_path: Path, suffix: str) -> None:
+    curve = tuple(round(65535 * (step / 255) ** 1.8) for step in range(256)) * 3
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, PIXELS, photometric="rgb", metadata=None, extratags=[(301, 3, 768, curve, True)])
+    assert copied(path, suffix)[1].left_out == ("the transfer function not kept",)

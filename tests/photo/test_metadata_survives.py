@@ -198,7 +198,7 @@ def test_iptc_survives_from_jpeg_to_jpeg_and_tiff_and_back(tmp_path: Path) -> No
 def test_iptc_without_a_place_is_said_so(tmp_path: Path, suffix: str) -> None:
     write_photo(rich_photo(resources=resources()), tmp_path / "a.jpg")
 
-    def restore(pixels: Any, _: object) -> Restored:
+    def restore(pixels: Any, *_: object) -> Restored:
         return Restored(pixels ^ 1)
 
     job = Job(tmp_path / "a.jpg", tmp_path / f"b{suffix}")

@@ -134,10 +134,10 @@ def test_several_pictures_are_refused(tmp_path: Path, suffix: str) -> None:
     ("pixels", "settings", "what"),
     [
         (np.full((4, 4, 3), 90, np.float32), {"photometric": "rgb"}, "32-bit floating point up to 90"),
-        (np.zeros((4, 4, 4), np.float32), {"photometric": "separated"}, "32-bit floating-point separated"),
+        (np.zeros((4, 4, 4), np.float32), {"photometric": "separated"}, "32-bit floating-point CMYK"),
         (np.zeros((4, 4), np.int16), {"photometric": "minisblack"}, "16-bit signed"),
         (np.zeros((4, 4), np.uint32), {"photometric": "minisblack"}, "32-bit unsigned"),
-        (np.zeros((4, 4, 3), np.uint8), {"photometric": "cielab"}, "cielab"),
+        (np.zeros((4, 4, 3), np.uint16), {"photometric": "icclab"}, "16-bit unsigned Lab"),
     ],
     ids=["float above 1", "float inks", "signed", "32-bit", "Lab"],
 )

@@ -48,6 +48,35 @@ def test_a_dark_linear_photo_is_seen_bright_and_comes_back_the_same():
     assert (view.undo(picture, photo).int() - photo.int()).abs().max() <= 1
 
 
+@pytest.mark.parametrize("gamma", [0.8, 1.0, 1.3])
+@pytest.mark.parametrize(("dtype", "white"), [(torch.uint8, 255), (torch.uint16, 65535)])
+def test_every_value_of_linear_light_comes_back_exactly(gamma, dtype, white):
+    photo = (
+        torch.arange(white + 1, dtype=torch.int32)
+        .to(dtype)
+        .expand(3, 300, -1)[:, :: 300 if white > 255 else 1]
+    )
+    view = View.of(photo, gamma)
+    picture = view.picture(photo)
+    assert (float(picture.min()), float(picture.max())) == pytest.approx((0, 1))
+    assert torch.equal(view.undo(picture, photo), photo)
+
+
+def test_linear_light_is_seen_in_the_curve_of_srgb():
+    photo = torch.full((3, 8, 8), 0.2140)
+    assert View.of(photo, 1.0).picture(photo).mean() == pytest.approx(0.5, abs=1e-3)
+    assert View.of(photo**0.8, 1.25).picture(photo**0.8).mean() == pytest.approx(0.5, abs=1e-3)
+
+
+@pytest.mark.parametrize("gamma", [None, 1.8, 2.2])
+def test_photos_in_usual_curves_are_their_own_view(gamma):
+    assert View.of(scene(40, 50), gamma) == View()
+
+
+def test_a_dark_photo_is_stretched_though_its_profile_is_linear():
+    assert View.of(night(5), 1.0) == View.of(night(5))
+
+
 def test_floats_below_black_are_seen_as_black():
     photo = to_unit_range(night(5))
     photo[:, :8, :8] = torch.linspace(-0.1, 0, 64).view(8, 8)

@@ -110,13 +110,14 @@ def _measure(path: Path, max_megapixels: float) -> Measured | MeasuredSensor:
     from nsp_cli.ops.pixels import pixels_to_tensor
     from nsp_cli.photo import read_photo
     from nsp_cli.restoration.pipeline import plan_restoration
+    from nsp_cli.restoration.view import view_of
 
     photo = read_photo(path, max_megapixels=max_megapixels, keep_mosaic=True)
     if photo.mosaic is not None:
         return _measure_sensor(path, photo.mosaic)
     pixels = pixels_to_tensor(photo.seen_pixels)
     # As denoise without --model, whose network sees every pixel.
-    plan = plan_restoration(pixels, is_blind_spot=False)
+    plan = plan_restoration(pixels, is_blind_spot=False, view=view_of(photo, pixels))
     return Measured(path, plan, estimate_noise(plan.view.picture(pixels)))
 
 

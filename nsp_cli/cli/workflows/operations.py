@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from nsp_cli.photo import Mosaic
     from nsp_cli.restoration.inference import Restorer
     from nsp_cli.restoration.strength import Strength
+    from nsp_cli.restoration.view import View
 
-Process = Callable[["Restorer", "Tensor", OnProgress | None], "Restored"]
+Process = Callable[..., "Restored"]  # of a Restorer, pixels, a progress function and a View
 ProcessMosaic = Callable[..., "Demosaiced"]  # of a Restorer, a Mosaic and a progress function
 
 
@@ -62,10 +63,14 @@ def denoising(options: NoiseOptions) -> Operation:
 
     strength, plain = _strength(options), options.plain
 
-    def process(restorer: Restorer, pixels: Tensor, on_progress: OnProgress | None) -> Restored:
+    def process(
+        restorer: Restorer, pixels: Tensor, on_progress: OnProgress | None, view: View | None = None
+    ) -> Restored:
         if plain:
             return Restored(restorer.denoise(pixels, on_progress=on_progress))
-        result, plan = pipeline.denoise_tensor(restorer, pixels, strength=strength, on_progress=on_progress)
+        result, plan = pipeline.denoise_tensor(
+            restorer, pixels, strength=strength, view=view, on_progress=on_progress
+        )
         outcome = "" if plan.mode else "; passed through unchanged"
         return Restored(result, (plan.describe() + outcome,), plan.levels)
 
@@ -91,12 +96,14 @@ def upscaling(options: NoiseOptions, mode: Literal["auto", "pd", "direct"], *, x
     strength, plain = _strength(options), options.plain
     is_usual = (strength.luma, strength.chroma) == (1.0, 1.0)
 
-    def process(restorer: Restorer, pixels: Tensor, on_progress: OnProgress | None) -> Restored:
+    def process(
+        restorer: Restorer, pixels: Tensor, on_progress: OnProgress | None, view: View | None = None
+    ) -> Restored:
         if plain:
             chosen: Literal["pd", "direct"] = "direct" if mode == "auto" else mode
             return Restored(restorer.upscale(pixels, mode=chosen, on_progress=on_progress))
         result, plan = pipeline.upscale_tensor(
-            restorer, pixels, mode=mode, strength=strength, on_progress=on_progress
+            restorer, pixels, mode=mode, strength=strength, view=view, on_progress=on_progress
         )
         return Restored(result, (plan.describe(),), plan.levels)
 

@@ -166,6 +166,6 @@ def _directory_reason(key: Key, target: WrittenFile) -> str | None:
 
 def _icc_reason(profile: bytes, target: WrittenFile) -> str | None:
     space = profile_space(profile)
-    if space == "CMYK" or (space == "GRAY" and not target.spec.has_grey):
+    if space in ("CMYK", "Lab") or (space == "GRAY" and not target.spec.has_grey):
         return "colours converted to sRGB"
     return target.spec.metadata.no_profile or None

@@ -18,6 +18,7 @@ class FileFormat(str, Enum):
     TIFF = "tiff"
     WEBP = "webp"
     AVIF = "avif"
+    JXL = "jxl"
     DNG = "dng"
     BMP = "bmp"
     PNM = "pnm"

@@ -13,10 +13,12 @@ from PIL import BmpImagePlugin, Image
 from nsp_cli.errors import OutputError
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, starts_with
 from nsp_cli.photo.metadata.blocks import Blocks, Dpi
+from nsp_cli.photo.metadata.trailers import trailer_extras
 from nsp_cli.photo.photo import Photo, as_rgb, channels
 from nsp_cli.photo.sniffing import check_size, damaged
 
 _INFO, _V5 = 40, 124  # sizes of headers that state a resolution, and that can name a profile
+_UNCOMPRESSED = (0, 3, 6)  # plain, and with masks of the channels
 _EMBEDDED = b"DEBM"  # "MBED" as a little-endian number
 _INCHES_PER_METRE = 0.0254
 _LARGEST = 2**32 - 2**16  # the size of the file has 32 bits
@@ -84,7 +86,23 @@ def _check(photo: Photo, path: Path, scale: int) -> None:
 def _read_blocks(file: BinaryIO) -> Blocks:
     data = file.read()
     dpi = _dpi(data)
-    return Blocks(icc_profile=_profile(data), dpi=() if dpi is None else (dpi,))
+    return Blocks(
+        icc_profile=_profile(data),
+        dpi=() if dpi is None else (dpi,),
+        extras=tuple(trailer_extras(data[_end(data) :])),
+    )
+
+
+def _end(data: bytes) -> int:
+    """Place after the pixels, and the profile if one follows; the file's end where that is not known."""
+    if _header_size(data) < _INFO:
+        return len(data)
+    width, height, _, bits, compression, size = struct.unpack_from("<iiHHII", data, 18)
+    row = (abs(width) * bits + 31) // 32 * 4
+    pixels = row * abs(height) if compression in _UNCOMPRESSED else size
+    place, profile = struct.unpack_from("<II", data, 126) if _profile(data) else (0, 0)
+    end = int(struct.unpack_from("<I", data, 10)[0]) + pixels
+    return max(end, 14 + place + profile) if pixels else len(data)
 
 
 SPEC = FormatSpec(

@@ -15,7 +15,8 @@ from nsp_cli.photo.formats.raw_development import Development, RawOptions, devel
 from nsp_cli.photo.formats.raw_mosaic import LEAST_MATRIX, read_mosaic, why_not
 from nsp_cli.photo.formats.spec import FormatSpec
 from nsp_cli.photo.metadata import ifd
-from nsp_cli.photo.metadata.raw_exif import first_directory, shot_exif
+from nsp_cli.photo.metadata.raw_exif import first_directory
+from nsp_cli.photo.metadata.raw_facts import read_raw_facts
 from nsp_cli.photo.mosaic import Mosaic
 from nsp_cli.photo.photo import Photo, as_rgb
 from nsp_cli.photo.sniffing import check_size, damaged
@@ -76,7 +77,7 @@ def read_raw(path: Path, max_megapixels: float, options: RawOptions, *, keep_mos
             notes = _colour_notes(path, raw, options, is_white_known=white is not None)
             way = Development(options, white, is_dng=_is_dng(path))
             linear, mosaic, why_not = _linear(raw, way, keep_mosaic=keep_mosaic)
-            exif = shot_exif(path, raw)
+            facts = read_raw_facts(path, raw)
     except rawpy.LibRawFileUnsupportedError as error:
         raise InputError(
             f"{path} cannot be developed: "
@@ -93,8 +94,17 @@ def read_raw(path: Path, max_megapixels: float, options: RawOptions, *, keep_mos
     pixels = tones(options.exposure + baseline)[linear]
     if pixels.shape[2] == 1:
         # Without a profile, because sRGB's is one for colour.
-        return Photo(as_rgb(pixels[:, :, 0]), None, "raw", True, None, exif, notes=notes)
-    return Photo(pixels, None, "raw", False, srgb_profile(), exif, notes=notes, mosaic=mosaic)
+        photo = Photo(as_rgb(pixels[:, :, 0]), None, "raw", True)
+    else:
+        photo = Photo(pixels, None, "raw", False, srgb_profile(), mosaic=mosaic)
+    return replace(
+        photo,
+        notes=notes + facts.notes,
+        exif=facts.exif,
+        xmp=facts.xmp,
+        resources=facts.resources,
+        extras=facts.extras,
+    )
 
 
 def _linear(raw: Any, way: Development, *, keep_mosaic: bool) -> tuple[Pixels, Mosaic | None, str]:

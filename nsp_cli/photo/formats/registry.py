@@ -26,8 +26,6 @@ _FOREIGN = {
     b"GIF8": "a GIF",
     b"%PDF": "a PDF",
     b"8BPS": "a Photoshop document",
-    b"\xff\x0a": "a JPEG XL",
-    b"\0\0\0\x0cJXL ": "a JPEG XL",
     b"v/1\x01": "an OpenEXR picture",
     b"P1\n": "a PBM",
     b"P4\n": "a PBM",
@@ -41,12 +39,12 @@ _FOREIGN = {
     b"qoif": "a QOI",
 }
 FOREIGN_SUFFIXES = frozenset(
-    {".gif", ".jxl", ".jp2", ".j2k", ".jpx", ".psd", ".psb", ".exr", ".xcf", ".pbm", ".pam", ".pfm", ".hdr"}
+    {".gif", ".jp2", ".j2k", ".jpx", ".psd", ".psb", ".exr", ".xcf", ".pbm", ".pam", ".pfm", ".hdr"}
     | {".tga", ".qoi"}
 )
 """Suffixes of pictures that nsp does not read, so that a run can name those that it left out."""
 # The same by what the first box of a file names.
-_BRANDS = {b"mif3": "a low-overhead HEIF or AVIF (mif3)", b"jxl ": "a JPEG XL", b"jp2 ": "a JPEG 2000"}
+_BRANDS = {b"mif3": "a low-overhead HEIF or AVIF (mif3)", b"jp2 ": "a JPEG 2000"}
 
 
 def recognised(path: Path) -> FormatSpec | None:

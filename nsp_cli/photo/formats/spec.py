@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
@@ -116,6 +117,8 @@ class FormatSpec:
         noise_difference: Largest mean difference, in 8-bit levels, of pure noise that is written and
             read again.
         only_from: Name of the format that every photo must come from; empty for any.
+        library: Module that it needs and that nsp does not always bring; empty for none.
+        extra: Name of nsp's optional dependencies that bring it.
     """
 
     name: str
@@ -140,11 +143,23 @@ class FormatSpec:
     metadata: MetadataSpec = NOTHING_READ
     noise_difference: int = 0
     only_from: str = ""
+    library: str = ""
+    extra: str = ""
 
     @property
     def all_suffixes(self) -> tuple[str, ...]:
         """Suffixes of files that are read or written."""
         return self.suffixes + self.read_suffixes
+
+    @property
+    def is_available(self) -> bool:
+        """Whether the library that it needs is installed."""
+        return not self.library or find_spec(self.library) is not None
+
+    @property
+    def install_hint(self) -> str:
+        """What to type where it is not."""
+        return f'Install it: pip install "nsp-cli[{self.extra}]"'
 
     @property
     def is_written(self) -> bool:

@@ -8,15 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from nsp_cli.errors import InputError
 from nsp_cli.ops.pixel_array import Pixels
-from nsp_cli.photo.colour import cmyk_to_srgb
+from nsp_cli.photo.colour import cmyk_to_srgb, srgb_profile
 from nsp_cli.photo.formats.spec import FormatSpec, MetadataSpec, Tags, starts_with
 from nsp_cli.photo.formats.tiff_blocks import full_size_blocks
-from nsp_cli.photo.formats.tiff_pages import COLOURS, FLOAT, check_pixels, kind_of, only_page
+from nsp_cli.photo.formats.tiff_pages import (
+    COLOURS,
+    FLOAT,
+    LABS,
+    check_pixels,
+    kind_of,
+    needs_pillow,
+    only_page,
+)
 from nsp_cli.photo.formats.tiff_writing import write_tiff
+from nsp_cli.photo.lab import lab_to_srgb
 from nsp_cli.photo.metadata.blocks import KINDS
 from nsp_cli.photo.metadata.bounds import directory_chain
 from nsp_cli.photo.metadata.tiff_directories import OWN_TAGS, Facts, read_tiff_facts
@@ -37,7 +46,7 @@ def read_tiff(path: Path, max_megapixels: float) -> Photo:
     else as they are. What lies outside is clipped, and `notes` says so.
 
     Raises:
-        InputError: Several pictures, a kind of pixel no photo has (Lab, floating point far above 1, …),
+        InputError: Several pictures, a kind of pixel no photo has (signed, floating point far above 1, …),
             damaged, truncated or too large.
     """
     import tifffile
@@ -61,7 +70,7 @@ def read_tiff(path: Path, max_megapixels: float) -> Photo:
             page = only_page(path, tiff)
             check_pixels(path, page, max_megapixels)
             facts = read_tiff_facts(file, page.offset)
-            stored = _channels_last(page)
+            stored = _by_pillow(path, page) if needs_pillow(page) else _channels_last(page)
             if page.sampleformat != FLOAT:
                 return _photo(page, stored, facts)
             sixteen, notes = _sixteen_bit(path, stored)
@@ -76,6 +85,14 @@ def _channels_last(page: Any) -> Pixels:
     if "S" in page.axes:
         image = np.moveaxis(image, page.axes.index("S"), -1)
     return image.reshape(page.imagelength, page.imagewidth, -1)
+
+
+def _by_pillow(path: Path, page: Any) -> Pixels:
+    """Returns (H, W, 3), decoded and as RGB."""
+    # The class itself, because Image.open would warn about large photos by a global limit.
+    with TiffImagePlugin.TiffImageFile(path) as image:
+        image.seek(page.index)
+        return np.asarray(image.convert("RGB"))
 
 
 def _sixteen_bit(path: Path, stored: Pixels) -> tuple[Pixels, list[str]]:
@@ -107,6 +124,9 @@ def _photo(page: Any, stored: Pixels, facts: Facts) -> Photo:
         colour, profile, note = cmyk_to_srgb(_cmyk_image(colour), profile)
         notes.append(note if page.bitspersample == 8 else f"{note}, at 8 bits")
         alpha = None if alpha is None else _eight_bit(alpha)
+    elif kind in LABS:
+        colour, profile = lab_to_srgb(colour, is_signed=kind == "cielab"), srgb_profile()
+        notes.append("Lab converted to sRGB")
     elif kind == "palette":
         colour = _eight_bit(np.moveaxis(page.colormap, 0, -1))[stored[:, :, 0].astype(np.intp)]
         notes.append("palette converted to RGB")
@@ -173,7 +193,8 @@ SPEC = FormatSpec(
     name="tiff",
     label="TIFF",
     suffixes=(".tif", ".tiff"),
-    readable="1 to 16 bits, and floating point as 16 bits; grey, RGB, CMYK (becomes sRGB), palettes; BigTIFF",
+    readable="1 to 16 bits, and floating point as 16 bits; grey, RGB, YCbCr, CMYK and Lab (become sRGB), "
+    "palettes; BigTIFF",
     writable="8 and 16 bits, lossless; BigTIFF from 4 GB",
     not_kept="layers, extra channels, palettes",
     recognise=starts_with(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),  # the last two are BigTIFF

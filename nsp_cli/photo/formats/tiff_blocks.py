@@ -13,7 +13,7 @@ from nsp_cli.photo.metadata.iptc import clean_resources, with_iptc
 from nsp_cli.photo.metadata.resolution import dpi_of
 from nsp_cli.photo.photo import Extra
 
-_SUB_IFDS = 330
+_SUB_IFDS, _TRANSFER_FUNCTION = 330, 301
 
 
 def first_directory_blocks(file: BinaryIO) -> Blocks:
@@ -34,7 +34,14 @@ def full_size_blocks(file: BinaryIO) -> Blocks:
     blocks = _of_directory(read[full[0]], layout, full[0])
     below = (ifd.read_directory(frugal, layout, place) for place in sub_places(read[full[0]], layout.order))
     others = (*(read[offset] for offset in places if offset != full[0]), *below)
-    return dataclasses.replace(blocks, extras=tuple(_as_extra(other, layout.order) for other in others))
+    extras = (*_transfer_function(read[full[0]]), *(_as_extra(other, layout.order) for other in others))
+    return dataclasses.replace(blocks, extras=extras)
+
+
+def _transfer_function(directory: Directory) -> tuple[Extra, ...]:
+    """A table of the stored pixels' curve. Few programs use it, and it would not fit other pixels."""
+    found = (entry.value for entry in directory.entries if entry.tag == _TRANSFER_FUNCTION)
+    return tuple(Extra(LEFT, "the transfer function", value) for value in found)
 
 
 def sub_places(directory: Directory, order: str) -> tuple[int, ...]:

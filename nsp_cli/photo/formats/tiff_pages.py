@@ -5,11 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nsp_cli.errors import InputError
 from nsp_cli.photo.sniffing import check_size
 
-COLOURS = {"rgb": 3, "ycbcr": 3, "separated": 4, "palette": 1, "minisblack": 1, "miniswhite": 1}
+COLOURS = {
+    **dict.fromkeys(("rgb", "ycbcr", "cielab", "icclab"), 3),
+    "separated": 4,
+    **dict.fromkeys(("palette", "minisblack", "miniswhite"), 1),
+}
 """Channels without transparency, by the kind of pixels."""
+LABS = ("cielab", "icclab")
+_PLAIN = {"minisblack": "grey", "miniswhite": "grey", "rgb": "RGB", "separated": "CMYK", "ycbcr": "YCbCr"} | (
+    dict.fromkeys((*LABS, "itulab"), "Lab") | {"cfa": "sensor"}
+)
 
 _JPEG = (6, 7)
 _PHOTOMETRIC = 262
@@ -20,6 +30,14 @@ _COMPRESSIONS = (1, 2, 3, 4, 5, *_JPEG, 8, 32946, 32773, 34925, 50000)
 _LARGEST_TILE = 2**26  # values; a damaged one must not allocate gigabytes
 _MOST_CHANNELS = 64
 _USUAL_CHANNELS = 5  # four inks and transparency
+_NO_COMPRESSION = 1
+# What YCbCr without compression must say, or leave out, for Pillow to decode it right.
+_SUBSAMPLING, _COEFFICIENTS, _BLACK_WHITE = 530, 529, 532
+_USUAL_YCBCR = {
+    _SUBSAMPLING: (1.0, 1.0),
+    _COEFFICIENTS: (0.299, 0.587, 0.114),
+    _BLACK_WHITE: (0.0, 255.0, 128.0, 255.0, 128.0, 255.0),
+}
 
 
 def only_page(path: Path, tiff: Any) -> Any:
@@ -63,8 +81,9 @@ def _check_kind(path: Path, page: Any) -> None:
     """Refuses kinds of pixels that nsp would have to guess."""
     names = {1: "unsigned", 2: "signed", FLOAT: "floating-point"}
     sample, kind = names.get(page.sampleformat, "unknown"), kind_of(page)
-    # YCbCr comes out as RGB with JPEG compression alone.
-    is_known = kind in COLOURS and (kind != "ycbcr" or page.compression in _JPEG)
+    is_known = kind in COLOURS and (kind != "ycbcr" or page.compression in _JPEG or _is_usual_ycbcr(page))
+    # ICCLab of 16 bits has two encodings, which nothing in a file tells apart.
+    is_known &= page.bitspersample in {"cielab": (8, 16), "icclab": (8,)}.get(kind, (page.bitspersample,))
     # Floating point in RGB and grey only: inks and palettes have none.
     has_depth = 1 <= page.bitspersample <= 16 if sample == "unsigned" else kind in ("rgb", "minisblack")
     if _PHOTOMETRIC not in page.tags:
@@ -77,7 +96,7 @@ def _check_kind(path: Path, page: Any) -> None:
         or not has_depth
         or max(page.imagedepth, page.samplesperpixel / _MOST_CHANNELS) > 1
     ):
-        what = f"{page.bitspersample}-bit {sample} {kind} pixels"
+        what = f"{page.bitspersample}-bit {sample} {_PLAIN.get(kind, kind)} pixels"
         raise InputError(
             f"{path} has {what}, which are not supported.", "Convert it to 8- or 16-bit RGB first."
         )
@@ -86,6 +105,27 @@ def _check_kind(path: Path, page: Any) -> None:
         raise InputError(
             f"{path} has the compression {name}, which is not supported.", "Save it with LZW or ZIP first."
         )
+
+
+def needs_pillow(page: Any) -> bool:
+    """Whether tifffile would return a page's YCbCr as it is stored."""
+    return kind_of(page) == "ycbcr" and page.compression not in _JPEG
+
+
+def _is_usual_ycbcr(page: Any) -> bool:
+    """Whether Pillow decodes YCbCr without JPEG: by libtiff if it is compressed, else only the usual kind."""
+    if (page.bitspersample, page.samplesperpixel) != (8, 3):
+        return False
+    return page.compression != _NO_COMPRESSION or all(
+        tag not in page.tags or np.allclose(_numbers(page.tags[tag].value, len(usual)), usual, atol=2e-3)
+        for tag, usual in _USUAL_YCBCR.items()
+    )
+
+
+def _numbers(value: Any, count: int) -> Any:
+    """The whole numbers, or fractions, of a tag."""
+    values = np.asarray(value, np.float64)
+    return values if values.size == count else values[::2] / np.maximum(values[1::2], 1)
 
 
 def _check_channels(path: Path, page: Any, max_megapixels: float) -> None:

@@ -43,7 +43,7 @@ def shot_exif(path: Path, raw: Any) -> bytes | None:
         path: The RAW file.
         raw: The same, opened by rawpy.
     """
-    found = first_directory(path) or _cr3_directory(path) or _preview_directory(raw)
+    found = found_directory(path, raw)
     directory, layout = found or (Directory([]), ifd.classic("<"))
     directory = _without_maker_note(directory)
     inner = directory.children.get(ifd.EXIF_IFD)
@@ -53,6 +53,11 @@ def shot_exif(path: Path, raw: Any) -> bytes | None:
         children = {} if inner is None else inner.children
         directory.children[ifd.EXIF_IFD] = Directory(entries, children)
     return _camera_block(directory, layout.order)
+
+
+def found_directory(path: Path, raw: Any) -> _Found | None:
+    """Returns the directory that says most of the shot; arguments as `shot_exif`."""
+    return first_directory(path) or _cr3_directory(path) or _preview_directory(raw)
 
 
 def _cr3_directory(path: Path) -> _Found | None:

@@ -30,7 +30,7 @@ _LARGEST_BEGINNING = 2**16 - 2**12  # less than a JPEG can hold of EXIF
 _STRIP_OFFSETS, _STRIP_LENGTHS, _TILE_OFFSETS = 273, 279, 324
 _SUBFILE_TYPE, _REDUCED, _MASK = 254, 1, 4
 _PHOTOMETRIC, _WHITE_POINT, _PRIMARIES = 262, 318, 319
-_GREYS, _INKS = (0, 1), 5
+_GREYS, _OTHERS = (0, 1), (5, 8, 9)  # others are inks and Lab, which have no primaries
 
 
 class Facts(NamedTuple):
@@ -65,7 +65,7 @@ def stated_profile(directory: Directory, order: str) -> bytes | None:
     """Returns a page's colour profile, or one for what its tags and EXIF say of the colours."""
     profile = next((entry.value for entry in directory.entries if entry.tag == ICC_PROFILE_TAG), None)
     (kind,) = ifd.numbers(directory, order, _PHOTOMETRIC)[:1] or (None,)
-    if kind == _INKS:
+    if kind in _OTHERS:
         return profile
     white, colours = (ifd.fractions(directory, order, tag) for tag in (_WHITE_POINT, _PRIMARIES))
     stated = StatedColours(

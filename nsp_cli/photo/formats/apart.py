@@ -1,0 +1,60 @@
+"""Runs a decoder in a process of its own: some crash on damaged files, or write to the terminal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+_SECONDS = 30  # and one for each megapixel
+
+
+def run_apart(module: str, *arguments: str, folder: Path, megapixels: float) -> None:
+    """Runs a module of nsp, which must call `end_with_parent`, and waits for it.
+
+    Args:
+        module: Its name.
+        arguments: For it; paths must be absolute.
+        folder: Where it runs.
+        megapixels: Size of the picture, which decides how long it may take.
+
+    Raises:
+        ValueError: It failed, crashed, or took too long.
+    """
+    # The other process must import the same packages, wherever they were found.
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    own_end, end = os.pipe()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            stdin=own_end,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_SECONDS + megapixels,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ValueError("decoding it would take too long") from error
+    finally:
+        os.close(own_end)
+        os.close(end)
+    if done.returncode != 0:
+        words = done.stderr.strip().splitlines()
+        raise ValueError(words[-1] if done.returncode > 0 and words else "its decoder crashed")
+
+
+def end_with_parent() -> None:
+    """Lets this process end when nsp has ended."""
+    threading.Thread(target=_wait_for_end, daemon=True).start()
+
+
+def _wait_for_end() -> None:
+    """Waits until the system closes nsp's end of the pipe."""
+    os.read(0, 1)  # not sys.stdin, whose lock Python wants back when it ends
+    os.kill(os.getpid(), signal.SIGTERM)
