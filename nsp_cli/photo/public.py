@@ -25,7 +25,7 @@ from nsp_cli.photo.metadata.noise_profile import stated_noise
 from nsp_cli.photo.mosaic import CELL_PLACES, Mosaic, SensorColours, SensorPicture
 from nsp_cli.photo.photo import Photo, to_bit_depth
 from nsp_cli.photo.provenance import Provenance, read_provenance, with_provenance
-from nsp_cli.photo.reading import photo_size, read_photo
+from nsp_cli.photo.reading import photo_size, read_photo, why_no_mosaic
 from nsp_cli.photo.sheet import labelled_sheet
 from nsp_cli.photo.sniffing import check_readable
 from nsp_cli.photo.writing import check_writable, copy_photo, write_photo
@@ -67,6 +67,7 @@ __all__ = [
     "stated_noise",
     "suffix_by_content",
     "to_bit_depth",
+    "why_no_mosaic",
     "with_provenance",
     "write_photo",
 ]

@@ -216,6 +216,23 @@ class RawRecipe(BaseRecipe):
     noise_errors: tuple[float, float] = (0.1, 0.2)
 
 
+@dataclass(frozen=True)
+class RawAdaptationRecipe(RawRecipe):
+    """Recipe for adapting a RAW network to a photographer's own files.
+
+    Attributes:
+        own: Share of the samples that are the files themselves; the others are simulated.
+        splits: Range of t, by which a file's noise is split. At 1, what the network sees and what its
+            answer is compared with have the same noise, √2 times the file's; at 0.5, what it sees is nearer
+            to the file (1.1 times), and what its answer is compared with has 2.2 times the noise.
+    """
+
+    learning_rate: float = 3e-4
+    ema_decay: float = 0.995
+    own: float = 0.5
+    splits: tuple[float, float] = (0.5, 1.0)
+
+
 PAPER_RECIPE = BlindSpotRecipe(
     pairs=None,
     crop=160,
