@@ -1,11 +1,11 @@
-"""Adapts nsp-raw to simulated RAW files of two kinds, and prints what that gains on other files of the same kind.
+"""Adapts nsp-raw to simulated RAW files of two kinds, and prints what that gains on other files of a kind.
 
     python benchmarks/adapting_raw.py PHOTOS OUT_FOLDER [--minutes 10 | --steps 300] [--kinds plain soft]
 
-PHOTOS holds sharp photos without noise; of those that `train_raw.py` holds out, every fourth is for scoring, and
-`nsp train` sees the others as RAW files with noise, of 4,000, 1,000 and 250 electrons at white in turn. The
-kinds: plain, as `simulated_raw.py` takes photos; soft, behind a lens that blurs by 1.8 pixels, such as a
-microscope. Prints PSNR and squared error of developed pictures before and after, and what nsp train said.
+PHOTOS holds sharp photos without noise; of those that `train_raw.py` holds out, every other one is for
+scoring, and `nsp train` sees the others as RAW files with noise: 4,000, 1,000 and 250 electrons at white.
+The kinds: plain, as `simulated_raw.py` takes photos; soft, behind a lens that blurs by 1.8 pixels, such as a
+microscope's. Prints PSNR and squared error of developed pictures before and after, and what nsp train said.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from nsp_cli.training.seeded_random import generator_for
 from nsp_cli.training.simulation.blur import gaussian_blurred
 from nsp_cli.weights.file import describe_weights
 
-SIDE, EVERY, REACH = 1280, 4, 6
+SIDE, EVERY, REACH = 1280, 2, 6
 BLURS = {"plain": 0.0, "soft": 1.7}
 
 
 def make_files(photos: Path, out: Path, blur: float) -> list[tuple[Path, Tensor]]:
-    """Writes RAW files for training into out/train and for scoring into out/score; returns these with the truth."""
+    """Writes RAW files to train on and to score on into `out`; returns the latter with the truth."""
     scored = []
     paths = sorted(path for path in photos.iterdir() if is_held_out(path))
     for folder in ("train", "score"):
