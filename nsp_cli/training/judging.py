@@ -26,7 +26,7 @@ SIGNIFICANCE = 2.0
 
 VALIDATION = "PSNR of the pairs given (dB)"
 ERROR = "error estimated by recorruption (levels²)"
-SPLIT_ERROR = "error estimated by splitting the noise of the sensor (levels²)"
+SPLIT_ERROR = "most error by splitting the noise of the sensor (levels²)"
 LOSS = "blind-spot loss (levels)"
 
 # What each measure says, for the page.
@@ -35,7 +35,7 @@ _MEANINGS = {
     ERROR: "squared error after noise like that of the photos was added once more, less what that noise "
     "itself is; lower is better",
     SPLIT_ERROR: "squared error of the colour that each pixel of the sensor sees, as developed, beside a "
-    "second mosaic with noise of its own, less that noise; lower is better",
+    "second mosaic with noise of its own, less 96 % of that noise; lower is better",
     LOSS: "how well the next finer scale is predicted without seeing it; lower is better",
 }
 

@@ -97,7 +97,7 @@ def test_the_errors_are_those_beside_the_truth(bundled: Any, tmp_path: Path, sha
     for number, region in enumerate(regions):
         photo, sensor = aligned(region, sensors[region.file]), sensors[region.file]
         crops = whole_crop(photo, denoised(stock, photo, sensor).pixels, sensor)
-        split = crops.split(torch.tensor([0.5]), [torch.Generator().manual_seed(number)])
+        split = crops.split(0.5, [torch.Generator().manual_seed(number)])
         height, width = (side // 8 * 8 for side in (photo.height, photo.width))
         with torch.inference_mode():
             seen = network(split.given[..., :height, :width], split.told)

@@ -33,7 +33,6 @@ from nsp_cli.training.seeded_random import (
     generator_for,
     random_below,
     random_event,
-    random_uniform,
 )
 from nsp_cli.training.simulation.raw_camera import RawCamera, draw_raw_camera
 
@@ -46,12 +45,10 @@ class OwnCrops:
 
     Attributes:
         crops: The crops.
-        shares: (B,) how each is split.
         errors: (B,) squared error of each in levels² before the training.
     """
 
     crops: MosaicCrops
-    shares: Tensor
     errors: Tensor
 
 
@@ -175,23 +172,22 @@ class OwnRawTask:
         numbers = range(self._first, self._first + self._count)
         drawn = [self._draw(generator_for(seed, step, number, 2)) for number in numbers]
         columns = [torch.stack(column) for column in zip(*drawn, strict=True)]
-        own = OwnCrops(MosaicCrops(*columns[2:]), *columns[:2])
+        own = OwnCrops(MosaicCrops(*columns[1:]), columns[0])
         has_room = self._count < self.recipe.batch
         return DrawnOwn(own, self._simulated.draw(seed, step) if has_room else None)
 
     def _draw(self, generator: torch.Generator) -> tuple[Tensor, ...]:
-        """How a crop is split, the error before, and what `MosaicCrops` holds of it."""
+        """The error before, and what `MosaicCrops` holds of a crop."""
         window, side = self._choice.draw(generator), self.recipe.crop
         light, expected = _cut(window, side, generator)
-        share = random_uniform(*self.recipe.splits, generator)
-        return torch.tensor(share), torch.tensor(window.error), *crop_of(light, expected, window.sensor)
+        return torch.tensor(window.error), *crop_of(light, expected, window.sensor)
 
     def make_batch(self, drawn: DrawnOwn, *, seed: int, step: int, device: torch.device) -> MixedBatch:
         """Splits the crops and exposes the simulated sensors."""
         numbers = range(self._first, self._first + self._count)
         generators = [generator_for(seed, step, number, 3, device=device) for number in numbers]
-        shares, errors = (to_device(part, device) for part in (drawn.own.shares, drawn.own.errors))
-        own = OwnBatch.of(drawn.own.crops.on(device).split(shares, generators), errors)
+        split = drawn.own.crops.on(device).split(self.recipe.split, generators)
+        own = OwnBatch.of(split, to_device(drawn.own.errors, device))
         if drawn.simulated is None:
             return MixedBatch.of(own)
         simulated = self._simulated.make_batch(drawn.simulated, seed=seed, step=step, device=device)

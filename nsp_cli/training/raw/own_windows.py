@@ -24,6 +24,8 @@ from nsp_cli.training.seeded_random import generator_for
 
 # Share of a window's values that must be free of clipping, for it to tell something.
 LEAST_WHOLE = 0.25
+# Share of the noise that the measured one may be wrong by: the spread of what it is measured on.
+_UNSURE = 0.04
 # Side in pixels of what of a window is split to know an error of a training's start.
 _TRIED = 512
 
@@ -96,10 +98,14 @@ def whole_crop(photo: TrainingPhoto, expected: Pixels, sensor: Sensor) -> Mosaic
 
 
 def split_error(restorer: Restorer, crops: MosaicCrops, share: float, seed: int) -> float:
-    """Estimates the squared error of a RAW network on a crop, in levels²; for arguments see `split`."""
-    split = crops.split(torch.tensor([share]), [generator_for(seed)])
+    """Most that the squared error of a RAW network on a crop may be, in levels²; for arguments see `split`.
+
+    It is above the estimate by what the noise may be less than measured. The same is added for all networks,
+    so that a gain is right, and as a share of the error rather too small.
+    """
+    split = crops.split(share, [generator_for(seed)])
     predicted = restorer.demosaic(split.given[0, 0], to_device(split.told[0], restorer.execution.device))
-    return float(split.error(predicted[None].cpu()))
+    return float(split.error(predicted[None].cpu()) + _UNSURE * crops.level)
 
 
 def with_errors(restorer: Restorer, windows: Sequence[OwnWindow]) -> list[OwnWindow]:
