@@ -112,11 +112,13 @@ def test_a_cut_shows_the_same_of_both(raws: Path) -> None:
 def test_what_cannot_be_used_is_left_out_with_the_reason(raws: Path) -> None:
     write_shot(raws / "small.dng", light_of("coffee", 100, 200))
     write_shot(raws / "white.dng", np.ones((200, 200, 3)) * 3, black=())
+    write_shot(raws / "still.dng", np.full((200, 200, 3), 0.3), electrons=1e9)
     pool = read(raws)
     assert len(pool.photos) == 2
     reasons = {path.name: reason for path, reason in pool.skipped}
     assert "too small" in reasons["small.dng"]
-    assert reasons.keys() == {"small.dng", "white.dng"}
+    assert "could not be measured" in reasons["still.dng"]
+    assert reasons.keys() == {"small.dng", "still.dng", "white.dng"}
 
 
 def test_dark_photos_teach_nothing(tmp_path: Path) -> None:
