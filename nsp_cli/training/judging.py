@@ -186,7 +186,9 @@ def judge(
     Returns:
         Judgement; None if there are no pictures.
     """
-    compare = Comparison(before, after, (1 + bool(pd_factor)) * len(pictures) + len(validation), on_progress)
+    compare = BothNetworks(
+        before, after, (1 + bool(pd_factor)) * len(pictures) + len(validation), on_progress
+    )
     measures = []
     if validation:
         measures.append(compare(VALIDATION, 2, partial(_true_psnr, validation), len(validation), falls=False))
@@ -205,7 +207,7 @@ def judge(
     return Judgement(tuple(measures), len(pictures)) if measures else None
 
 
-class Comparison:
+class BothNetworks:
     """Measures both networks on one picture after the other, and reports the progress."""
 
     def __init__(self, before: Restorer, after: Restorer, total: int, on_progress: OnProgress | None) -> None:

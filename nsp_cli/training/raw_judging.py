@@ -18,7 +18,7 @@ from nsp_cli.photo import SensorPicture, developed
 from nsp_cli.restoration.inference import Restorer
 from nsp_cli.training.data.pool import TrainingPhoto
 from nsp_cli.training.data.raw_files import Sensor
-from nsp_cli.training.judging import LEAST_GAIN, SPLIT_ERROR, Comparison, Judgement
+from nsp_cli.training.judging import LEAST_GAIN, SPLIT_ERROR, BothNetworks, Judgement
 from nsp_cli.training.raw.own_windows import (
     LEAST_WHOLE,
     aligned,
@@ -59,7 +59,7 @@ def judge_raw(
     crops = [crop for crop in crops if float(crop.is_whole.float().mean()) >= LEAST_WHOLE]
     if len(crops) < _FEWEST:
         return None
-    compare = Comparison(before, after, len(crops), on_progress)
+    compare = BothNetworks(before, after, len(crops), on_progress)
     measure = compare(SPLIT_ERROR, 2, partial(_error, crops), len(crops), least=LEAST_GAIN)
     return Judgement((measure,), len(crops))
 
