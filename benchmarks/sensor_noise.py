@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from simulated_raw import BITS, BLACK, exposed, light_of, sensor_light
+from simulated_raw import BLACK, STEPS, WHITE, exposed, light_of, sensor_light
 from torch import Tensor
 
 from nsp_cli.noise.sensor_noise import estimate_sensor_noise
@@ -54,12 +54,12 @@ def scenes(given: argparse.Namespace) -> Iterator[tuple[str, str, Tensor]]:
 
 def ratios(light: Tensor, iso: int) -> tuple[float, float, float] | None:
     """Measured over true slope, floor and deviation of a grey card; None if nothing is measured."""
-    electrons, steps = FULL / iso, 2**BITS - 1 - BLACK
-    counts = exposed(light, electrons, READ[iso], generator_for(0, iso)).round().clamp(0, 2**BITS - 1)
-    found = estimate_sensor_noise((counts - BLACK) / steps, step=1 / steps, lowest=-BLACK / steps)
+    electrons = FULL / iso
+    counts = exposed(light, electrons, READ[iso], generator_for(0, iso)).round().clamp(0, WHITE)
+    found = estimate_sensor_noise((counts - BLACK) / STEPS, step=1 / STEPS, lowest=-BLACK / STEPS)
     if found is None:
         return None
-    slope, floor = 1 / electrons, (READ[iso] / electrons) ** 2 + 1 / (12 * steps**2)
+    slope, floor = 1 / electrons, (READ[iso] / electrons) ** 2 + 1 / (12 * STEPS**2)
     return (
         found.slope[1] / slope,
         found.floor[1] / floor,

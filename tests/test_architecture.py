@@ -25,7 +25,7 @@ ROWS = [
     {"doctor"},
     {"api"},
     {"training.publish"},
-    {"training.verdict", "training.held_out_crops"},
+    {"training.verdict", "training.held_out_crops", "training.raw_judging"},
     {"training.page"},
     {"training.judging"},
     {"training.raw"},

@@ -12,7 +12,7 @@ import numpy as np
 from nsp_cli.errors import InputError
 from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.formats.jpeg import turned_gain_map
-from nsp_cli.photo.formats.raw import read_raw
+from nsp_cli.photo.formats.raw import missing_mosaic, read_raw
 from nsp_cli.photo.formats.raw_development import RawOptions
 from nsp_cli.photo.formats.registry import recognised, unsupported
 from nsp_cli.photo.metadata.blocks import GAIN_MAP
@@ -78,6 +78,19 @@ def _read(
     if raw not in (None, RawOptions()):
         photo = photo.with_notes("not camera RAW, so the RAW options do not apply")
     return photo
+
+
+def why_no_mosaic(path: Path) -> str:
+    """What keeps nsp from working on what the sensor of a photo saw, in words; empty if nothing is known to.
+
+    Raises:
+        InputError: The file is missing, or not a photo that nsp can read.
+    """
+    check_readable(path)
+    spec = recognised(path)
+    if spec is None or spec.read is None:
+        raise unsupported(path)
+    return missing_mosaic(path) if spec.name == "raw" else f"{spec.label}, not camera RAW"
 
 
 def photo_size(path: Path) -> tuple[int, int]:

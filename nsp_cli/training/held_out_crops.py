@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -19,20 +19,27 @@ from nsp_cli.training.page import HeldOutCrop
 _CROPS, _CROP_SIDE = 3, 320
 
 
-def most_changed_crops(
-    restorers: Mapping[str, Restorer], held_out: Sequence[TrainingPhoto]
-) -> list[HeldOutCrop]:
+# Makes versions (3, H, W) of a region, by name: noisy, before and after.
+MakeVersions = Callable[[TrainingPhoto], dict[str, Tensor]]
+
+
+def most_changed_crops(held_out: Sequence[TrainingPhoto], make_versions: MakeVersions) -> list[HeldOutCrop]:
     """The crops of three regions that the new weights change most."""
-    crops = [_most_changed(restorers, photo) for photo in held_out]
+    crops = [_most_changed(photo, make_versions(photo)) for photo in held_out]
     return [crop for _, crop in sorted(crops, key=lambda one: one[0], reverse=True)[:_CROPS]]
 
 
-def _most_changed(restorers: Mapping[str, Restorer], photo: TrainingPhoto) -> tuple[float, HeldOutCrop]:
-    """The crop of a region that changes most, and how much."""
+def denoised_versions(restorers: Mapping[str, Restorer], photo: TrainingPhoto) -> dict[str, Tensor]:
+    """A region as it is, and as networks denoise it."""
     versions = {"noisy": as_it_is(photo)}
     for name, restorer in restorers.items():
         versions[name] = pipeline.denoise_tensor(restorer, versions["noisy"])[0]
-    before, after = (to_unit_range(versions[name]) for name in restorers)
+    return versions
+
+
+def _most_changed(photo: TrainingPhoto, versions: Mapping[str, Tensor]) -> tuple[float, HeldOutCrop]:
+    """The crop of a region that changes most, and how much."""
+    _, before, after = (to_unit_range(version) for version in versions.values())
     change = (after - before).abs().mean(0, keepdim=True)
     size = [min(_CROP_SIDE, side) for side in change.shape[1:]]
     means = functional.avg_pool2d(change[None], size, stride=1)[0, 0]

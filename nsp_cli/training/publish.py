@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
@@ -12,17 +13,18 @@ from torch import Tensor
 from nsp_cli.device import describe_device
 from nsp_cli.errors import OutputError
 from nsp_cli.ops.progress import OnProgress, counted
-from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Execution, Restorer
 from nsp_cli.training.data.derived import as_it_is
 from nsp_cli.training.data.groups import PhotoGroup
 from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto
+from nsp_cli.training.data.raw_files import Sensor
 from nsp_cli.training.distillation.folder_noise import FolderNoise
 from nsp_cli.training.distillation.own_noise import NoiseSource
-from nsp_cli.training.held_out_crops import most_changed_crops
+from nsp_cli.training.held_out_crops import denoised_versions, most_changed_crops
 from nsp_cli.training.judging import Judgement, judge
 from nsp_cli.training.page import TrainingReport, write_card, write_page
-from nsp_cli.training.run.recipe import StudentRecipe
+from nsp_cli.training.raw_judging import developed_versions, judge_raw
+from nsp_cli.training.run.recipe import RawRecipe, StudentRecipe
 from nsp_cli.training.run.trainer import Trainer
 from nsp_cli.training.verdict import describe_verdict
 from nsp_cli.weights.file import load_network, save_weights
@@ -51,6 +53,7 @@ class Material:
         origin: Description of the weights that the run started from.
         licence: Licence of the weights; may be empty.
         noise: Noise of the photos, without that of the regions; None to measure it on each region.
+        sensors: Sensors by the files of the photos, if these are what sensors saw; None for pictures.
     """
 
     pool: PhotoPool
@@ -60,6 +63,13 @@ class Material:
     origin: str
     licence: str
     noise: FolderNoise | None = None
+    sensors: Mapping[Path, Sensor] | None = None
+
+    def versions(self, restorers: Mapping[str, Restorer], photo: TrainingPhoto) -> dict[str, Tensor]:
+        """A region as it is, and as networks denoise it."""
+        if self.sensors is None:
+            return denoised_versions(restorers, photo)
+        return developed_versions(restorers, photo, self.sensors[photo.file])
 
 
 @dataclass(frozen=True)
@@ -126,6 +136,28 @@ def publish(
     execution = Execution.choose(str(trainer.device))
     before = _load(baseline.path, execution)
     after = Restorer(trainer.averaged_network(), trainer.config.spec(), execution)
+    judgement, is_noise_known = _judged(trainer, before, after, material, on_progress)
+    verdict = describe_verdict(judgement, output, baseline.name, is_noise_known=is_noise_known)
+    # The prefixes distinguish the versions even if the names are equal, or "noisy".
+    restorers = {f"before: {baseline.name}": before, f"after: {output.stem}": after}
+    report = _report(trainer, output.stem, restorers, material, judgement, verdict)
+    page, card = files_beside(output)
+    write_page(page, report)
+    write_card(card, report)
+    _save(trainer, output, _metadata(trainer, baseline, material, judgement))
+    return Published(output, page, card, judgement, verdict)
+
+
+def _judged(
+    trainer: Trainer,
+    before: Restorer,
+    after: Restorer,
+    material: Material,
+    on_progress: OnProgress | None,
+) -> tuple[Judgement | None, bool]:
+    """Comparison of the two networks, and whether the noise is known that it needs."""
+    if material.sensors is not None:
+        return judge_raw(before, after, material.held_out, material.sensors, on_progress), True
     pictures, noises = _to_judge(material)
     judgement = judge(
         before,
@@ -136,17 +168,7 @@ def publish(
         noises=noises,
         on_progress=on_progress,
     )
-    verdict = describe_verdict(
-        judgement, output, baseline.name, is_noise_known=bool(pictures) or not material.held_out
-    )
-    # The prefixes distinguish the versions even if the names are equal, or "noisy".
-    restorers = {f"before: {baseline.name}": before, f"after: {output.stem}": after}
-    report = _report(trainer, output.stem, restorers, material, judgement, verdict)
-    page, card = files_beside(output)
-    write_page(page, report)
-    write_card(card, report)
-    _save(trainer, output, _metadata(trainer, baseline, material, judgement))
-    return Published(output, page, card, judgement, verdict)
+    return judgement, bool(pictures) or not material.held_out
 
 
 def _to_judge(material: Material) -> tuple[list[Tensor], list[NoiseSource | None]]:
@@ -170,10 +192,9 @@ def seconds_to_judge(restorer: Restorer, material: Material) -> float:
     if not material.held_out:
         return 0.0
     largest = max(material.held_out, key=lambda photo: photo.megapixels)
-    region = as_it_is(largest)
-    pipeline.denoise_tensor(restorer, region)  # the first time takes longer
+    material.versions({"": restorer}, largest)  # the first time takes longer
     begun = time.monotonic()
-    pipeline.denoise_tensor(restorer, region)
+    material.versions({"": restorer}, largest)
     per_megapixel = (time.monotonic() - begun) / largest.megapixels
     judged = sum(photo.megapixels for photo in material.held_out)
     pairs = sum(noisy.shape[1] * noisy.shape[2] / 1e6 for noisy, _ in material.validation)
@@ -200,7 +221,7 @@ def _report(
         judgement=judgement,
         verdict=verdict,
         groups=material.groups,
-        crops=most_changed_crops(restorers, material.held_out),
+        crops=most_changed_crops(material.held_out, partial(material.versions, restorers)),
         skipped=[reason for _, reason in material.pool.skipped],
         licence=material.licence,
     )
@@ -249,7 +270,7 @@ def _facts(trainer: Trainer, material: Material) -> dict[str, str]:
 
 def _loss_of(trainer: Trainer) -> tuple[float, str]:
     """Factor and name of the loss as people read it."""
-    if isinstance(trainer.recipe, StudentRecipe):
+    if isinstance(trainer.recipe, StudentRecipe | RawRecipe):
         return 1.0, "mean logarithm of the error"
     return 255.0, "mean absolute error (0–255)"
 

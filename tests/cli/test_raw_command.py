@@ -97,11 +97,10 @@ def test_weights_for_raw_are_for_raw_alone(run_nsp: Any, noisy: Path, command: A
     assert "photos of a Bayer sensor" in run.err
 
 
-def test_weights_for_raw_neither_train_nor_teach(run_nsp: Any, tmp_path: Path) -> None:
-    for command in (("train", tmp_path, "--from", "nsp-raw"), ("distill", tmp_path, "--teacher", "nsp-raw")):
-        run = run_nsp(*command, "-o", tmp_path / "a.safetensors")
-        assert run.code == 2
-        assert "nsp-raw" in run.err
+def test_weights_for_raw_do_not_teach(run_nsp: Any, tmp_path: Path) -> None:
+    run = run_nsp("distill", tmp_path, "--teacher", "nsp-raw", "-o", tmp_path / "a.safetensors")
+    assert run.code == 2
+    assert "nsp-raw" in run.err
 
 
 def test_a_result_of_named_weights_is_not_taken_for_the_default(

@@ -10,10 +10,11 @@ import typer
 from nsp_cli.cli.options.grouping import grouped
 from nsp_cli.cli.options.training import MethodOptions, NetworkOptions, TrainingOptions
 from nsp_cli.cli.workflows.training_start import NOTHING, budget_of, check_output, named_weights
+from nsp_cli.cli.workflows.training_way import find_way
 
 if TYPE_CHECKING:
     from nsp_cli.training.publish import NamedWeights
-    from nsp_cli.training.run.recipe import BlindSpotRecipe, StudentRecipe
+    from nsp_cli.training.run.recipe import BlindSpotRecipe, RawAdaptationRecipe, StudentRecipe
     from nsp_cli.training.run.starting_point import StartingPoint
 
 
@@ -26,16 +27,17 @@ def train(*, network: NetworkOptions, method: MethodOptions, options: TrainingOp
 
     _check(options, network)
     output = check_output(options.output, options.folders, overwrite=options.overwrite, resume=options.resume)
-    begin, baseline = _begin(options.start, network)
-    is_blind_spot = begin.config.spec().is_blind_spot
-    recipe = _choose_recipe(begin, options, method) if is_blind_spot else _adaptation(options, method)
+    is_raw, reason = (
+        find_way(options.folders) if (options.start, network.network) == ("auto", None) else (False, "")
+    )
+    begin, baseline = _begin("auto-raw" if is_raw else options.start, network)
     request = TrainRequest(
         folders=options.folders,
         output=output,
         budget=budget_of(options.minutes, options.steps),
         start=begin,
         baseline=baseline,
-        recipe=recipe,
+        recipe=_choose_recipe(begin, options, method),
         teacher=None,
         group_by=options.group_by,
         validate=options.validate,
@@ -43,6 +45,7 @@ def train(*, network: NetworkOptions, method: MethodOptions, options: TrainingOp
         licence=options.licence,
         resume=options.resume,
         is_batch_free=options.batch is None and method.recipe != "paper",
+        reason=reason,
     )
     run_training(request, choose_device(options.device))
 
@@ -69,7 +72,7 @@ def _begin(start: str, network: NetworkOptions) -> tuple[StartingPoint, NamedWei
     baseline = named_weights(start)
     begin = start_from_file(baseline.path, baseline.name)
     spec = begin.config.spec()
-    if not (spec.is_blind_spot or spec.is_noise_conditioned):
+    if not (spec.is_blind_spot or spec.is_noise_conditioned or spec.is_raw):
         raise typer.BadParameter(f"{baseline.name} does not denoise pictures, which nsp train needs.")
     if spec.scale == 2 and not spec.is_blind_spot:
         raise typer.BadParameter(
@@ -78,19 +81,36 @@ def _begin(start: str, network: NetworkOptions) -> tuple[StartingPoint, NamedWei
     return begin, baseline
 
 
-def _adaptation(options: TrainingOptions, method: MethodOptions) -> StudentRecipe:
-    """Recipe of a student that is adapted to the photos."""
-    from nsp_cli.training.run.recipe import ADAPTATION_RECIPE
+def _choose_recipe(
+    start: StartingPoint, options: TrainingOptions, method: MethodOptions
+) -> BlindSpotRecipe | StudentRecipe | RawAdaptationRecipe:
+    """Recipe for the kind of network, with the settings that were given.
+
+    Raises:
+        typer.BadParameter: An option is not for this kind.
+    """
+    spec = start.config.spec()
+    if spec.is_blind_spot:
+        return _blind_spot_recipe(start, options, method)
+    from nsp_cli.training.run.recipe import ADAPTATION_RECIPE, RawAdaptationRecipe
 
     if method != MethodOptions():
         raise typer.BadParameter(
             "--recipe, --crop, --pd-factor, --targets and --strategy are settings of the paper's networks. "
             "Add --network light, without --from."
         )
-    return replace(ADAPTATION_RECIPE, **_given(learning_rate=options.learning_rate, batch=options.batch))
+    if spec.is_raw and options.validate:
+        raise typer.BadParameter(
+            "--validate compares pictures, and a network for camera RAW makes none of them. "
+            "Leave it out, or add --from nsp-fast."
+        )
+    changes = _given(learning_rate=options.learning_rate, batch=options.batch)
+    return replace(RawAdaptationRecipe(), **changes) if spec.is_raw else replace(ADAPTATION_RECIPE, **changes)
 
 
-def _choose_recipe(start: StartingPoint, options: TrainingOptions, method: MethodOptions) -> BlindSpotRecipe:
+def _blind_spot_recipe(
+    start: StartingPoint, options: TrainingOptions, method: MethodOptions
+) -> BlindSpotRecipe:
     from nsp_cli.training.data.pairs import max_targets
     from nsp_cli.training.run.recipe import RECIPES
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
@@ -128,10 +128,7 @@ def _check_pictures(restorer: Restorer, model: str) -> None:
 def _check(restorer: Restorer, operation: Operation) -> None:
     model, scale = operation.model, restorer.spec.scale
     _check_pictures(restorer, model)
-    if restorer.metadata.get("recommended") == "no":
-        console.warn(
-            f"{model}: nsp train did not find these weights better than those it compared them with."
-        )
+    _warn_if_worse(model, restorer.metadata)
     if operation.enlarges and scale == 1:
         raise WeightsError(
             f"{model}: this network does not enlarge.",
@@ -145,6 +142,13 @@ def _check(restorer: Restorer, operation: Operation) -> None:
         raise WeightsError(
             f"{model}: this network is a student. The paper's method needs a blind-spot network.",
             "Leave out --model, or use --model nsp-light.",
+        )
+
+
+def _warn_if_worse(model: str, metadata: Mapping[str, str]) -> None:
+    if metadata.get("recommended") == "no":
+        console.warn(
+            f"{model}: nsp train did not find these weights better than those it compared them with."
         )
 
 
@@ -187,6 +191,7 @@ def _demosaic(operation: Operation, execution: Execution) -> Demosaic:
         weights = resolve(operation.raw_model)
         console.say(f"Camera RAW: {weights.name} works on what the sensor saw.")
         network, info = load_network(weights.path)
+        _warn_if_worse(weights.name, info.metadata)
         return Restorer(network, info.config.spec(), execution, info.metadata, weights)
 
     def demosaic(mosaic: Mosaic, on_progress: OnProgress | None) -> Demosaiced:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from nsp_cli.api import load_weights
 from nsp_cli.cli import console, progress_bars
 from nsp_cli.cli.workflows.training_data import get_ready, opened_cache
+from nsp_cli.cli.workflows.training_raw import get_raw_ready
 from nsp_cli.cli.workflows.training_request import TrainRequest, settle_recipe
 from nsp_cli.device import describe_device
 from nsp_cli.evaluation.folders import find_pairs, read_pair
@@ -24,7 +25,7 @@ from nsp_cli.training.publish import (
 )
 from nsp_cli.training.run.distributed import ProcessGroup, joined_process_group
 from nsp_cli.training.run.loop import TrainingProgress, run
-from nsp_cli.training.run.recipe import Budget
+from nsp_cli.training.run.recipe import Budget, RawAdaptationRecipe
 from nsp_cli.training.run.task import Task
 from nsp_cli.training.run.trainer import Trainer
 
@@ -43,11 +44,16 @@ def run_training(request: TrainRequest, device: torch.device) -> None:
     begun = time.monotonic()
     with joined_process_group(device) as processes, nullcontext() if processes.is_main else console.silent():
         device = processes.device(device)
+        if request.reason:
+            console.say(request.reason)
         # Before any photo is decoded, because these may find that the run cannot start.
         recipe = settle_recipe(request, processes, device)
         pairs = _read_pairs(request.validate) if request.validate and processes.is_main else []
         with opened_cache(request, recipe, processes) as cache:
-            task, material = get_ready(request, recipe, pairs, cache, processes, device)
+            if isinstance(recipe, RawAdaptationRecipe):
+                task, material = get_raw_ready(request, recipe, cache, processes, device)
+            else:
+                task, material = get_ready(request, recipe, pairs, cache, processes, device)
             trainer = _make_trainer(request, task, processes, device)
             budget = _budget_of_training(request, begun, material, processes, device)
             _train(trainer, budget, request, cache)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nsp_cli.api import load_weights
@@ -18,7 +17,7 @@ from nsp_cli.training.blind_spot import BlindSpotTask
 from nsp_cli.training.data.groups import group_photos
 from nsp_cli.training.data.hold_out import hold_out
 from nsp_cli.training.data.photo_cache import PhotoCache
-from nsp_cli.training.data.pool import SMALLEST_SIDE, PhotoPool, TrainingPhoto, load_pool
+from nsp_cli.training.data.pool import SMALLEST_SIDE, LoadPhoto, PhotoPool, TrainingPhoto, load_pool
 from nsp_cli.training.distillation.adaptation import MOST_PHOTOS, choose_windows, prepare_adaptation
 from nsp_cli.training.distillation.sampler import check_sizes
 from nsp_cli.training.distillation.sources import SampleSources
@@ -75,20 +74,31 @@ def get_ready(
     is_adaptation = isinstance(recipe, StudentRecipe) and request.teacher is None
     most_photos = MOST_PHOTOS if is_adaptation else None
     with processes.first_on_machine():
-        pool = _load(request.folders, cache, recipe, request.seed, most_photos)
+        pool = load_photos(request, cache, recipe.crop, most_photos)
         rest, held_out = hold_out(pool, least=recipe.crop if is_adaptation else SMALLEST_SIDE)
         task = _make_task(request, recipe, rest, cache, processes, device)
     material = _make_material(request, task, pool, held_out, pairs)
-    _show_material(material)
+    show_material(material)
     return task, material
 
 
-def _load(
-    folders: Sequence[Path], cache: PhotoCache, recipe: BaseRecipe, seed: int, most_photos: int | None
+def load_photos(
+    request: TrainRequest,
+    cache: PhotoCache,
+    crop: int,
+    most_photos: int | None,
+    load: LoadPhoto | None = None,
 ) -> PhotoPool:
+    """Decodes the photos, and says which are left out."""
     with progress_bars.progress("Reading photos") as on_progress:
         pool = load_pool(
-            folders, cache, crop=recipe.crop, seed=seed, most_photos=most_photos, on_progress=on_progress
+            request.folders,
+            cache,
+            crop=crop,
+            seed=request.seed,
+            most_photos=most_photos,
+            load=load,
+            on_progress=on_progress,
         )
     for _, reason in pool.skipped:
         console.warn(f"Skipped: {reason}")
@@ -146,7 +156,8 @@ def _make_material(
     return Material(pool, held_out, pairs, groups, request.start.origin, request.licence, noise)
 
 
-def _show_material(material: Material) -> None:
+def show_material(material: Material) -> None:
+    """Says what there is to learn from and to judge by."""
     for found in material.groups:
         photos = counted(found.photos, "photo")
         console.say(f"  {found.name}: {photos}, {found.megapixels:.1f} MP, noise {found.noise:.1f} of 255")

@@ -16,7 +16,13 @@ from nsp_cli.training.publish import (
 from nsp_cli.training.run.checkpoint import load_identity
 from nsp_cli.training.run.distributed import ProcessGroup
 from nsp_cli.training.run.memory import fit_crop, is_fitted
-from nsp_cli.training.run.recipe import CUDA_BATCH, BlindSpotRecipe, Budget, StudentRecipe
+from nsp_cli.training.run.recipe import (
+    CUDA_BATCH,
+    BlindSpotRecipe,
+    Budget,
+    RawAdaptationRecipe,
+    StudentRecipe,
+)
 from nsp_cli.training.run.starting_point import StartingPoint
 
 if TYPE_CHECKING:
@@ -28,7 +34,7 @@ class TrainRequest:
     """What to train, on what and for how long.
 
     A student without a teacher is adapted to the photos. If `is_batch_free`, a GPU may use another batch
-    size.
+    size. The reason tells the user why this network was chosen; it may be empty.
     """
 
     folders: Sequence[Path]
@@ -36,7 +42,7 @@ class TrainRequest:
     budget: Budget
     start: StartingPoint
     baseline: NamedWeights
-    recipe: BlindSpotRecipe | StudentRecipe
+    recipe: BlindSpotRecipe | StudentRecipe | RawAdaptationRecipe
     teacher: NamedWeights | None
     group_by: GroupBy | None
     validate: tuple[Path, Path] | None
@@ -44,6 +50,7 @@ class TrainRequest:
     licence: str
     resume: bool
     is_batch_free: bool = False
+    reason: str = ""
 
     @property
     def checkpoint(self) -> Path:
@@ -53,14 +60,14 @@ class TrainRequest:
 
 def settle_recipe(
     request: TrainRequest, processes: ProcessGroup, device: torch.device
-) -> BlindSpotRecipe | StudentRecipe:
+) -> BlindSpotRecipe | StudentRecipe | RawAdaptationRecipe:
     """Crop and batch for all processes; those of the checkpoint if the run is resumed."""
     asked = request.recipe
     found = processes.broadcast(
         load_identity(request.checkpoint) if processes.is_main and request.resume else None
     )
-    if isinstance(asked, StudentRecipe):
-        return asked  # a student's samples are small
+    if not isinstance(asked, BlindSpotRecipe):
+        return asked  # other samples are small
     begun = found.get("recipe", {}) if request.resume else {}
     if request.is_batch_free:
         usual = CUDA_BATCH if device.type == "cuda" else asked.batch

@@ -76,7 +76,7 @@ def read_raw(path: Path, max_megapixels: float, options: RawOptions, *, keep_mos
             white, baseline = _dng_light(path, options)
             notes = _colour_notes(path, raw, options, is_white_known=white is not None)
             way = Development(options, white, is_dng=_is_dng(path))
-            linear, mosaic, why_not = _linear(raw, way, keep_mosaic=keep_mosaic)
+            linear, mosaic, why = _linear(raw, way, keep_mosaic=keep_mosaic)
             facts = read_raw_facts(path, raw)
     except rawpy.LibRawFileUnsupportedError as error:
         raise InputError(
@@ -86,7 +86,7 @@ def read_raw(path: Path, max_megapixels: float, options: RawOptions, *, keep_mos
         ) from error
     except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
         raise damaged(path, "RAW", _text(error)) from error
-    notes += (f"developed by LibRaw before denoising, because of {why_not}",) if why_not else ()
+    notes += (f"developed by LibRaw before denoising, because of {why}",) if why else ()
     if baseline:
         notes += (f"the file's own exposure of {baseline:+.2g} EV applied",)
     if mosaic is not None:
@@ -105,6 +105,21 @@ def read_raw(path: Path, max_megapixels: float, options: RawOptions, *, keep_mos
         resources=facts.resources,
         extras=facts.extras,
     )
+
+
+def missing_mosaic(path: Path) -> str:
+    """What keeps nsp from working on the values of a file's sensor, in words; empty if nothing is known to.
+
+    Raises:
+        InputError: LibRaw cannot open the file.
+    """
+    import rawpy
+
+    try:
+        with rawpy.imread(str(path)) as raw:
+            return why_not(raw, RawOptions())
+    except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
+        raise damaged(path, "RAW", _text(error)) from error
 
 
 def _linear(raw: Any, way: Development, *, keep_mosaic: bool) -> tuple[Pixels, Mosaic | None, str]:

@@ -99,7 +99,7 @@ class PhotoCache:
 
 
 def read_window(path: Path, top: int, left: int, height: int, width: int) -> Pixels:
-    """Window (height, width, 3) of a stored array; only this part is read from disk.
+    """Window (height, width, …) of a stored array; only this part is read from disk.
 
     Raises:
         TrainingError: The cache was removed during the run.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice, zip_longest
@@ -34,7 +34,7 @@ class TrainingPhoto:
 
     Attributes:
         source: File of the photo.
-        file: File of the decoded pixels, (H, W, 3), 8 or 16 bits.
+        file: File of the decoded pixels, (H, W, 3), 8 or 16 bits; of what a sensor saw, (H, W).
         top, left, height, width: Window of the decoded pixels.
         noise: Noise level, from `noise_level`.
         facts: Camera and ISO.
@@ -64,7 +64,7 @@ class TrainingPhoto:
         return replace(self, top=self.top + top, left=self.left + left, height=height, width=width)
 
     def read(self, top: int, left: int, height: int, width: int) -> Pixels:
-        """Copy of a part of the window, (height, width, 3)."""
+        """Copy of a part of the window, (height, width, 3) or (height, width)."""
         return read_window(self.file, self.top + top, self.left + left, height, width)
 
 
@@ -98,6 +98,10 @@ class PhotoPool:
         return zlib.crc32(repr(places).encode())
 
 
+# Takes a photo's file and what `load_photo` takes.
+LoadPhoto = Callable[..., TrainingPhoto]
+
+
 def in_turns(sources: Iterable[Iterable[TrainingPhoto]], count: int) -> list[TrainingPhoto]:
     """The first of each source, then the second of each, up to `count` in all."""
     rounds = chain.from_iterable(zip_longest(*sources))
@@ -111,6 +115,7 @@ def load_pool(
     crop: int,
     seed: int,
     most_photos: int | None = None,
+    load: LoadPhoto | None = None,
     on_progress: OnProgress | None = None,
 ) -> PhotoPool:
     """Decodes the photos of some folders into the cache, or finds them there.
@@ -124,6 +129,7 @@ def load_pool(
         crop: Side of the crops that will be drawn.
         seed: Seed of the random windows and photos.
         most_photos: Number of photos to decode, chosen at random; None for all that fit.
+        load: Decodes one, with the arguments of `load_photo`; None for that.
         on_progress: Called with the number of finished photos and their total.
 
     Raises:
@@ -131,11 +137,11 @@ def load_pool(
         TrainingError: No photo could be used.
         OutputError: The disk is full.
     """
-    paths = _find_each_once(folders)
+    paths, load = find_each_once(folders), load or load_photo
     files = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    key = zlib.crc32(repr((files, crop, seed, most_photos)).encode())
+    key = zlib.crc32(repr((files, crop, seed, most_photos, load.__name__)).encode())
     known = _read_index(cache, key)
-    pool = known or _decode(paths, cache, crop, seed, most_photos, on_progress)
+    pool = known or _decode(paths, cache, crop, seed, most_photos, load, on_progress)
     if not pool.photos:
         where = ", ".join(str(folder) for folder in folders)
         reason = pool.skipped[0][1] if pool.skipped else f"no photo of a known type was found below {where}."
@@ -148,7 +154,7 @@ def load_pool(
     return pool
 
 
-def _find_each_once(folders: Sequence[Path]) -> list[Path]:
+def find_each_once(folders: Sequence[Path]) -> list[Path]:
     """Photos of all folders, each once, even if folders overlap or links lead to the same file."""
     found: dict[Path, Path] = {}
     for folder in folders:
@@ -167,6 +173,7 @@ def _decode(
     crop: int,
     seed: int,
     most_photos: int | None,
+    load: LoadPhoto,
     on_progress: OnProgress | None,
 ) -> PhotoPool:
     # 16-bit photos take six bytes per pixel.
@@ -175,16 +182,16 @@ def _decode(
     chosen = sorted(rng.choice(len(paths), most, replace=False)) if len(paths) > most else range(len(paths))
     share = max(crop**2 * 6, cache.limit // max(1, len(chosen)))
 
-    def load(number: int) -> TrainingPhoto | tuple[Path, str]:
+    def load_one(number: int) -> TrainingPhoto | tuple[Path, str]:
         try:
             rng = np.random.default_rng([seed, number])
-            return load_photo(paths[number], cache, most_bytes=share, rng=rng, name=f"{number}")
+            return load(paths[number], cache, most_bytes=share, rng=rng, name=f"{number}")
         except InputError as error:
             return paths[number], error.message
 
     results = []
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
-        for result in threads.map(load, chosen):
+        for result in threads.map(load_one, chosen):
             results.append(result)
             if on_progress:
                 on_progress(len(results), len(chosen))

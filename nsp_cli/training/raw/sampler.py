@@ -29,6 +29,9 @@ from nsp_cli.training.simulation.smooth_field import smooth_field
 _SLOW = (0.1, 0.5)
 
 
+DrawCamera = Callable[[torch.Generator], RawCamera]
+
+
 @dataclass(frozen=True, eq=False)
 class DrawnRaw:
     """Samples of a step.
@@ -51,18 +54,26 @@ class DrawnRaw:
 class RawSampler:
     """Draws samples; the same seed and step always give the same ones."""
 
-    def __init__(self, photos: Sequence[TrainingPhoto], recipe: RawRecipe, *, rank: int = 0) -> None:
+    def __init__(
+        self,
+        photos: Sequence[TrainingPhoto],
+        recipe: RawRecipe,
+        *,
+        rank: int = 0,
+        draw_camera: DrawCamera = draw_raw_camera,
+    ) -> None:
         """Gives each photo and each kind of picture its probability.
 
         Args:
             photos: Sharp photos without noise, each at least a crop wide and high.
             recipe: Shares of the kinds of pictures.
             rank: This process draws the samples `rank`·B to `rank`·B + B − 1 of a step.
+            draw_camera: Draws the camera of a sample.
         """
-        self._recipe, self._rank = recipe, rank
+        self._recipe, self._rank, self._draw_camera = recipe, rank, draw_camera
         self._photos = WeightedChoice(photos, [photo.megapixels for photo in photos])
         kinds: dict[Callable[[torch.Generator], Tensor], float] = {
-            self._photo: recipe.photos,
+            self._photo: recipe.photos * bool(photos),
             lambda own: draw_heap(recipe.crop, own): recipe.heaps,
             lambda own: draw_drawing(recipe.crop, own): recipe.drawings,
             lambda own: draw_print(recipe.crop, own): recipe.prints,
@@ -76,7 +87,7 @@ class RawSampler:
         first = self._rank * self._recipe.batch
         generators = [generator_for(seed, step, first + number) for number in range(self._recipe.batch)]
         pictures = torch.stack([self._kinds.draw(own)(own) for own in generators])
-        cameras = tuple(draw_raw_camera(own) for own in generators)
+        cameras = tuple(self._draw_camera(own) for own in generators)
         spread = torch.tensor(self._recipe.noise_errors)[:, None]
         errors = torch.stack([spread * torch.randn(2, 1, generator=own) for own in generators])
         return DrawnRaw(pictures, cameras, errors)

@@ -16,12 +16,13 @@ from nsp_cli.ops.bayer import CELL_SIDE, demosaic_folded, folded_kernel
 from nsp_cli.ops.progress import counted
 from nsp_cli.training.data.pool import TrainingPhoto
 from nsp_cli.training.raw.development import as_seen
-from nsp_cli.training.raw.sampler import DrawnRaw, RawSampler
+from nsp_cli.training.raw.sampler import DrawCamera, DrawnRaw, RawSampler
 from nsp_cli.training.run.distributed import ProcessGroup
 from nsp_cli.training.run.recipe import RawRecipe
 from nsp_cli.training.run.task import TrainingBatch
 from nsp_cli.training.seeded_random import generator_for
 from nsp_cli.training.simulation.mosaic import camera_light, exposed, sensor_noise_of
+from nsp_cli.training.simulation.raw_camera import draw_raw_camera
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,11 @@ class RawTask:
     pd_factor = None
 
     def __init__(
-        self, photos: Sequence[TrainingPhoto], recipe: RawRecipe, processes: ProcessGroup | None = None
+        self,
+        photos: Sequence[TrainingPhoto],
+        recipe: RawRecipe,
+        processes: ProcessGroup | None = None,
+        draw_camera: DrawCamera = draw_raw_camera,
     ) -> None:
         """Sets up the sampler.
 
@@ -64,10 +69,11 @@ class RawTask:
             photos: Sharp photos without noise.
             recipe: Settings of the training.
             processes: Processes that share the batches; None for this one alone.
+            draw_camera: Draws the camera of a sample.
         """
         self.recipe, self._photos = recipe, photos
-        self._sampler = RawSampler(photos, recipe, rank=(processes or ProcessGroup()).rank)
         self._rank = (processes or ProcessGroup()).rank
+        self._sampler = RawSampler(photos, recipe, rank=self._rank, draw_camera=draw_camera)
 
     @property
     def checksum(self) -> int:

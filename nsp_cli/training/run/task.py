@@ -10,8 +10,8 @@ from torch import Tensor
 
 from nsp_cli.training.run.recipe import BaseRecipe
 
-# Error in levels that a student's loss does not look below: an 8-bit picture is rounded by 0.3 levels.
-_LEAST_ERROR = 0.8 / 255
+LEAST_ERROR = 0.8 / 255
+"""Error that a student's loss does not look below, 0.8 levels: an 8-bit picture is rounded by 0.3 levels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ class TrainingBatch:
 
 def _logarithm(squared_error: Tensor) -> Tensor:
     """Natural logarithm of an error over the least one; 0 without any."""
-    return (squared_error / _LEAST_ERROR**2).log1p() / 2
+    return (squared_error / LEAST_ERROR**2).log1p() / 2
 
 
 class Task(Protocol):
