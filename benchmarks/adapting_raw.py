@@ -18,7 +18,7 @@ from statistics import fmean
 
 import numpy as np
 import torch
-from simulated_raw import BITS, BLACK, SENSORS, exposed, sensor_light, write_file
+from simulated_raw import BLACK, SENSORS, WHITE, exposed, sensor_light, write_file
 from torch import Tensor
 from train_raw import is_held_out
 
@@ -47,7 +47,7 @@ def make_files(photos: Path, out: Path, blur: float) -> list[tuple[Path, Tensor]
         electrons, read = list(SENSORS.values())[number % len(SENSORS)]
         is_scored = number % EVERY == EVERY - 1
         file = out / ("score" if is_scored else "train") / f"{path.stem}.dng"
-        write_file(file, exposed(light, electrons, read, generator_for(number)), BLACK, 2**BITS - 1)
+        write_file(file, exposed(light, electrons, read, generator_for(number)), BLACK, WHITE)
         if is_scored:
             scored.append((file, light))
     return scored

@@ -60,9 +60,8 @@ def gradient(network: torch.nn.Module, crops: MosaicCrops, share: float | None, 
         truth = replace(split, target=crops.expected, known=torch.zeros_like(split.known))
         errors = truth.error(network(*truth_inputs(crops)))
     batch = OwnBatch.of(split, errors)
-    network.zero_grad()
-    batch.loss(network(*batch.inputs)).backward()
-    return torch.cat([parameter.grad.flatten() for parameter in network.parameters()])
+    found = torch.autograd.grad(batch.loss(network(*batch.inputs)), list(network.parameters()))
+    return torch.cat([part.flatten() for part in found])
 
 
 def truth_inputs(crops: MosaicCrops) -> tuple[Tensor, Tensor]:
@@ -83,7 +82,7 @@ def main() -> None:
     photos = [to_unit_range(pixels_to_tensor(read_photo(path).pixels)) for path in paths]
     network = load_network(resolve("nsp-raw").path)[0].train()
     numbers = range(given.batches)
-    right = sum(gradient(network, crops_of(photos, 1000 + n), None, n) for n in numbers)
+    right = torch.stack([gradient(network, crops_of(photos, 1000 + n), None, n) for n in numbers]).sum(0)
     batches = [crops_of(photos, n) for n in numbers]
     for share in (None, *SHARES):
         cosines = [
