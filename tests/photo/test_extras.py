@@ -181,6 +181,14 @@ class TestHiddenProfiles:
         xmp = b"http://ns.adobe.com/xap/1.0/\0" + packet(one="1")
         assert read_photo(png(tmp_path / "a.png", hidden(kind, xmp))).xmp == packet(one="1")
 
+    @pytest.mark.parametrize("kind", ["iptc", "8bim", "APP13"])
+    @pytest.mark.parametrize("prefix", [b"", b"Photoshop 3.0\0"])
+    def test_of_iptc_as_a_jpeg_has_it(self, tmp_path: Path, kind: str, prefix: bytes) -> None:
+        photo = read_photo(png(tmp_path / "a.png", hidden(kind, prefix + resources())))
+        assert (photo.resources, photo.notes) == (resources(), ())
+        write_photo(photo, tmp_path / "b.jpg")
+        assert read_photo(tmp_path / "b.jpg").resources == resources()
+
     def test_of_iptc_alone(self, tmp_path: Path) -> None:
         copied(png(tmp_path / "a.png", hidden("iptc", RECORD)), ".jpg")
         with Image.open(tmp_path / "copy.jpg") as image:
