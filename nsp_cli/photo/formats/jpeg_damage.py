@@ -51,10 +51,10 @@ def _missing(data: bytes) -> str | None:
     as_shown = _decoded(data + _END)
     fillings = (_filling(beginning) for beginning in _BEGINNINGS)
     others = (_differing(as_shown, _decoded(data + filling + _END)) for filling in fillings)
-    rows = next((rows for rows in others if len(rows)), ())
+    rows = next((rows for rows in others if len(rows)), None)
     if not _has_all_scans(data):
         return "it lacks passes over the picture, so that all of it or a part is coarse or grey"
-    if len(rows) == 0:
+    if rows is None:
         return None
     count = len(as_shown) - int(rows[0])
     return f"the last {count} of {len(as_shown)} rows ({count / len(as_shown):.0%}) are grey or coarse"

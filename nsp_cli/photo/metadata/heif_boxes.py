@@ -19,6 +19,8 @@ BOX_ERRORS = (ValueError, LookupError, struct.error)
 
 _LONGEST = 2**26
 _UNSPECIFIED = 2  # by H.273
+_FULL_RANGE = 0x80
+_NO_NUMBERS = struct.pack(">HHHB", _UNSPECIFIED, _UNSPECIFIED, _UNSPECIFIED, _FULL_RANGE)
 XMP_TYPE = b"application/rdf+xml"
 
 
@@ -38,6 +40,7 @@ class PictureFacts:
     xmp: bytes | None
     is_cropped: bool
     is_grey: bool
+    is_narrow: bool  # black is 16 and white 235 of 8 bits; decoders make full range of colour, not of grey
 
     def profile(self, path: Path) -> tuple[bytes | None, tuple[str, ...]]:
         """Returns the profile of the colours (None for sRGB), and notes.
@@ -70,7 +73,7 @@ def read_picture_facts(path: Path) -> PictureFacts:
         raise ValueError("nothing states the size of its picture")
     width, height = struct.unpack_from(">II", kinds[b"ispe"], 4)
     colours = {body[:4]: body[4:] for kind, body in described if kind == b"colr"}
-    primaries, transfer = struct.unpack_from(">HH", colours.get(b"nclx", b"\0\2\0\2"))
+    primaries, transfer, range_flag = struct.unpack_from(">HHxxB", colours.get(b"nclx", _NO_NUMBERS))
     exif, xmp = _metadata(path, parts)
     return PictureFacts(
         height,
@@ -85,6 +88,7 @@ def read_picture_facts(path: Path) -> PictureFacts:
         xmp,
         b"clap" in kinds,
         _is_grey(kinds),
+        range_flag & _FULL_RANGE == 0,
     )
 
 
