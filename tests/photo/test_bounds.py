@@ -93,6 +93,22 @@ def test_pages_that_share_one_long_value(tmp_path: Path) -> None:
     assert sum(len(entry.value) for directory in read for entry in directory.entries) < 2 * long
 
 
+@pytest.mark.parametrize(("count", "is_plausible"), [(16, True), (17, False)])
+def test_directories_with_more_rows_than_any_program_writes(
+    tmp_path: Path, count: int, is_plausible: bool
+) -> None:
+    rows, size = 4000, 2 + 12 * 4000 + 4
+    links = [8 + size * (number + 1) for number in range(count - 1)] + [0]
+    tables = (struct.pack("<H", rows) + bytes(12 * rows) + struct.pack("<I", link) for link in links)
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + struct.pack("<I", 8) + b"".join(tables))
+    with (tmp_path / "a.tif").open("rb") as file:
+        if is_plausible:
+            assert len(directory_chain(file)) == count
+            return
+        with pytest.raises(ValueError, match="68000 tags are not plausible"):
+            directory_chain(file)
+
+
 def test_the_chain_of_a_sound_file(tmp_path: Path) -> None:
     wanted = pages(tmp_path / "a.tif", 3)
     with (tmp_path / "a.tif").open("rb") as file:

@@ -201,6 +201,15 @@ class TestHiddenProfiles:
         other = png(tmp_path / "b.png", chunk(b"eXIf", exif), hidden("exif", make_exif("<", 3)))
         assert copied(other, ".tif")[1].left_out == ("a second block of EXIF not kept",)
 
+    @pytest.mark.parametrize("is_first", [False, True])
+    def test_come_after_the_chunk_whatever_the_order_in_the_file(
+        self, tmp_path: Path, is_first: bool
+    ) -> None:
+        own, other = make_exif("<", 1), make_exif("<", 3)
+        parts = [chunk(b"eXIf", own), hidden("exif", other)]
+        photo = read_photo(png(tmp_path / "a.png", *(parts[::-1] if is_first else parts)))
+        assert photo.exif == own
+
     def test_that_are_damaged_are_named(self, tmp_path: Path) -> None:
         text = b"Raw profile type exif\0\0" + zlib.compress(b"\nexif\n      99\nffff\n")
         assert "zTXt" in read_photo(png(tmp_path / "a.png", chunk(b"zTXt", text))).notes[0]
