@@ -20,7 +20,7 @@ from nsp_cli.errors import InputError
 from nsp_cli.photo import Photo, read_photo, write_photo
 from nsp_cli.photo.formats import heif_decoding
 from nsp_cli.photo.formats.raw_checks import check_complete
-from nsp_cli.photo.metadata import ifd
+from nsp_cli.photo.metadata import heif_boxes, ifd
 from nsp_cli.photo.metadata.attached import attached_extras
 from nsp_cli.photo.metadata.bmff import boxes, file_box
 from nsp_cli.photo.metadata.bounds import MOST_BLOCKS, directory_chain
@@ -182,6 +182,26 @@ def test_extents_that_take_no_bytes(tmp_path: Path) -> None:
         read_picture_facts(path)
 
 
+def test_items_without_any_extent() -> None:
+    """A table of 64 MB has ten million of them."""
+    table = b"\0\0\0\0" + b"\x44\0" + struct.pack(">H", 65535) + bytes(6 * 65535)
+    assert len(heif_boxes._places(table)) == 1
+    wide = b"\2\0\0\0" + b"\x44\0" + struct.pack(">I", MANY) + bytes(10 * MANY)
+    with pytest.raises(ValueError, match="items and extents are not plausible"):
+        heif_boxes._places(wide)
+
+
+@pytest.mark.parametrize(("indices", "rows"), [(1, MANY), (255, 300)])
+def test_items_with_properties_end(indices: int, rows: int) -> None:
+    """A table of 64 MB has sixteen million of them, which took 22 s."""
+    described = box(b"ipco", box(b"ispe", bytes(12)))
+    table = (
+        bytes(4) + struct.pack(">I", 2**32 - 1) + (struct.pack(">HB", 1, indices) + b"\1" * indices) * rows
+    )
+    with at_most_calls(3_000_000), pytest.raises(ValueError, match="properties of items are not plausible"):
+        heif_boxes.item_properties(described + box(b"ipma", table), 5)
+
+
 def box(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I4s", 8 + len(body), kind) + body
 
@@ -211,6 +231,19 @@ def test_references_are_followed_once(tmp_path: Path) -> None:
 def test_more_references_than_any_program_writes(tmp_path: Path) -> None:
     path = with_references(tmp_path / "a.heic", 10, 5000)
     with pytest.raises(ValueError, match="references are not plausible"):
+        heif_extras(path)
+
+
+def test_references_to_more_items_than_any_program_writes(tmp_path: Path) -> None:
+    """Each may name 65,535 of them, which would fill gigabytes with numbers."""
+    path = with_references(tmp_path / "a.heic", 1, 1)
+    data = path.read_bytes()
+    start = data.index(b"iref") - 4
+    many = box(b"dimg", struct.pack(">HH", 1, 65535) + bytes(2 * 65535))
+    table = box(b"iref", bytes(4) + many * 2)
+    meta = data.index(b"meta") - 4
+    path.write_bytes(data[:meta] + box(b"meta", data[meta + 8 : start] + table))
+    with pytest.raises(ValueError, match="refer to are not plausible"):
         heif_extras(path)
 
 

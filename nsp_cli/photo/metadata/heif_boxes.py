@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nsp_cli.photo.metadata.bmff import boxes, file_box, first_box
-from nsp_cli.photo.metadata.bounds import MOST_BLOCKS
+from nsp_cli.photo.metadata.bounds import check_count
 from nsp_cli.photo.metadata.dcf import is_adobe_rgb
 from nsp_cli.photo.metadata.patching import clean_exif, set_orientation
 from nsp_cli.photo.stated_colours import StatedColours, profile_of
@@ -142,10 +142,13 @@ def properties_of(iprp: bytes, items: Collection[int]) -> dict[int, list[tuple[b
     every = list(boxes(first_box(iprp, b"ipco")))
     table = io.BytesIO(first_box(iprp, b"ipma"))
     version, wide = number(table, 1), number(table, 3) & 1
+    total = 0
     for _ in range(number(table, 4)):
-        owner = number(table, 2 if version == 0 else 4)
+        owner, count = number(table, 2 if version == 0 else 4), number(table, 1)
+        total += 1 + count
+        check_count(total, "properties of items")
         # The highest bit says whether a reader must understand the property.
-        indices = [number(table, 1 + wide) & (0x7FFF if wide else 0x7F) for _ in range(number(table, 1))]
+        indices = [number(table, 1 + wide) & (0x7FFF if wide else 0x7F) for _ in range(count)]
         if owner in items:
             found.setdefault(owner, [every[index - 1] for index in indices if index > 0])
         if len(found) == len(items):
@@ -211,9 +214,8 @@ def _places(iloc: bytes) -> dict[int, tuple[int, list[tuple[int, int]]]]:
         number(table, 2)
         start = number(table, base)
         extents, count = [], number(table, 2)
-        total += count
-        if total > MOST_BLOCKS:  # an extent may take no bytes at all
-            raise ValueError(f"more than {MOST_BLOCKS} extents are not plausible")
+        total += 1 + count
+        check_count(total, "items and extents")  # which may take no bytes at all
         for _ in range(count):
             number(table, index if version > 0 else 0)
             extents.append((start + number(table, offset), number(table, length)))
