@@ -14,6 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nsp_cli.photo.metadata import xmp
+from tests.counting import at_most_calls
+from tests.photo.test_attached import packet
 from tests.photo.test_heif_items import box
 
 MOST_SECONDS, MOST_MEMORY = 30.0, 2048
@@ -152,6 +155,7 @@ BOMBS: dict[str, Callable[[Path], bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc says how much memory was used")
 @pytest.mark.parametrize("name", BOMBS)
 def test_time_and_memory_stay_small(tmp_path: Path, name: str) -> None:
@@ -164,6 +168,28 @@ def test_time_and_memory_stay_small(tmp_path: Path, name: str) -> None:
     assert outcome
     assert seconds < MOST_SECONDS
     assert memory < MOST_MEMORY
+
+
+@pytest.mark.parametrize("part", ['<a:b a:c="1"/>', "<a:b/>"])
+def test_xmp_of_more_parts_than_any_program_writes(part: str) -> None:
+    """60 MB of them, which a PNG packs into a sixth of that, took minutes to compare."""
+    begin, end = packet("@", "").split(b"@")
+    for read in (xmp.properties, lambda text: xmp.split(text, 60_000)):
+        with at_most_calls(1000), pytest.raises(ValueError, match="not plausible"):
+            read(begin + part.encode() * 2**21 + end)
+
+
+def test_properties_are_moved_out_of_a_packet_in_one_go() -> None:
+    """Copying the packet for each of them took a minute."""
+    begin, end = packet("@", "").split(b"@")
+    parts = b"".join(b"<a:p%d>1</a:p%d>" % (number, number) for number in range(20_000))
+    main, extension = xmp.split(begin + parts + end, 60_000)
+    assert len(main) <= 60_000
+    assert extension is not None
+    found = [
+        name for text in (main, extension) for name in xmp.properties(text) if name.startswith("{urn:a}p")
+    ]
+    assert len(found) == len(set(found)) == 20_000
 
 
 def test_the_bombs_are_what_they_should_be() -> None:
