@@ -109,6 +109,15 @@ def test_directories_with_more_rows_than_any_program_writes(
             directory_chain(file)
 
 
+@pytest.mark.parametrize(("kind", "code"), [(1, "B"), (3, "H"), (4, "I"), (13, "I"), (16, "Q"), (18, "Q")])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_whole_numbers_of_every_type(order: str, kind: int, code: str) -> None:
+    value = struct.pack(f"{order}3{code}", 1, 2, 200)
+    block = ifd.pack_block(ifd.Directory([ifd.Entry(330, kind, 3, value)]), order)
+    directory, layout = ifd.read_block(block)
+    assert ifd.numbers(directory, layout.order, 330) == (1, 2, 200)
+
+
 def test_the_chain_of_a_sound_file(tmp_path: Path) -> None:
     wanted = pages(tmp_path / "a.tif", 3)
     with (tmp_path / "a.tif").open("rb") as file:

@@ -129,6 +129,8 @@ class TestPng:
             (b"gAMA", struct.pack(">I", 45455)),
             (b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)),
             (b"tIME", struct.pack(">HBBBBB", 2026, 1, 2, 3, 4, 5)),
+            (b"mDCV", bytes(range(24))),
+            (b"cLLI", bytes(range(8))),
             (b"pHYs", struct.pack(">IIB", 2, 3, 0)),
             (b"prVt", b"a program's own, safe to copy"),
         ]

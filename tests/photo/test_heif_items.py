@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from nsp_cli.photo.metadata import heif_boxes
 from nsp_cli.photo.metadata.blocks import LEFT, OUTDATED
+from nsp_cli.photo.metadata.bmff import brands
 from nsp_cli.photo.metadata.heif_items import has_alpha, heif_extras
 
 ALPHA, DEPTH = b"urn:mpeg:hevc:2015:auxid:1", b"urn:mpeg:hevc:2015:auxid:2"
@@ -56,6 +58,21 @@ def heif(
 
 def named(path: Path) -> list[tuple[str, str]]:
     return [(extra.kind, extra.name) for extra in heif_extras(path)]
+
+
+@pytest.mark.parametrize(("flags", "bits"), [(0x00, 8), (0x20, 8), (0x40, 10), (0x60, 12)])
+def test_depth_from_the_header_of_av1(flags: int, bits: int) -> None:
+    """Some writers leave out pixi."""
+    header = {b"av1C": bytes([0x81, 0, flags, 0])}
+    assert heif_boxes._depth(header) == bits
+    assert heif_boxes._depth({**header, b"pixi": bytes(4) + bytes([3, 9, 9, 9])}) == 9
+
+
+@pytest.mark.parametrize("others", [(), (b"mif1",), (b"mif1", b"miaf", b"avif")])
+def test_brands_of_a_file(others: tuple[bytes, ...]) -> None:
+    head = box(b"ftyp", b"heic\0\0\0\1" + b"".join(others))
+    assert brands(head + b"rest of the file") == {b"heic", *others}
+    assert brands(head.replace(b"ftyp", b"free")) == set()
 
 
 def test_a_thumbnail_is_named(tmp_path: Path) -> None:
