@@ -102,3 +102,19 @@ def run_nsp(capfd: pytest.CaptureFixture[str]) -> Callable[..., Run]:
         return Run(code, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def student(tmp_path: Path) -> Path:
+    """A tiny student with random weights."""
+    from tests.students import save_student
+
+    return save_student(tmp_path)
+
+
+@pytest.fixture
+def shots(tmp_path: Path) -> Path:
+    """A folder of two noisy photos."""
+    from tests.students import save_shots
+
+    return save_shots(tmp_path)

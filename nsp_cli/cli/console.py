@@ -63,6 +63,11 @@ def show_as(path: Path, name: str) -> None:
     _names[str(path)] = _names[json.dumps(str(path))[1:-1]] = name
 
 
+def name_of(path: Path) -> str:
+    """Returns the name of a file as it is shown: without its folder, and a temporary file's other name."""
+    return _names.get(str(path), path.name)
+
+
 def shown(text: str) -> str:
     """Returns a text as it is shown, with names in place of temporary files' paths."""
     for path, name in _names.items():

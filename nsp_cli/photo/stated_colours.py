@@ -51,6 +51,7 @@ class StatedColours:
         gamma: Exponent that turns values into light.
         chromaticities: Of the colours and of white.
         is_adobe_rgb: Whether EXIF says that it is Adobe RGB.
+        is_narrow: Whether the pixels have the narrow range of video: of 8 bits, black is 16 and white 235.
     """
 
     icc_profile: bytes | None = None
@@ -60,6 +61,7 @@ class StatedColours:
     gamma: float | None = None
     chromaticities: Primaries | None = None
     is_adobe_rgb: bool = False
+    is_narrow: bool = False
 
 
 def profile_of(path: Path, stated: StatedColours, *, is_grey: bool) -> tuple[bytes | None, tuple[str, ...]]:
@@ -71,8 +73,14 @@ def profile_of(path: Path, stated: StatedColours, *, is_grey: bool) -> tuple[byt
         is_grey: Whether the picture has one channel.
 
     Raises:
-        InputError: It is of high dynamic range, or H.273's numbers are of a kind that nsp does not support.
+        InputError: It is of high dynamic range or has the narrow range of video, or H.273's numbers are of a
+            kind that nsp does not support.
     """
+    if stated.is_narrow:
+        raise InputError(
+            f"{path} has the narrow range of video (H.273), which is not supported.",
+            "Export it in full range first.",
+        )
     check_transfer(path, stated.transfer)
     check_transfer(path, _transfer_in(stated.icc_profile))
     if stated.icc_profile is not None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,20 @@ class Version:
         return settings if isinstance(settings, dict) else {}
 
 
-def read_versions(before: Path, after: Sequence[Path], *, max_megapixels: float = math.inf) -> list[Version]:
+def read_versions(
+    before: Path,
+    after: Sequence[Path],
+    *,
+    max_megapixels: float = math.inf,
+    name_of: Callable[[Path], str] = attrgetter("name"),
+) -> list[Version]:
     """Reads a photo and its results, and names them.
+
+    Args:
+        before: The photo.
+        after: Its results.
+        max_megapixels: Larger pictures are refused.
+        name_of: Returns the name under which a file is shown.
 
     Raises:
         InputError: A file cannot be read, or its shape differs from the photo's.
@@ -59,7 +72,7 @@ def read_versions(before: Path, after: Sequence[Path], *, max_megapixels: float 
     versions = [
         Version(
             name,
-            path.name,
+            name_of(path),
             read_photo(path, max_megapixels=max_megapixels),
             read_provenance(path),
             file_sha256(path),

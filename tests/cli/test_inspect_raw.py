@@ -61,6 +61,20 @@ def test_banding_is_told(run_nsp: Any, noisy: Path, tmp_path: Path) -> None:
     assert "of dark noise" in run_nsp("inspect", banded).out.replace("\n", " ")
 
 
+def test_the_order_in_json_is_that_of_the_photos_and_of_the_documentation(
+    run_nsp: Any, noisy: Path, tmp_path: Path
+) -> None:
+    plain = tmp_path / "plain.jpg"
+    Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(plain)
+    text = (Path(__file__).parents[2] / ".github/docs/commands.md").read_text(encoding="utf-8")
+    documented = text.partition("`nsp inspect --json`")[2].partition("\n\n")[0]
+    for photos in ([noisy, plain], [plain, noisy]):
+        entries = json.loads(run_nsp("inspect", *photos, "--json").out)
+        assert [entry["photo"] for entry in entries] == [str(photo) for photo in photos]
+        for entry in entries:
+            assert ", ".join(f"`{key}`" for key in entry) in documented.replace("\n", " ")
+
+
 def test_other_sensors_are_measured_as_developed(run_nsp: Any, noisy: Path, tmp_path: Path) -> None:
     xtrans = write_raw(tmp_path / "x.dng", scene(516), pattern=XTRANS)
     run = run_nsp("inspect", noisy, xtrans)

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from nsp_cli.cli.workflows.display import RunDisplay
 from nsp_cli.photo import Photo, read_photo, write_photo
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
@@ -129,6 +131,25 @@ def test_messages_name_no_temporary_file(picture: Path, tmp_path: Path, tiny_wei
     assert b"standard input cannot be read as JPEG" in runs[1].stderr
     assert b"Standard input is empty" in runs[3].stderr
     assert b"camera" not in runs[3].stderr
+
+
+def test_a_page_and_the_progress_name_no_temporary_file(
+    picture: Path, tmp_path: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch, run_nsp
+) -> None:
+    page, named = tmp_path / "page.html", list[str]()
+
+    def begin(_display: RunDisplay, _index: int, name: str) -> Any:
+        named.append(name)
+        return lambda _done, _total: None
+
+    monkeypatch.setattr(RunDisplay, "begin", begin)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(picture.read_bytes())))
+    run = run_nsp("denoise", "-", "-o", tmp_path / "b.png", "-m", tiny_weights, "--report", page)
+    assert run.code == 0, run.err
+    assert named == ["standard input"]
+    text = page.read_text()
+    assert "standard input" in text
+    assert "standard-input" not in text
 
 
 def test_one_end_may_be_a_file(picture: Path, tmp_path: Path, tiny_weights: Path) -> None:

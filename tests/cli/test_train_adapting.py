@@ -17,22 +17,12 @@ from nsp_cli.cli import console
 from nsp_cli.evaluation.metrics import psnr
 from nsp_cli.restoration.pipeline import denoise_tensor
 from nsp_cli.weights.file import describe_weights
-from tests.students import TINY, save_shots, save_student, stop_after
+from tests.students import TINY, save_student, stop_after
 
 
 @pytest.fixture(autouse=True)
 def _loud() -> None:
     console.set_quiet(False)
-
-
-@pytest.fixture
-def student(tmp_path: Path) -> Path:
-    return save_student(tmp_path)
-
-
-@pytest.fixture
-def shots(tmp_path: Path) -> Path:
-    return save_shots(tmp_path)
 
 
 @pytest.fixture

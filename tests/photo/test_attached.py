@@ -130,6 +130,14 @@ def test_pillow_finds_the_gain_map(tmp_path: Path) -> None:
         assert image.size == (WIDTH // 4, HEIGHT // 4)
 
 
+def test_the_index_says_which_picture_is_the_photo(tmp_path: Path) -> None:
+    target, _ = copied(phone_photo(tmp_path / "a.jpg", has_video=False), ".jpg")
+    data = target.read_bytes()
+    place = data.index(b"MPF\0MM\0*") + 4 + 50
+    kinds = [struct.unpack_from(">I", data, place + 16 * number)[0] for number in range(2)]
+    assert kinds == [0x030000, 0]  # "baseline MP primary image", and a picture of no stated type
+
+
 @pytest.mark.parametrize("as_elements", [False, True])
 @pytest.mark.parametrize("orientation", range(2, 9))
 def test_the_gain_map_is_turned_with_the_photo(tmp_path: Path, orientation: int, as_elements: bool) -> None:

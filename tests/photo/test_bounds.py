@@ -20,7 +20,7 @@ from nsp_cli.errors import InputError
 from nsp_cli.photo import Photo, read_photo, write_photo
 from nsp_cli.photo.formats import apart
 from nsp_cli.photo.formats.raw_checks import check_complete
-from nsp_cli.photo.metadata import ifd
+from nsp_cli.photo.metadata import heif_boxes, ifd
 from nsp_cli.photo.metadata.attached import attached_extras
 from nsp_cli.photo.metadata.bmff import boxes, file_box
 from nsp_cli.photo.metadata.bounds import MOST_BLOCKS, directory_chain
@@ -91,6 +91,31 @@ def test_pages_that_share_one_long_value(tmp_path: Path) -> None:
         layout = ifd.classic("<")
         read = [ifd.read_directory(frugal, layout, first + size * number) for number in range(count)]
     assert sum(len(entry.value) for directory in read for entry in directory.entries) < 2 * long
+
+
+@pytest.mark.parametrize(("count", "is_plausible"), [(16, True), (17, False)])
+def test_directories_with_more_rows_than_any_program_writes(
+    tmp_path: Path, count: int, is_plausible: bool
+) -> None:
+    rows, size = 4000, 2 + 12 * 4000 + 4
+    links = [8 + size * (number + 1) for number in range(count - 1)] + [0]
+    tables = (struct.pack("<H", rows) + bytes(12 * rows) + struct.pack("<I", link) for link in links)
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + struct.pack("<I", 8) + b"".join(tables))
+    with (tmp_path / "a.tif").open("rb") as file:
+        if is_plausible:
+            assert len(directory_chain(file)) == count
+            return
+        with pytest.raises(ValueError, match="68000 tags are not plausible"):
+            directory_chain(file)
+
+
+@pytest.mark.parametrize(("kind", "code"), [(1, "B"), (3, "H"), (4, "I"), (13, "I"), (16, "Q"), (18, "Q")])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_whole_numbers_of_every_type(order: str, kind: int, code: str) -> None:
+    value = struct.pack(f"{order}3{code}", 1, 2, 200)
+    block = ifd.pack_block(ifd.Directory([ifd.Entry(330, kind, 3, value)]), order)
+    directory, layout = ifd.read_block(block)
+    assert ifd.numbers(directory, layout.order, 330) == (1, 2, 200)
 
 
 def test_the_chain_of_a_sound_file(tmp_path: Path) -> None:
@@ -166,6 +191,26 @@ def test_extents_that_take_no_bytes(tmp_path: Path) -> None:
         read_picture_facts(path)
 
 
+def test_items_without_any_extent() -> None:
+    """A table of 64 MB has ten million of them."""
+    table = b"\0\0\0\0" + b"\x44\0" + struct.pack(">H", 65535) + bytes(6 * 65535)
+    assert len(heif_boxes._places(table)) == 1
+    wide = b"\2\0\0\0" + b"\x44\0" + struct.pack(">I", MANY) + bytes(10 * MANY)
+    with pytest.raises(ValueError, match="items and extents are not plausible"):
+        heif_boxes._places(wide)
+
+
+@pytest.mark.parametrize(("indices", "rows"), [(1, MANY), (255, 300)])
+def test_items_with_properties_end(indices: int, rows: int) -> None:
+    """A table of 64 MB has sixteen million of them, which took 22 s."""
+    described = box(b"ipco", box(b"ispe", bytes(12)))
+    table = (
+        bytes(4) + struct.pack(">I", 2**32 - 1) + (struct.pack(">HB", 1, indices) + b"\1" * indices) * rows
+    )
+    with at_most_calls(3_000_000), pytest.raises(ValueError, match="properties of items are not plausible"):
+        heif_boxes.item_properties(described + box(b"ipma", table), 5)
+
+
 def box(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I4s", 8 + len(body), kind) + body
 
@@ -195,6 +240,19 @@ def test_references_are_followed_once(tmp_path: Path) -> None:
 def test_more_references_than_any_program_writes(tmp_path: Path) -> None:
     path = with_references(tmp_path / "a.heic", 10, 5000)
     with pytest.raises(ValueError, match="references are not plausible"):
+        heif_extras(path)
+
+
+def test_references_to_more_items_than_any_program_writes(tmp_path: Path) -> None:
+    """Each may name 65,535 of them, which would fill gigabytes with numbers."""
+    path = with_references(tmp_path / "a.heic", 1, 1)
+    data = path.read_bytes()
+    start = data.index(b"iref") - 4
+    many = box(b"dimg", struct.pack(">HH", 1, 65535) + bytes(2 * 65535))
+    table = box(b"iref", bytes(4) + many * 2)
+    meta = data.index(b"meta") - 4
+    path.write_bytes(data[:meta] + box(b"meta", data[meta + 8 : start] + table))
+    with pytest.raises(ValueError, match="refer to are not plausible"):
         heif_extras(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import raw_files
 from raw_files import PATCHES, RGB_SENSOR, patch_means, scene, write_raw
 
 from nsp_cli.photo import RawOptions, read_photo, write_photo
-from nsp_cli.photo.formats.dng_facts import as_shot_multipliers
+from nsp_cli.photo.formats.dng_facts import as_shot_multipliers, baseline_exposure
+from nsp_cli.photo.metadata import ifd
 from nsp_cli.photo.metadata.raw_exif import first_directory
 
 SENSOR = np.diag([0.5, 1.0, 0.7]) @ RGB_SENSOR
@@ -78,6 +80,44 @@ def test_the_matrix_is_that_for_the_light(tmp_path: Path, monkeypatch: pytest.Mo
     np.testing.assert_allclose(found(*D65), 1, rtol=0.01)
     np.testing.assert_allclose(found(*TUNGSTEN), [1, 1, 2], rtol=0.01)
     assert 1.2 < found(0.3805, 0.3768)[2] < 1.8  # about 4000 K
+
+
+# Some cameras state how this one differs from others of its model, and how its channels are amplified.
+CALIBRATION = np.array([[1.5, 0.1, 0.0], [0.0, 0.9, 0.2], [0.05, 0.0, 0.6]])
+BALANCE = (0.8, 1.0, 2.0)
+
+
+@pytest.mark.parametrize("calibration", [np.eye(3), CALIBRATION])
+@pytest.mark.parametrize("balance", [(1.0, 1.0, 1.0), BALANCE])
+def test_this_camera_differs_from_its_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calibration: Any, balance: Any
+) -> None:
+    tags = [(50723, 10, 9, fractions(*calibration.ravel()), True), (50727, 5, 3, fractions(*balance), True)]
+    path = write(tmp_path / "a.dng", monkeypatch, white_tag(*TUNGSTEN), *tags)
+    directory, layout = first_directory(path) or pytest.fail("no directory")
+    x, y = TUNGSTEN
+    model = SENSOR @ raw_files.XYZ_TO_SRGB
+    seen = np.diag(balance) @ calibration @ model @ [x / y, 1, (1 - x - y) / y]
+    np.testing.assert_allclose(as_shot_multipliers(directory, layout.order), seen[1] / seen, rtol=1e-3)
+
+
+def test_each_matrix_has_a_calibration_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both matrices are alike; the second is for tungsten (A)."""
+    model = SENSOR @ raw_files.XYZ_TO_SRGB
+    second = [(50722, 10, 9, fractions(*model.ravel()), True), (50779, 3, 1, 17, True)]
+    own = (50724, 10, 9, fractions(*CALIBRATION.ravel()), True)
+    for (x, y), calibration in ((D65, np.eye(3)), (TUNGSTEN, CALIBRATION)):
+        path = write(tmp_path / f"{x}.dng", monkeypatch, white_tag(x, y), *second, own)
+        directory, layout = first_directory(path) or pytest.fail("no directory")
+        seen = calibration @ model @ [x / y, 1, (1 - x - y) / y]
+        np.testing.assert_allclose(as_shot_multipliers(directory, layout.order), seen[1] / seen, rtol=0.01)
+
+
+@pytest.mark.parametrize(("stated", "taken"), [(-20, -5), (-4.5, -4.5), (4.5, 4.5), (20, 5)])
+def test_an_exposure_that_no_camera_states_is_limited(stated: float, taken: float) -> None:
+    entry = ifd.Entry(50730, 10, 1, struct.pack("<ii", round(10 * stated), 10))
+    assert baseline_exposure(ifd.Directory([entry]), "<") == taken
+    assert baseline_exposure(ifd.Directory([]), "<") == 0
 
 
 def test_a_neutral_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,6 +129,8 @@ class TestPng:
             (b"gAMA", struct.pack(">I", 45455)),
             (b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)),
             (b"tIME", struct.pack(">HBBBBB", 2026, 1, 2, 3, 4, 5)),
+            (b"mDCV", bytes(range(24))),
+            (b"cLLI", bytes(range(8))),
             (b"pHYs", struct.pack(">IIB", 2, 3, 0)),
             (b"prVt", b"a program's own, safe to copy"),
         ]
@@ -181,6 +183,14 @@ class TestHiddenProfiles:
         xmp = b"http://ns.adobe.com/xap/1.0/\0" + packet(one="1")
         assert read_photo(png(tmp_path / "a.png", hidden(kind, xmp))).xmp == packet(one="1")
 
+    @pytest.mark.parametrize("kind", ["iptc", "8bim", "APP13"])
+    @pytest.mark.parametrize("prefix", [b"", b"Photoshop 3.0\0"])
+    def test_of_iptc_as_a_jpeg_has_it(self, tmp_path: Path, kind: str, prefix: bytes) -> None:
+        photo = read_photo(png(tmp_path / "a.png", hidden(kind, prefix + resources())))
+        assert (photo.resources, photo.notes) == (resources(), ())
+        write_photo(photo, tmp_path / "b.jpg")
+        assert read_photo(tmp_path / "b.jpg").resources == resources()
+
     def test_of_iptc_alone(self, tmp_path: Path) -> None:
         copied(png(tmp_path / "a.png", hidden("iptc", RECORD)), ".jpg")
         with Image.open(tmp_path / "copy.jpg") as image:
@@ -192,6 +202,15 @@ class TestHiddenProfiles:
         assert copied(same, ".png")[1].left_out == ()
         other = png(tmp_path / "b.png", chunk(b"eXIf", exif), hidden("exif", make_exif("<", 3)))
         assert copied(other, ".tif")[1].left_out == ("a second block of EXIF not kept",)
+
+    @pytest.mark.parametrize("is_first", [False, True])
+    def test_come_after_the_chunk_whatever_the_order_in_the_file(
+        self, tmp_path: Path, is_first: bool
+    ) -> None:
+        own, other = make_exif("<", 1), make_exif("<", 3)
+        parts = [chunk(b"eXIf", own), hidden("exif", other)]
+        photo = read_photo(png(tmp_path / "a.png", *(parts[::-1] if is_first else parts)))
+        assert photo.exif == own
 
     def test_that_are_damaged_are_named(self, tmp_path: Path) -> None:
         text = b"Raw profile type exif\0\0" + zlib.compress(b"\nexif\n      99\nffff\n")

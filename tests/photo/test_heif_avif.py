@@ -18,7 +18,9 @@ from test_photo import NOTE, XMP, camera_facts, make_exif
 from nsp_cli.errors import InputError, OutputError
 from nsp_cli.photo import Photo, check_writable, photo_size, read_photo, result_suffix, write_photo
 from nsp_cli.photo.colour import display_p3_profile, srgb_profile
+from nsp_cli.photo.formats import heif
 from nsp_cli.photo.metadata.heif_boxes import read_picture_facts, stored_depth
+from nsp_cli.photo.photo import widened
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -149,6 +151,39 @@ def coded(path: Path, primaries: int, transfer: int) -> Path:
     )
     path.write_bytes(encoded)
     return path
+
+
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:0", "4:0:0"])
+def test_the_narrow_range_of_video_is_stretched_in_avif(tmp_path: Path, subsampling: str) -> None:
+    grey = np.repeat(patches()[:, :, :1], 3, 2)
+    photos = []
+    for name in ("full", "limited"):
+        path = tmp_path / f"{name}.avif"
+        Image.fromarray(grey).save(path, quality=100, range=name, subsampling=subsampling)
+        photos.append(read_photo(path).pixels.astype(int))
+    assert np.abs(photos[0] - photos[1]).max() <= 2
+    assert np.abs(photos[0] - grey).max() <= 2
+
+
+@pytest.mark.parametrize("name", ["grey", "turned"])
+def test_and_in_heic(tmp_path: Path, name: str) -> None:
+    """Here the file is changed to say that its values, which are of full range, are of narrow range."""
+    stated = nclx(1, 13) + struct.pack(">H", 6)
+    path = changed(f"{name}.heic", tmp_path / "a.heic", stated + b"\x80", stated + b"\0")
+    plain = read_photo(DATA / f"{name}.heic").pixels.astype(float)
+    luma = np.clip((plain.mean(2) - 16) * 255 / 219, 0, 255)
+    inside = (plain.min(2) > 60) & (plain.max(2) < 190)
+    found = read_photo(path).pixels
+    np.testing.assert_allclose(found.mean(2)[inside], luma[inside], atol=4 if name == "turned" else 0.6)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_grey_of_narrow_range_is_exact(bits: int) -> None:
+    levels = np.array([0, 16, 17, 125, 234, 235, 255], np.uint16) << (bits - 8)
+    values = levels.astype(np.uint8) if bits == 8 else widened(levels, bits)
+    top = np.iinfo(values.dtype).max
+    wanted = np.clip((levels / 2.0 ** (bits - 8) - 16) / 219, 0, 1)
+    np.testing.assert_allclose(heif._full_range(values, bits) / top, wanted, atol=0.51 / top + 1e-5)
 
 
 @pytest.mark.parametrize("suffix", [".heic", ".avif"])

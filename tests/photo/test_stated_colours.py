@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,13 @@ class TestPng:
         path = png(tmp_path / "a.png", chunk(b"cICP", bytes([9, transfer, 0, 1])))
         with pytest.raises(InputError, match=rf"high dynamic range \({name}\)"):
             read_photo(path)
+
+    @pytest.mark.parametrize("more", [b"", chunk(b"iCCP", b"a\0\0" + zlib.compress(srgb_profile()))])
+    def test_the_narrow_range_of_video_is_refused(self, tmp_path: Path, more: bytes) -> None:
+        for primaries in (1, 9):
+            path = png(tmp_path / f"{primaries}.png", chunk(b"cICP", bytes([primaries, 1, 0, 0])), more)
+            with pytest.raises(InputError, match="narrow range"):
+                read_photo(path)
 
     def test_grey(self, tmp_path: Path) -> None:
         grey = np.repeat(PIXELS[:, :, :1], 3, 2)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -13,22 +11,12 @@ from safetensors.torch import load_file
 from nsp_cli.cli import console
 from nsp_cli.networks.unet import UnetConfig
 from nsp_cli.weights.file import describe_weights
-from tests.students import TINY, save_shots, save_student, stop_after
+from tests.students import TINY, stop_after
 
 
 @pytest.fixture(autouse=True)
 def _loud() -> None:
     console.set_quiet(False)
-
-
-@pytest.fixture
-def student(tmp_path: Path) -> Path:
-    return save_student(tmp_path)
-
-
-@pytest.fixture
-def shots(tmp_path: Path) -> Path:
-    return save_shots(tmp_path)
 
 
 @pytest.fixture

@@ -51,7 +51,9 @@ def inspect(
         pictures = [(one.photo.name, one.plan.noise, one.profile) for one in developed]
         plot_noise(pictures, [(one.photo.name, one.noise, one.stated) for one in sensors], plot)
     if json:
-        console.print_json([*(one.as_json() for one in developed), *(one.as_json() for one in sensors)])
+        measured: list[Measured | MeasuredSensor] = [*developed, *sensors]
+        measured.sort(key=lambda one: photos.index(one.photo))
+        console.print_json([one.as_json() for one in measured])
     else:
         _show(developed)
         _show_sensors(sensors)

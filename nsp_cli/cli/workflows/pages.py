@@ -55,7 +55,8 @@ def report_run(page: Path, outcomes: Sequence[Outcome]) -> None:
     """
     from nsp_cli.report import write_run
 
-    say_written(page, write_run(page, outcomes, title=f"nsp · {counted(len(outcomes), 'photo')}"))
+    title = f"nsp · {counted(len(outcomes), 'photo')}"
+    say_written(page, write_run(page, outcomes, title=title, name_of=console.name_of))
 
 
 def say_written(page: Path, written: PageSummary) -> None:

@@ -99,7 +99,9 @@ def _process(
 ) -> None:
     from nsp_cli.batch import Pipeline
 
-    pipeline = Pipeline(settings, workers, lambda index, job: display.begin(index, job.source.name))
+    pipeline = Pipeline(
+        settings, workers, lambda index, job: display.begin(index, console.name_of(job.source))
+    )
     # Closed in any case, so that a run that is left early waits for the file being written.
     with closing(pipeline.run(jobs)) as outcomes:
         for outcome in outcomes:

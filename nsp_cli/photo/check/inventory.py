@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -28,8 +27,7 @@ from nsp_cli.photo.metadata.texts import text_of
 from nsp_cli.photo.photo import Extra
 
 _DIRECTORIES = {ifd.EXIF_IFD: "Photo", ifd.GPS_IFD: "GPSInfo", ifd.INTEROP_IFD: "Iop"}
-_DIGITS = re.compile(rb"\d+")
-_SPACE = re.compile(rb"\s+")
+_CHANGING = b"0123456789 \t\n\r\v\f"
 
 
 class Key(NamedTuple):
@@ -101,7 +99,7 @@ def _xmp_facts(packet: bytes) -> Iterator[tuple[Key, Any]]:
         for name, value in xmp.properties(packet).items():
             yield Key(XMP, name), value
     except ValueError:
-        yield Key(XMP, "packet"), _SPACE.sub(b"", _DIGITS.sub(b"0", packet.rstrip(b"\0")))
+        yield Key(XMP, "packet"), packet.rstrip(b"\0").translate(None, _CHANGING)
 
 
 def _resource_facts(block: bytes) -> Iterator[tuple[Key, Any]]:

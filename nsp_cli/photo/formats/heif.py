@@ -74,6 +74,8 @@ def _photo(path: Path, decoded: Decoded, facts: PictureFacts) -> Photo:
     profile, notes = facts.profile(path)
     exif, xmp = upright(facts.exif, facts.xmp)
     is_grey = colour.shape[2] == 1
+    if is_grey and facts.is_narrow:  # libheif does so with colour alone
+        colour = _full_range(colour, decoded.bit_depth)
     pixels = as_rgb(colour[:, :, 0]) if is_grey else np.ascontiguousarray(colour)
     return Photo(pixels, alpha, "heif", is_grey, profile, exif, xmp, notes=notes)
 
@@ -86,6 +88,21 @@ def _split(decoded: Decoded) -> tuple[Pixels, Pixels | None]:
         return full, None
     colour, alpha = full[:, :, :-1], full[:, :, -1].copy()
     return (unmultiplied(colour, alpha) if decoded.is_premultiplied else colour), alpha
+
+
+def _full_range(values: Pixels, bits: int) -> Pixels:
+    """Stretches the narrow range of video, in which 8 bits have black at 16 and white at 235.
+
+    Args:
+        values: In 8 or 16 bits.
+        bits: That the file has.
+    """
+    top = np.iinfo(values.dtype).max
+    unit = top * 2 ** (bits - 8) / (2**bits - 1)  # of a level of 8 bits
+    levels = np.arange(top + 1)
+    table = np.rint(np.clip((levels - 16 * unit) / (219 * unit), 0, 1) * top).astype(values.dtype)
+    stretched: Pixels = table[values]
+    return stretched
 
 
 def _recognise(path: Path, head: bytes) -> bool:  # noqa: ARG001

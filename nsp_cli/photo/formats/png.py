@@ -121,10 +121,10 @@ def _photo(path: Path, image: Pixels, file: PngParts) -> Photo:
 def _stated(profile: bytes | None, extras: Iterable[Extra], exif: bytes | None) -> StatedColours:
     """Returns what chunks and EXIF say of the colours."""
     chunks = {extra.name: extra.content for extra in extras if extra.kind == CHUNK}
-    numbers = chunks.get("cICP", b"")[:2]
+    numbers = chunks.get("cICP", b"")
     gamma = int.from_bytes(chunks.get("gAMA", b""), "big")
     points = [number / 100_000 for (number,) in struct.iter_unpack(">I", chunks.get("cHRM", b""))]
-    primaries, transfer = numbers if len(numbers) == 2 else (None, None)
+    primaries, transfer, _, is_full = numbers if len(numbers) == 4 else (None, None, 0, True)
     return StatedColours(
         profile,
         primaries,
@@ -133,6 +133,7 @@ def _stated(profile: bytes | None, extras: Iterable[Extra], exif: bytes | None) 
         gamma=100_000 / gamma if gamma else None,
         chromaticities=primaries_of(tuple(points[:2]), tuple(points[2:])),
         is_adobe_rgb=is_adobe_rgb(exif),
+        is_narrow=not is_full,
     )
 
 

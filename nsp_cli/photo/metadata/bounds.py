@@ -31,6 +31,20 @@ def limited(blocks: Iterable[_T], name: str, most: int = MOST_BLOCKS) -> Iterato
         yield block
 
 
+def check_count(count: int, name: str) -> None:
+    """Refuses tables of more rows than any program writes.
+
+    Args:
+        count: How many rows were read, or are about to be.
+        name: What they are, for the message, in the plural.
+
+    Raises:
+        ValueError: They are more than `MOST_BLOCKS`.
+    """
+    if count > MOST_BLOCKS:
+        raise ValueError(f"more than {MOST_BLOCKS} {name} are not plausible")
+
+
 def directory_chain(stream: BinaryIO) -> list[int]:
     """Returns the places of a TIFF's directories, each of which links to the next.
 

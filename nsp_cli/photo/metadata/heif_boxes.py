@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nsp_cli.photo.metadata.bmff import boxes, file_box, first_box
-from nsp_cli.photo.metadata.bounds import MOST_BLOCKS
+from nsp_cli.photo.metadata.bounds import check_count
 from nsp_cli.photo.metadata.dcf import is_adobe_rgb
 from nsp_cli.photo.metadata.patching import clean_exif, set_orientation
 from nsp_cli.photo.stated_colours import StatedColours, profile_of
@@ -19,6 +19,8 @@ BOX_ERRORS = (ValueError, LookupError, struct.error)
 
 _LONGEST = 2**26
 _UNSPECIFIED = 2  # by H.273
+_FULL_RANGE = 0x80
+_NO_NUMBERS = struct.pack(">HHHB", _UNSPECIFIED, _UNSPECIFIED, _UNSPECIFIED, _FULL_RANGE)
 XMP_TYPE = b"application/rdf+xml"
 
 
@@ -38,6 +40,7 @@ class PictureFacts:
     xmp: bytes | None
     is_cropped: bool
     is_grey: bool
+    is_narrow: bool  # black is 16 and white 235 of 8 bits; decoders make full range of colour, not of grey
 
     def profile(self, path: Path) -> tuple[bytes | None, tuple[str, ...]]:
         """Returns the profile of the colours (None for sRGB), and notes.
@@ -70,7 +73,7 @@ def read_picture_facts(path: Path) -> PictureFacts:
         raise ValueError("nothing states the size of its picture")
     width, height = struct.unpack_from(">II", kinds[b"ispe"], 4)
     colours = {body[:4]: body[4:] for kind, body in described if kind == b"colr"}
-    primaries, transfer = struct.unpack_from(">HH", colours.get(b"nclx", b"\0\2\0\2"))
+    primaries, transfer, range_flag = struct.unpack_from(">HHxxB", colours.get(b"nclx", _NO_NUMBERS))
     exif, xmp = _metadata(path, parts)
     return PictureFacts(
         height,
@@ -85,6 +88,7 @@ def read_picture_facts(path: Path) -> PictureFacts:
         xmp,
         b"clap" in kinds,
         _is_grey(kinds),
+        range_flag & _FULL_RANGE == 0,
     )
 
 
@@ -138,10 +142,13 @@ def properties_of(iprp: bytes, items: Collection[int]) -> dict[int, list[tuple[b
     every = list(boxes(first_box(iprp, b"ipco")))
     table = io.BytesIO(first_box(iprp, b"ipma"))
     version, wide = number(table, 1), number(table, 3) & 1
+    total = 0
     for _ in range(number(table, 4)):
-        owner = number(table, 2 if version == 0 else 4)
+        owner, count = number(table, 2 if version == 0 else 4), number(table, 1)
+        total += 1 + count
+        check_count(total, "properties of items")
         # The highest bit says whether a reader must understand the property.
-        indices = [number(table, 1 + wide) & (0x7FFF if wide else 0x7F) for _ in range(number(table, 1))]
+        indices = [number(table, 1 + wide) & (0x7FFF if wide else 0x7F) for _ in range(count)]
         if owner in items:
             found.setdefault(owner, [every[index - 1] for index in indices if index > 0])
         if len(found) == len(items):
@@ -207,9 +214,8 @@ def _places(iloc: bytes) -> dict[int, tuple[int, list[tuple[int, int]]]]:
         number(table, 2)
         start = number(table, base)
         extents, count = [], number(table, 2)
-        total += count
-        if total > MOST_BLOCKS:  # an extent may take no bytes at all
-            raise ValueError(f"more than {MOST_BLOCKS} extents are not plausible")
+        total += 1 + count
+        check_count(total, "items and extents")  # which may take no bytes at all
         for _ in range(count):
             number(table, index if version > 0 else 0)
             extents.append((start + number(table, offset), number(table, length)))

@@ -11,7 +11,7 @@ from pathlib import Path
 from nsp_cli.photo.metadata import heif_boxes
 from nsp_cli.photo.metadata.blocks import LEFT, OUTDATED, Blocks, exif_blocks
 from nsp_cli.photo.metadata.bmff import boxes, file_box, file_boxes
-from nsp_cli.photo.metadata.bounds import limited
+from nsp_cli.photo.metadata.bounds import check_count, limited
 from nsp_cli.photo.photo import Extra
 
 _EXIF, _MIME, _TONE_MAP = b"Exif", b"mime", b"tmap"
@@ -147,10 +147,13 @@ def _parts_of(items: set[int], references: _References) -> set[int]:
 
 def _references(iref: bytes) -> _References:
     found: _References = []
+    total = 0
     width = 2 if iref[:1] == b"\0" else 4
     for kind, body in limited(boxes(iref[4:]), "references", _MOST_REFERENCES):
         table = io.BytesIO(body)
         owner, count = heif_boxes.number(table, width), heif_boxes.number(table, 2)
+        total += count
+        check_count(total, "items that others refer to")
         found.append((kind, owner, tuple(heif_boxes.number(table, width) for _ in range(count))))
     return found
 

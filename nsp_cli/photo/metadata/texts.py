@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from nsp_cli.photo.metadata.iptc import with_iptc
-from nsp_cli.photo.metadata.jpeg_segments import EXIF_PREFIX, XMP_PREFIX
+from nsp_cli.photo.metadata.jpeg_segments import EXIF_PREFIX, RESOURCES_PREFIX, XMP_PREFIX
 
 COMMENT_KEYWORD = "Comment"
 """Keyword of a text that has none elsewhere, such as a JPEG's comment."""
@@ -93,8 +93,9 @@ def read_profile(kind: str, content: bytes) -> tuple[str, bytes]:
     places = {"exif": "exif", "app1": "exif", "xmp": "xmp", "icc": "icc", "icm": "icc"}
     if kind in places:
         return places[kind], data.removeprefix(EXIF_PREFIX)
-    if kind not in ("iptc", "8bim"):
+    if kind not in ("iptc", "8bim", "app13"):
         raise ValueError(f"{kind} is no known profile")
+    data = data.removeprefix(RESOURCES_PREFIX)  # of a JPEG's segment, which some programs hide as a whole
     return "resources", with_iptc(None, data) if data.startswith(_RECORD_START) else data
 
 

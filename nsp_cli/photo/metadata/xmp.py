@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
-from nsp_cli.photo.metadata.xmp_scanning import RDF, Description, refuse_declarations, scan
+from nsp_cli.photo.metadata.xmp_scanning import RDF, Description, check_plausible, scan
 
 _NOTE = "http://ns.adobe.com/xmp/note/"
 # White space is matched from its start only: a long run would otherwise be tried from every place in it.
@@ -44,7 +44,7 @@ def properties(packet: bytes) -> dict[str, str]:
 
 
 def _rdf(packet: bytes) -> ElementTree.Element:
-    refuse_declarations(packet)
+    check_plausible(packet)
     try:
         root = ElementTree.fromstring(packet.strip(b"\0 \r\n\t"))
     except ElementTree.ParseError as error:
@@ -198,9 +198,7 @@ def split(packet: bytes, limit: int) -> tuple[bytes, bytes | None]:
     extension = _extension(packet, descriptions, moved)
     guid = hashlib.md5(extension, usedforsecurity=False).hexdigest().upper().encode()
     main = packet[:end] + _pointer(guid, descriptions) + packet[end:]
-    for first, last in sorted(moved, reverse=True):
-        main = main[:first] + main[last:]
-    return main, extension
+    return replaced(main, sorted(moved), lambda _: b""), extension  # all before the pointer
 
 
 def portions(extension: bytes, size: int) -> list[bytes]:
