@@ -1,8 +1,8 @@
-"""Measures how much tiles change the result: not for the bundled networks, a little for a full-size TBSN.
+"""Measures how much tiles change the result: for no network more than rounding does.
 
     python benchmarks/tiling.py [--photo PHOTO] [--tile PIXELS]
 
-The TBSN has random weights, because no trained one is available. Its attention pools over a whole tile.
+The TBSN has random weights, because no trained one is available. It goes layer by layer (`tbsn_tiles.py`).
 """
 
 from __future__ import annotations

@@ -24,7 +24,8 @@ class NetworkSpec:
         input_multiple: Both sides of the network's input must be multiples of this number.
         radius: Receptive-field radius in input pixels; pixels farther away do not count.
         exact_tiling: Whether tiles give the same result as the whole picture. False where attention
-            pools over all that the network sees (TBSN), however large the halo is.
+            pools over all that the network sees (TBSN), however large the halo is. Such a network takes
+            photos of several tiles layer by layer.
         values_per_pixel: Numbers held at the peak per input pixel, measured; the memory that a tile needs.
         is_blind_spot: Whether an output pixel is independent of the input pixel in its own place.
         is_noise_conditioned: Whether the network takes the photo's noise map as a second input.

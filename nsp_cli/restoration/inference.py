@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
@@ -14,9 +15,11 @@ from torch.nn import functional
 from nsp_cli.device import begin_fetch, choose_device, choose_precision, free_memory, to_device
 from nsp_cli.errors import WeightsError
 from nsp_cli.networks import NetworkSpec
+from nsp_cli.networks.tbsn import Tbsn
 from nsp_cli.noise.noise_map import NoiseMap
 from nsp_cli.ops.pixel_shuffle import pd_downsample, pd_upsample
 from nsp_cli.ops.progress import OnProgress
+from nsp_cli.restoration.layered_tbsn import LayeredTbsn
 from nsp_cli.restoration.row_streaming import can_stream, stream_rows
 from nsp_cli.tiling.grid import Tile, TileGrid
 from nsp_cli.tiling.pixels import begin_paste, cut_map, cut_tile, pad_bottom_right
@@ -36,6 +39,8 @@ _MEMORY_SHARE = 0.4
 # Best side of a core if any side is exact, in pixels that the network treats as neighbours. Larger cores read
 # fewer pixels twice, but on a CPU their fresh memory costs more than that (.github/docs/speed.md).
 _BEST_CORE, _BEST_CORE_ON_CUDA = 1024, 2048
+# A core that holds any photo.
+_WHOLE = 2**40
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,9 @@ class Restorer:
             DeviceError: The smallest tile does not fit in memory, or the result is not finite.
         """
         stride = self._check_mode(mode)
+        if self._needs_layers(noisy, stride):
+            layered = self._by_layers(noisy, stride, on_progress)
+            return layered.denoise(noisy, mode=mode, noise=noise, dtype=dtype)
         process = self._average_sub_images if mode == "pd" else self._predict_and_reduce
         result = _empty(noisy.shape[1], noisy.shape[2], dtype or noisy.dtype)
         if self._streams:
@@ -168,6 +176,9 @@ class Restorer:
             ValueError, DeviceError: As for `denoise`.
         """
         stride, scale = self._check_mode(mode), self.spec.scale
+        if self._needs_layers(noisy, stride):
+            layered = self._by_layers(noisy, stride, on_progress)
+            return layered.upscale(noisy, mode=mode, noise=noise, dtype=dtype)
         process = self._interleave_sub_images if mode == "pd" else self.network
         result = _empty(noisy.shape[1] * scale, noisy.shape[2] * scale, dtype or noisy.dtype)
         if self._streams:
@@ -263,6 +274,33 @@ class Restorer:
         )
         return result
 
+    def _needs_layers(self, noisy: Tensor, stride: int) -> bool:
+        """Whether the photo takes several tiles, and tiles would change the result."""
+        return not self.spec.exact_tiling and len(self._tiles(noisy, stride)[1]) > 1
+
+    def _by_layers(self, noisy: Tensor, stride: int, on_progress: OnProgress | None) -> Restorer:
+        """A restorer that takes this photo whole: its network passes over it in tiles, layer by layer."""
+        assert isinstance(self.network, Tbsn)  # the only network with `exact_tiling` false
+        chosen, (whole,) = self.execution, self._tiles(noisy, stride, core=_WHOLE)[1]
+        layered = copy(self)
+        layered.execution = Execution(torch.device("cpu"), torch.float32, _WHOLE)
+        layered.network = LayeredTbsn(
+            self.network,
+            chosen.device,
+            chosen.precision,
+            core=chosen.core and max(1, chosen.core // stride),
+            on_progress=on_progress,
+            photo_pixels=whole.core_pixels,
+            positions=whole.rows.read_stop * whole.columns.read_stop,
+        )
+        return layered
+
+    def _tiles(self, noisy: Tensor, stride: int, core: int | None = None) -> tuple[TileGrid, list[Tile]]:
+        # One pixel of a sub-image spans `stride` photo pixels, and its phase adds up to one stride less.
+        halo = self.spec.radius * stride + stride - 1
+        grid = TileGrid(noisy.shape[1], noisy.shape[2], halo, step=stride * self.spec.input_multiple)
+        return grid, grid.plan(core or self.execution.core or self._core_from_memory(stride))
+
     def _run(
         self,
         noisy: Tensor,
@@ -276,9 +314,7 @@ class Restorer:
         if self.spec.is_noise_conditioned != (noise is not None):
             raise ValueError(_NEEDS_NOISE)
         _, height, width = noisy.shape
-        # One pixel of a sub-image spans `stride` photo pixels, and its phase adds up to one stride less.
-        halo = self.spec.radius * stride + stride - 1
-        grid = TileGrid(height, width, halo, step=stride * self.spec.input_multiple)
+        grid, tiles = self._tiles(noisy, stride)
         scale, done = result.shape[2] // width, 0
 
         def begin(tile: Tile, precision: torch.dtype) -> Finish:
@@ -299,7 +335,6 @@ class Restorer:
             if on_progress:
                 on_progress(done, height * width)
 
-        tiles = grid.plan(self.execution.core or self._core_from_memory(stride))
         device, precision = self.execution.device, self.execution.precision
         run_tiles(grid, tiles, begin, device=device, precision=precision, on_done=count)
         return result

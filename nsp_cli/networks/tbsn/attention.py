@@ -8,6 +8,9 @@ from torch.nn import functional
 
 from nsp_cli.networks.base import Gelu
 
+# As in torch's `normalize`.
+_SMALLEST_NORM = 1e-12
+
 
 class ChannelNorm(nn.Module):
     """Divides each pixel by the standard deviation over its channels, without subtracting their mean."""
@@ -41,6 +44,8 @@ class ChannelAttention(nn.Module):
     whose features saw the predicted pixel. Given the mixing matrices, the rest is exactly blind.
     """
 
+    reach = 2
+
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
@@ -51,19 +56,53 @@ class ChannelAttention(nn.Module):
         )
         self.project_out = nn.Conv2d(channels, channels, 1, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps (B, channels, H, W) to the same shape."""
-        batch, _, height, width = x.shape
-        qkv: Tensor = self.qkv_dwconv(self.qkv(x))
-        q, k, v = qkv.reshape(batch, 3, self.heads, -1, height * width).unbind(dim=1)
-        mixed = self.mixing(q, k) @ v
-        projected: Tensor = self.project_out(mixed.reshape(batch, -1, height, width))
+    def forward(self, x: Tensor, mixing: Tensor | None = None) -> Tensor:
+        """Maps (B, channels, H, W) to the same shape.
+
+        Args:
+            x: The whole picture's features, or a part of them if `mixing` is given.
+            mixing: Matrices of the whole picture from `mixing_from`; None to compare channels over `x`.
+        """
+        q, k, v = self._in_heads(self.project(x))
+        mixing = self.mixing(q, k) if mixing is None else mixing.to(v.dtype)
+        projected: Tensor = self.project_out((mixing @ v).reshape(x.shape))
         return projected
+
+    def project(self, x: Tensor) -> Tensor:
+        """Maps (B, channels, H, W) to queries, keys and values: (B, 3·channels, H, W)."""
+        projected: Tensor = self.qkv_dwconv(self.qkv(x))
+        return projected
+
+    def _in_heads(self, projected: Tensor) -> tuple[Tensor, ...]:
+        """Queries, keys and values as (B, heads, C, positions) each."""
+        return projected.reshape(projected.shape[0], 3, self.heads, -1, projected[0, 0].numel()).unbind(dim=1)
 
     def mixing(self, q: Tensor, k: Tensor) -> Tensor:
         """Compares channels: two (B, heads, C, positions) give (B, heads, C, C), whose rows sum to 1."""
         q, k = functional.normalize(q, dim=-1), functional.normalize(k, dim=-1)
         return (q @ k.transpose(-2, -1) * self.temperature).softmax(dim=-1)
+
+    def sums(self, projected: Tensor) -> Tensor:
+        """What `mixing_from` needs of a part of a picture; of the whole, it is the sum over disjoint parts.
+
+        Args:
+            projected: A part of what `project` returns, (B, 3·channels, h, w).
+
+        Returns:
+            (B, heads, C, C + 2) float32: products of every query with every key, squares of the queries,
+            squares of the keys.
+        """
+        # Sums over many positions exceed float16, and bfloat16 has too few digits for them.
+        with torch.autocast(projected.device.type, enabled=False):
+            q, k, _ = (part.float() for part in self._in_heads(projected))
+            squares = torch.stack([q.square().sum(dim=-1), k.square().sum(dim=-1)], dim=-1)
+            return torch.cat([q @ k.transpose(-2, -1), squares], dim=-1)
+
+    def mixing_from(self, sums: Tensor) -> Tensor:
+        """The mixing matrices of a whole picture, (B, heads, C, C), from its `sums`, of the same type."""
+        norms = sums[..., -2:].sqrt().clamp(min=_SMALLEST_NORM)
+        alike = sums[..., :-2] / norms[..., :1] / norms[..., 1:].transpose(-2, -1)
+        return (alike * self.temperature.to(sums)).softmax(dim=-1)
 
 
 class RelativePosition(nn.Module):
@@ -143,6 +182,8 @@ class SpatialAttention(nn.Module):
 
 class FeedForward(nn.Module):
     """Convolves twice with dilation 2, so that parities stay apart."""
+
+    reach = 4
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -73,8 +74,8 @@ class TbsnConfig:
 
         Through convolutions and windows alone, the full-size network reaches up to 707 pixels, with
         hardly any weight beyond the nearest 64. Channel attention pools over the tile whatever the
-        halo is, so no radius makes tiles exact. With this radius and stride t = 2, the halo is a
-        multiple of `input_multiple`.
+        halo is, so no radius makes tiles exact; `by_layers.py` does. With this radius and stride t = 2,
+        the halo is a multiple of `input_multiple`.
         """
         multiple = 4 * self.window_size
         keys = (self.window_size // 2 + self.margin) ** 2
@@ -110,6 +111,7 @@ class Tbsn(nn.Module):
     def __init__(self, config: TbsnConfig) -> None:
         super().__init__()
         dim = config.dim
+        self.config = config
         self.input_multiple = config.spec().input_multiple
         self.patch_embed = PatchEmbed(dim)
         self.encoder_level1 = _blocks(config, level=0, channels=dim, count=config.num_blocks[0])
@@ -144,13 +146,22 @@ class Tbsn(nn.Module):
             raise ValueError(
                 f"TBSN takes sides that are multiples of {self.input_multiple}, not {height}×{width}"
             )
-        level1 = self.encoder_level1(self.patch_embed(x * VALUE_RANGE))
+        level1 = self.encoder_level1(self.embed(x))
         level2 = self.encoder_level2(self.down1_2(level1))
         level3 = self.latent(self.down2_3(level2))
         decoded = self.reduce_chan_level2(torch.cat([self.up3_2(level3), level2], dim=1))
         decoded = self.decoder_level2(decoded)
         decoded = self.decoder_level1(torch.cat([self.up2_1(decoded), level1], dim=1))
-        predicted: Tensor = self.output(self.refinement(decoded))
+        return self.predict(self.refinement(decoded))
+
+    def embed(self, x: Tensor) -> Tensor:
+        """The features that the blocks start from: (B, 3, H, W) in [0, 1] to (B, dim, H, W)."""
+        embedded: Tensor = self.patch_embed(x * VALUE_RANGE)
+        return embedded
+
+    def predict(self, features: Tensor) -> Tensor:
+        """Maps the last block's (B, 2·dim, H, W) to (B, 3, t·H, t·W) in [0, 1]."""
+        predicted: Tensor = self.output(features)
         return predicted / VALUE_RANGE
 
 
@@ -186,13 +197,22 @@ class Block(nn.Module):
         self.norm4 = ChannelNorm(channels)
         self.channel_ffn = FeedForward(channels)
         self.spatial_ffn = FeedForward(channels)
+        # The last convolutions' reach is rounded up to whole windows, which see their margin.
+        windows = -(-FeedForward.reach // config.window_size) * config.window_size
+        self.reach = windows + config.margin + FeedForward.reach + ChannelAttention.reach
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps (B, channels, H, W) to the same shape."""
+    def forward(self, x: Tensor, mixing: Tensor | None = None) -> Tensor:
+        """Maps (B, channels, H, W) to the same shape.
+
+        Args:
+            x: The whole picture's features, or a part of them, from one window's corner to another's, if
+                `mixing` is given. Then what lies within `reach` of a cut is not the whole picture's.
+            mixing: As for `ChannelAttention`.
+        """
         # Autocast rounds what each of eighty layers adds; the running sum must not be rounded as well.
         x = x if x.dtype is torch.float64 else x.float()
         for norm, layer in (
-            (self.norm1, self.channel_attn),
+            (self.norm1, partial(self.channel_attn, mixing=mixing)),
             (self.norm2, self.channel_ffn),
             (self.norm3, self.spatial_attn),
             (self.norm4, self.spatial_ffn),
