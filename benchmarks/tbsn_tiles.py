@@ -58,11 +58,13 @@ def random_network(blocks: int, temperature: float) -> Tbsn:
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, torch.nn.Conv2d):
-                module.weight *= 3**0.5
+                module.weight.mul_(3**0.5)
             if isinstance(module, ChannelAttention):
                 module.temperature.fill_(temperature)
-        network.patch_embed.proj.weight /= 50
-        network.output[-1].weight *= 100
+        network.patch_embed.proj.weight.div_(50)
+        last = network.output[-1]
+        assert isinstance(last, torch.nn.Conv2d)
+        last.weight.mul_(100)
     return network.eval()
 
 
@@ -91,6 +93,7 @@ class RepeatedTiles:
     def _attend(self) -> Callable[..., Tensor]:
         def forward(layer: ChannelAttention, x: Tensor, **_: object) -> Tensor:
             projected = layer.project(x)
+            assert self._tile is not None
             rows, columns = self._tile.rows, self._tile.columns
             core = projected[:, :, _inside(rows, x.shape[2]), _inside(columns, x.shape[3])]
             self._now[layer] = self._now.get(layer, 0) + layer.sums(core).double()
