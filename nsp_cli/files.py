@@ -115,6 +115,21 @@ def make_folder(folder: Path, hint: str = "Choose another folder.") -> None:
         raise OutputError(f"The folder {folder} cannot be created: {reason_of(error)}.", hint) from error
 
 
+def check_takes_files(folder: Path) -> None:
+    """Checks that files can be written into a folder, before work begins that would be lost.
+
+    Raises:
+        OutputError: They cannot.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"Nothing can be written into the folder {folder}: {reason_of(error)}.", "Choose another folder."
+        ) from error
+
+
 def cannot_write(path: Path, error: OSError, hint: str = _HINT) -> OutputError:
     """Returns the error for a file or folder that cannot be written."""
     return OutputError(f"{path} cannot be written: {reason_of(error)}.", hint)

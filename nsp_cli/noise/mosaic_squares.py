@@ -13,6 +13,9 @@ from nsp_cli.ops.bayer import CELL_SIDE
 
 # Side of a square in pixels of one colour.
 SQUARE = 8
+# Rows that are looked at together, so that what is made of them fits in a cache: with all of 24 megapixels at
+# once, it takes twice as long. A multiple of a square's.
+_ROWS = 256
 # Differences are taken so many times along both axes, which leaves the highest frequencies. Of white noise,
 # they have this variance, and those of green lose a share of it with their means.
 _ORDER = 3
@@ -46,18 +49,29 @@ class Squares:
     unrest: Tensor
 
     def __getitem__(self, chosen: Tensor) -> Squares:
-        parts = (self.colour, self.mean, self.variance, self.unrest)
-        return Squares(*(part[chosen] for part in parts))
+        return Squares(*(part[chosen] for part in self.parts))
 
     def __len__(self) -> int:
         return len(self.mean)
 
+    @property
+    def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """All attributes in order."""
+        return self.colour, self.mean, self.variance, self.unrest
+
 
 def squares_of(mosaic: Tensor, lowest: float | None) -> Squares:
-    """All squares that are not clipped."""
+    """All squares that are not clipped, of a mosaic that is at least a square wide and high."""
     side = SQUARE * CELL_SIDE
     rows, columns = (size // side * side for size in mosaic.shape)
-    mosaic = mosaic[:rows, :columns].float()
+    strips = [
+        _squares_of_strip(mosaic[top : min(top + _ROWS, rows), :columns].float(), lowest)
+        for top in range(0, rows, _ROWS)
+    ]
+    return Squares(*map(torch.cat, zip(*(strip.parts for strip in strips), strict=True)))
+
+
+def _squares_of_strip(mosaic: Tensor, lowest: float | None) -> Squares:
     red, green, second, blue = functional.pixel_unshuffle(mosaic[None], CELL_SIDE)
     # The noise of green is told by differences between both greens, the scene by their sum.
     planes = torch.stack([red, (green + second) / 2**0.5, blue])

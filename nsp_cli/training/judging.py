@@ -24,6 +24,9 @@ from nsp_cli.training.distillation.own_noise import MeasuredSource, NoiseSource
 # A gain counts if it is more than this many standard errors; it is then chance in one of forty cases.
 SIGNIFICANCE = 2.0
 
+FEWEST_JUDGED = 4
+"""Fewest held-out regions that networks are judged by which are not blind-spot networks."""
+
 VALIDATION = "PSNR of the pairs given (dB)"
 ERROR = "error estimated by recorruption (levels²)"
 SPLIT_ERROR = "most error by splitting the noise of the sensor (levels²)"

@@ -21,16 +21,18 @@ from nsp_cli.training.data.raw_files import Sensor
 from nsp_cli.training.distillation.folder_noise import FolderNoise
 from nsp_cli.training.distillation.own_noise import NoiseSource
 from nsp_cli.training.held_out_crops import denoised_versions, most_changed_crops
-from nsp_cli.training.judging import Judgement, judge
+from nsp_cli.training.judging import FEWEST_JUDGED, Judgement, judge
 from nsp_cli.training.page import TrainingReport, write_card, write_page
 from nsp_cli.training.raw_judging import developed_versions, judge_raw
 from nsp_cli.training.run.recipe import RawRecipe, StudentRecipe
 from nsp_cli.training.run.trainer import Trainer
-from nsp_cli.training.verdict import describe_verdict
+from nsp_cli.training.verdict import (
+    FEW_REGIONS,
+    NOISE_UNKNOWN,
+    NONE_HELD_OUT,
+    describe_verdict,
+)
 from nsp_cli.weights.file import load_network, save_weights
-
-# Fewest held-out regions that a student is judged by.
-_FEWEST_JUDGED = 4
 
 
 @dataclass(frozen=True)
@@ -136,8 +138,8 @@ def publish(
     execution = Execution.choose(str(trainer.device))
     before = _load(baseline.path, execution)
     after = Restorer(trainer.averaged_network(), trainer.config.spec(), execution)
-    judgement, is_noise_known = _judged(trainer, before, after, material, on_progress)
-    verdict = describe_verdict(judgement, output, baseline.name, is_noise_known=is_noise_known)
+    judgement, reason = _judged(trainer, before, after, material, on_progress)
+    verdict = describe_verdict(judgement, output, baseline.name, reason=reason)
     # The prefixes distinguish the versions even if the names are equal, or "noisy".
     restorers = {f"before: {baseline.name}": before, f"after: {output.stem}": after}
     report = _report(trainer, output.stem, restorers, material, judgement, verdict)
@@ -154,10 +156,12 @@ def _judged(
     after: Restorer,
     material: Material,
     on_progress: OnProgress | None,
-) -> tuple[Judgement | None, bool]:
-    """Comparison of the two networks, and whether the noise is known that it needs."""
+) -> tuple[Judgement | None, str]:
+    """Comparison of the two networks, and why there would be none."""
+    lacking = NONE_HELD_OUT
     if material.sensors is not None:
-        return judge_raw(before, after, material.held_out, material.sensors, on_progress), True
+        lacking = FEW_REGIONS if material.held_out else lacking
+        return judge_raw(before, after, material.held_out, material.sensors, on_progress), lacking
     pictures, noises = _to_judge(material)
     judgement = judge(
         before,
@@ -168,7 +172,7 @@ def _judged(
         noises=noises,
         on_progress=on_progress,
     )
-    return judgement, bool(pictures) or not material.held_out
+    return judgement, NOISE_UNKNOWN if material.held_out and not pictures else lacking
 
 
 def _to_judge(material: Material) -> tuple[list[Tensor], list[NoiseSource | None]]:
@@ -182,7 +186,7 @@ def _to_judge(material: Material) -> tuple[list[Tensor], list[NoiseSource | None
     regions = zip(pictures, material.held_out, strict=True)
     known = [(picture, material.noise.like(picture, photo.facts)) for picture, photo in regions]
     chosen = [(picture, noise) for picture, noise in known if noise]
-    if len(chosen) < _FEWEST_JUDGED:
+    if len(chosen) < FEWEST_JUDGED:
         return [], []
     return [picture for picture, _ in chosen], [noise for _, noise in chosen]
 
@@ -198,8 +202,10 @@ def seconds_to_judge(restorer: Restorer, material: Material) -> float:
     per_megapixel = (time.monotonic() - begun) / largest.megapixels
     judged = sum(photo.megapixels for photo in material.held_out)
     pairs = sum(noisy.shape[1] * noisy.shape[2] / 1e6 for noisy, _ in material.validation)
-    # Both weights restore every region twice, to judge it and to find the crops.
-    return per_megapixel * 2 * (2 * judged + pairs)
+    # Both weights restore every region twice, to judge it and to find the crops; of RAW files, the earlier
+    # ones also say what is expected there.
+    times = 4 if material.sensors is None else 5
+    return per_megapixel * (times * judged + 2 * pairs)
 
 
 def _report(

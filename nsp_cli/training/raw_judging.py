@@ -18,7 +18,7 @@ from nsp_cli.photo import SensorPicture, developed
 from nsp_cli.restoration.inference import Restorer
 from nsp_cli.training.data.pool import TrainingPhoto
 from nsp_cli.training.data.raw_files import Sensor
-from nsp_cli.training.judging import LEAST_GAIN, SPLIT_ERROR, BothNetworks, Judgement
+from nsp_cli.training.judging import FEWEST_JUDGED, LEAST_GAIN, SPLIT_ERROR, BothNetworks, Judgement
 from nsp_cli.training.raw.own_windows import (
     LEAST_WHOLE,
     aligned,
@@ -32,8 +32,6 @@ from nsp_cli.training.raw.splitting import MosaicCrops
 # How noise is split: what the networks see has 1.1 times the noise of the photo. A target with 2.2 times the
 # noise tells less, but on regions of 448² pixels still a hundredth of the error.
 _SHARE = 0.5
-# Fewest held-out regions that a network is judged by.
-_FEWEST = 4
 
 
 def judge_raw(
@@ -57,7 +55,7 @@ def judge_raw(
     """
     crops = [_crop(before, region, sensors[region.file]) for region in held_out]
     crops = [crop for crop in crops if float(crop.is_whole.float().mean()) >= LEAST_WHOLE]
-    if len(crops) < _FEWEST:
+    if len(crops) < FEWEST_JUDGED:
         return None
     compare = BothNetworks(before, after, len(crops), on_progress)
     measure = compare(SPLIT_ERROR, 2, partial(_error, crops), len(crops), least=LEAST_GAIN)

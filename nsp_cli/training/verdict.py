@@ -7,20 +7,20 @@ from pathlib import Path
 
 from nsp_cli.training.judging import Judgement, Measure
 
-# Why a student is not judged by noisy photos.
+# Why new weights are not judged.
+NONE_HELD_OUT = "the photos are too few or too small to hold any out"
 NOISE_UNKNOWN = "the photos show too few flat places with the same noise"
+FEW_REGIONS = "fewer than four parts that were held out are neither dark nor overexposed"
 
 
 def describe_verdict(
-    judgement: Judgement | None, output: Path, baseline: str, *, is_noise_known: bool = True
+    judgement: Judgement | None, output: Path, baseline: str, *, reason: str = NONE_HELD_OUT
 ) -> str:
-    """Says which weights to use, how to use them, and why."""
+    """Says which weights to use, how to use them, and why. The reason is for no judgement."""
     by_eye = f"Compare {output.name} with {baseline} by eye."
     if judgement is None:
-        if not is_noise_known:
-            keep = f"Keep using {baseline}, unless yours is clearly better by eye."
-            return f"Not judged: {NOISE_UNKNOWN}. {keep}"
-        return f"Not judged: the photos are too few or too small to hold any out. {by_eye}"
+        keep = f"Keep using {baseline}, unless yours is clearly better by eye."
+        return f"Not judged: {reason}. {keep if reason == NOISE_UNKNOWN else by_eye}"
     measure = judgement.decisive
     if measure.is_single:
         change = measure.describe_change()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -370,3 +373,16 @@ def test_a_grey_wall_without_noise_is_no_obstacle(train, tmp_path):
     Image.fromarray(np.full((200, 420, 3), 128, np.uint8)).save(clean / "wall.png")
     run, _ = train("--steps", 1, folder=clean)
     assert run.code == 0, run.err
+
+
+def test_a_folder_that_takes_no_files_is_found_before_photos_are_read(train, monkeypatch):
+    def refuse(**_where: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    run, weights = train("--steps", 1)
+    assert run.code == 1
+    assert "Nothing can be written into the folder" in run.err
+    assert "Permission denied" in run.err
+    assert "photos," not in run.err
+    assert not weights.exists()

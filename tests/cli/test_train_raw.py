@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from nsp_cli.cli import console
 from nsp_cli.photo import read_provenance
+from nsp_cli.training.verdict import FEW_REGIONS
 from nsp_cli.weights.file import describe_weights
 from tests.pages import Page
 from tests.raw_files import XTRANS, scene, write_raw
@@ -162,3 +163,12 @@ def test_a_resumed_run_equals_the_unbroken_one_bit_for_bit(adapt: Any, monkeypat
     first, second = load_file(whole), load_file(weights)
     assert describe_weights(weights).config == TINY_RAW
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_few_files_are_told_that_they_are_too_few_to_judge_by(adapt: Any) -> None:
+    run, _ = adapt("--steps", 1)
+    assert run.code == 0, run.err
+    text = words(run.err)
+    assert "Held out to judge the result: 2 regions" in text
+    assert "that takes 4 regions" in text
+    assert f"Not judged: {FEW_REGIONS}." in text

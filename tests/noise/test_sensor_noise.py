@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nsp_cli.noise import mosaic_squares
 from nsp_cli.noise.mosaic_squares import TELLING, squares_of
 from nsp_cli.noise.sensor_noise import MosaicNoise, estimate_sensor_noise
 from nsp_cli.ops.bayer import bayer_masks
@@ -172,3 +173,13 @@ def test_noise_after_white_balance():
 @pytest.mark.parametrize("size", [(8, 8), (16, 24), (1, 1)])
 def test_too_small_a_mosaic_tells_nothing(size):
     assert estimate_sensor_noise(torch.rand(size)) is None
+
+
+def test_strips_tell_what_the_whole_mosaic_tells(monkeypatch):
+    mosaic = taken(shapes(600), 1 / 1000, (3 / 1000) ** 2)
+    in_strips = squares_of(mosaic, None)
+    monkeypatch.setattr(mosaic_squares, "_ROWS", 1 << 20)
+    whole = squares_of(mosaic, None)
+    for strips, one in zip(in_strips.parts, whole.parts, strict=True):
+        assert strips.sort().values == pytest.approx(one.sort().values, rel=0.1, abs=1e-6)
+    assert in_strips.variance.mean() == pytest.approx(float(whole.variance.mean()), rel=0.01)

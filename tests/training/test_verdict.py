@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nsp_cli.training.judging import Judgement, Measure
-from nsp_cli.training.verdict import describe_verdict
+from nsp_cli.training.verdict import FEW_REGIONS, NOISE_UNKNOWN, NONE_HELD_OUT, describe_verdict
 
 BASELINE, OUTPUT = "nsp-light", Path("mine.safetensors")
 
@@ -59,7 +59,7 @@ def test_a_slight_gain_is_no_reason_to_change():
 
 
 def test_what_cannot_be_judged_is_not_recommended():
-    text = describe_verdict(None, OUTPUT, BASELINE, is_noise_known=False)
+    text = describe_verdict(None, OUTPUT, BASELINE, reason=NOISE_UNKNOWN)
     assert text.startswith("Not judged: the photos show too few flat places with the same noise.")
     assert "Use it" not in text
 
@@ -81,3 +81,8 @@ def test_a_single_picture_gives_no_verdict():
     assert text.startswith("Not judged: a single picture")
     assert "inf" not in text
     assert "already" not in text
+
+
+def test_what_is_not_judged_is_told_by_its_own_reason():
+    for reason in (NONE_HELD_OUT, NOISE_UNKNOWN, FEW_REGIONS):
+        assert f"Not judged: {reason}." in describe_verdict(None, OUTPUT, BASELINE, reason=reason)

@@ -23,6 +23,7 @@ from nsp_cli.training.distillation.sampler import check_sizes
 from nsp_cli.training.distillation.sources import SampleSources
 from nsp_cli.training.distillation.task import StudentTask
 from nsp_cli.training.distillation.teacher_data import PHOTO_CACHE_SHARE, prepare_teacher_dataset
+from nsp_cli.training.judging import FEWEST_JUDGED
 from nsp_cli.training.publish import (
     Material,
 )
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 NOISE_UNKNOWN_HINT = (
     f"The result will not be judged: {NOISE_UNKNOWN}. "
     "Better give photos of one camera and ISO, some with sky, walls or blurred background."
+)
+FEW_REGIONS_HINT = (
+    f"The result will not be judged: that takes {FEWEST_JUDGED} regions. Give more photos, or larger ones."
 )
 NOTHING_HELD_OUT = "The photos are too small to hold regions out. The result will not be judged."
 
@@ -163,5 +167,7 @@ def show_material(material: Material) -> None:
         console.say(f"  {found.name}: {photos}, {found.megapixels:.1f} MP, noise {found.noise:.1f} of 255")
     regions = counted(len(material.held_out), "region")
     console.say(f"Held out to judge the result: {regions}" if material.held_out else NOTHING_HELD_OUT)
+    if material.sensors is not None and 0 < len(material.held_out) < FEWEST_JUDGED:
+        console.warn(FEW_REGIONS_HINT)
     if material.noise and not material.noise.is_known:
         console.warn(NOISE_UNKNOWN_HINT)

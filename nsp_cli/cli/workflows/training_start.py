@@ -23,9 +23,9 @@ def check_output(output: Path | None, folders: Sequence[Path], *, overwrite: boo
     """The weights file to write, by default named after the first folder; creates its folder.
 
     Raises:
-        OutputError: The file has another suffix or exists, or its folder cannot be created.
+        OutputError: The file has another suffix or exists, or its folder cannot be created or written into.
     """
-    from nsp_cli.files import make_folder
+    from nsp_cli.files import check_takes_files, make_folder
     from nsp_cli.training.publish import check_free
 
     output = output or Path(f"{folders[0].resolve().name}.safetensors")
@@ -36,6 +36,7 @@ def check_output(output: Path | None, folders: Sequence[Path], *, overwrite: boo
     if not (overwrite or resume):  # a resumed run goes on with what it wrote
         check_free(output)
     make_folder(output.parent)
+    check_takes_files(output.parent)
     return output
 
 
