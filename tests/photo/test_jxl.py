@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,9 @@ from nsp_cli.photo.metadata.jxl_header import JxlHeader, read_jxl_header
 SRGB = Primaries((0.64, 0.33), (0.3, 0.6), (0.15, 0.06))
 LINEAR_GREY = built_profile("linear", SRGB, 1.0, is_grey=True)
 HEIGHT, WIDTH = 40, 50
+# Kinds of channels, and a depth, as a header has them: values, and their counts of bits.
+ALPHA, BLACK = ((0, 2),), ((2, 2), (2, 4))
+SIXTEEN_BITS = ((0, 1), (3, 2), (15, 6))
 
 
 @pytest.fixture
@@ -48,13 +53,36 @@ def box(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I4s", len(body) + 8, kind) + body
 
 
-def packed(*fields: tuple[int, int]) -> bytes:
-    """A codestream's header from values and their counts of bits."""
+def number_of(fields: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Values and their counts of bits as one number, the first value lowest, and its count of bits."""
     number = place = 0
     for value, count in fields:
         number |= value << place
         place += count
-    return b"\xff\x0a" + number.to_bytes(place // 8 + 1, "little")
+    return number, place
+
+
+def packed(*fields: tuple[int, int]) -> bytes:
+    """A codestream's header from values and their counts of bits."""
+    number, count = number_of(fields)
+    return b"\xff\x0a" + number.to_bytes(-(-count // 8), "little")
+
+
+def premultiplied(pixels: Any) -> bytes:
+    """A JPEG XL whose header says that alpha was multiplied in, which no encoder at hand writes."""
+    data = imagecodecs.jpegxl_encode(pixels, lossless=True)
+    # After five times 8 rows of 5:4, 8 bits, nothing unusual and one channel: that this channel is as usual.
+    place, extra = 9 + 2 + 3 + 1 + 2, ((0, 1), *ALPHA, (0, 1), (0, 2), (0, 2), (0, 2), (1, 1))
+    bits, (change, longer) = int.from_bytes(data[2:], "little"), number_of(extra)
+    assert (bits >> place) & 1
+    for end in range(3, 12):  # the header is filled up to a byte, and says nowhere how long it is
+        head = bits & ((1 << 8 * end) - 1)
+        made = head & ((1 << place) - 1) | change << place | head >> (place + 1) << (place + longer)
+        changed = data[:2] + made.to_bytes(end + 2, "little").rstrip(b"\0") + data[2 + end :]
+        with contextlib.suppress(ValueError, RuntimeError, imagecodecs.JpegxlError):
+            if np.array_equal(imagecodecs.jpegxl_decode(changed), pixels):
+                return changed
+    raise AssertionError
 
 
 class TestHeader:
@@ -69,8 +97,19 @@ class TestHeader:
         size = ((0, 1), (1, 2), (299, 13), (3, 3))  # 300 rows, 4:3
         turn = ((0, 1), (1, 1), (5, 3), (0, 1))  # not all as usual; orientation 6; no other size
         preview = ((1, 1), (1, 1), (2, 2), (7, 5), (1, 3))
-        header = packed(*size, *turn, *preview, (0, 1), (0, 1), (2, 2))
+        header = packed(*size, *turn, *preview, (0, 1), (0, 1), (2, 2), (0, 1), (0, 2))
         assert read_jxl_header(header) == JxlHeader(400, 300, orientation=6, bits=12)
+
+    @pytest.mark.parametrize("kind", [ALPHA, BLACK])
+    def test_a_channel_with_a_name(self, kind: tuple[tuple[int, int], ...]) -> None:
+        """Its name is longer than the first part of a codestream, and comes before what alpha says."""
+        name = ((3, 2), (2, 10), *[(65, 8)] * 50)
+        extra = ((0, 1), *kind, (1, 1), (1, 2), (4, 4), (2, 2), *name, (1, 1))
+        start = packed((1, 1), (4, 5), (1, 3), (0, 1), (0, 1), *SIXTEEN_BITS, (1, 1), (1, 2), *extra)
+        parts = box(b"jxlp", bytes(4) + start[:6]) + box(b"jxlp", b"\x80\0\0\1" + start[6:])
+        is_alpha = kind == ALPHA
+        expected = JxlHeader(40, 40, 1, False, 16, False, 1, is_alpha, is_alpha)
+        assert read_jxl_header(codestream_start(jxl_boxes(parts))) == expected
 
     @pytest.mark.parametrize("data", [b"", b"\xff\x0a", b"\xff\x0a\x01", b"\xff\xd8\xff"])
     def test_what_is_none(self, data: bytes) -> None:
@@ -168,6 +207,23 @@ class TestRead:
         found = read_photo(tmp_path / "a.jxl")
         assert found.icc_profile is None
         assert np.abs(found.pixels.astype(int) - pixels).mean() < 2
+
+    @pytest.mark.usefixtures("library")
+    @pytest.mark.parametrize("channels", [2, 4], ids=["grey", "RGB"])
+    def test_transparency_of_other_programs(self, tmp_path: Path, channels: int) -> None:
+        """Also where alpha was multiplied in, which only the header says."""
+        pixels = random_pixels(np.uint8, channels)
+        pixels[:, :, -1] |= 128
+        pixels[:, :, :-1] = np.minimum(pixels[:, :, :-1], pixels[:, :, -1:])
+        (tmp_path / "a.jxl").write_bytes(imagecodecs.jpegxl_encode(pixels, lossless=True))
+        found = read_photo(tmp_path / "a.jxl")
+        assert (found.pixels == pixels[:, :, :-1]).all()
+        assert (found.alpha == pixels[:, :, -1]).all()
+        (tmp_path / "a.jxl").write_bytes(premultiplied(pixels))
+        found = read_photo(tmp_path / "a.jxl")
+        expected = pixels[:, :, :-1] * (255 / pixels[:, :, -1:])
+        assert np.abs(found.pixels - expected).max() <= 0.51
+        assert (found.alpha == pixels[:, :, -1]).all()
 
     @pytest.mark.usefixtures("library")
     def test_compressed_boxes_and_what_is_left(self, tmp_path: Path) -> None:

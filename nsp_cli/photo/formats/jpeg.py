@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import struct
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,28 +14,20 @@ from PIL import Image, JpegImagePlugin
 
 from nsp_cli.ops.pixel_array import Pixels
 from nsp_cli.photo.colour import cmyk_to_srgb
+from nsp_cli.photo.formats.jpeg_blocks import APP0, APP2, JFIF, JFIF_PREFIX, profile_stated, read_jpeg_blocks
 from nsp_cli.photo.formats.jpeg_damage import mended
-from nsp_cli.photo.formats.jpeg_header import FRAMES, JpegHeader
+from nsp_cli.photo.formats.jpeg_header import JpegHeader
 from nsp_cli.photo.formats.spec import TWO_RESOLUTIONS, FormatSpec, MetadataSpec, starts_with
 from nsp_cli.photo.metadata import jpeg_segments, xmp
 from nsp_cli.photo.metadata.attached import mpf_segment, with_attached
-from nsp_cli.photo.metadata.blocks import COMMENT, GAIN_MAP, KINDS, SEGMENT, VIDEO, Blocks, Dpi, exif_blocks
-from nsp_cli.photo.metadata.dcf import is_adobe_rgb
-from nsp_cli.photo.metadata.iptc import clean_resources
+from nsp_cli.photo.metadata.blocks import COMMENT, GAIN_MAP, KINDS, SEGMENT, VIDEO
 from nsp_cli.photo.metadata.jpeg_extras import extra_segments, jpeg_extras
 from nsp_cli.photo.metadata.patching import exif_with_dpi
 from nsp_cli.photo.photo import Photo, as_rgb, channels
 from nsp_cli.photo.sniffing import check_size, damaged
-from nsp_cli.photo.stated_colours import StatedColours, profile_of
 
 EXTENDED_XMP_DAMAGED = "extended XMP is damaged and not kept"
-_APP0, _APP2 = 0xE0, 0xE2
-_ICC_PREFIX = b"ICC_PROFILE\0"
-_JFIF_PREFIX = b"JFIF\0"
-_JFIF = struct.Struct(">5s2xBHH")
-_PER_INCH = {1: 1.0, 2: 2.54}  # by JFIF's unit
 _CARRIED = (COMMENT, SEGMENT, GAIN_MAP, VIDEO)
-_CMYK_CHANNELS = 4
 _SEVERAL = (".mpo",)  # suffixes of files with further pictures, which a result does not have
 _GAIN_MAP_QUALITY = 98
 _MOST_SCANS = 500  # a progressive JPEG has ten; each may pass over the whole photo for a few bytes
@@ -58,7 +49,7 @@ def read_jpeg(path: Path, max_megapixels: float, *, accept_damaged: bool = False
         _check_scans(data)
         # The class itself, because Image.open would warn about large photos by a global limit,
         # and would open phones' photos with a gain map as a stack of frames.
-        data = jpeg_segments.without_short(data, _APP0, _JFIF_PREFIX, _JFIF.size)
+        data = jpeg_segments.without_short(data, APP0, JFIF_PREFIX, JFIF.size)
         image = JpegHeader(io.BytesIO(data))
         check_size(path, image.height, image.width, max_megapixels)
         data, notes = mended(data, accept_damaged=accept_damaged)
@@ -105,7 +96,7 @@ def _decoded(image: JpegImagePlugin.JpegImageFile) -> Photo:
         pixels = np.asarray(image)
     is_grey = pixels.ndim == 2
     if image.mode != "CMYK":
-        profile = _stated(profile, info.get("exif"), is_grey)
+        profile = profile_stated(profile, info.get("exif"), is_grey=is_grey)
     return Photo(
         as_rgb(pixels) if is_grey else pixels,
         format="jpeg",
@@ -117,13 +108,8 @@ def _decoded(image: JpegImagePlugin.JpegImageFile) -> Photo:
     )
 
 
-def _stated(profile: bytes | None, exif: bytes | None, is_grey: bool) -> bytes | None:
-    """Returns a file's profile, or one for the colour space that EXIF states."""
-    return profile_of(Path(), StatedColours(profile, is_adobe_rgb=is_adobe_rgb(exif)), is_grey=is_grey)[0]
-
-
 def _stated_profile(photo: Photo) -> bytes | None:
-    return _stated(None, photo.exif, photo.is_grey)
+    return profile_stated(None, photo.exif, is_grey=photo.is_grey)
 
 
 def turned_gain_map(picture: bytes, turn: Callable[[Pixels], Pixels]) -> bytes:
@@ -139,7 +125,7 @@ def turned_gain_map(picture: bytes, turn: Callable[[Pixels], Pixels]) -> bytes:
     kept = (
         jpeg_segments.segment(marker, content)
         for marker, content in jpeg_segments.segments(picture)
-        if marker in (jpeg_segments.APP1, _APP2)
+        if marker in (jpeg_segments.APP1, APP2)
     )
     data = file.getvalue()
     return b"".join((data[:2], *kept, data[2:]))
@@ -187,60 +173,6 @@ def jpeg_bytes(pixels: Pixels, quality: int) -> bytes:
     return file.getvalue()
 
 
-def _read_blocks(file: BinaryIO) -> Blocks:
-    data = file.read()
-    found = list(jpeg_segments.segments(data))
-
-    def contents(marker: int, prefix: bytes) -> list[bytes]:
-        wanted = (content for name, content in found if name == marker and content.startswith(prefix))
-        return [content[len(prefix) :] for content in wanted]
-
-    block = b"".join(contents(jpeg_segments.APP1, jpeg_segments.EXIF_PREFIX))
-    exif = exif_blocks(block)
-    mains = contents(jpeg_segments.APP1, jpeg_segments.XMP_PREFIX)
-    packet, is_whole = xmp.joined(
-        mains[-1] if mains else None, contents(jpeg_segments.APP1, jpeg_segments.EXTENDED_XMP)
-    )
-    resources = b"".join(contents(jpeg_segments.APP13, jpeg_segments.RESOURCES_PREFIX))
-    profile, is_complete = _profile(contents(_APP2, _ICC_PREFIX))
-    channels_count = next((content[5] for name, content in found if name in FRAMES and len(content) > 5), 3)
-    if channels_count != _CMYK_CHANNELS:
-        profile = _stated(profile, block, channels_count == 1)
-    checks = (
-        ("extended XMP", is_whole),
-        ("ICC profile", is_complete),
-        ("image resources", clean_resources(resources)[1]),
-    )
-    return dataclasses.replace(
-        exif,
-        xmp=packet,
-        resources=resources or None,
-        icc_profile=profile,
-        dpi=(*_jfif_dpi([content for name, content in found if name == _APP0]), *exif.dpi),
-        extras=jpeg_extras(data),
-        damaged=(*exif.damaged, *(name for name, is_right in checks if not is_right)),
-    )
-
-
-def _profile(portions: list[bytes]) -> tuple[bytes | None, bool]:
-    """Joins the numbered portions of a profile, and tells whether all are there."""
-    if not portions:
-        return None, True
-    ordered = sorted(portions)
-    if any(len(portion) < 2 for portion in portions) or ordered[0][1] != len(portions):
-        return None, False
-    return b"".join(portion[2:] for portion in ordered), True
-
-
-def _jfif_dpi(headers: list[bytes]) -> tuple[Dpi, ...]:
-    for header in headers:
-        if header.startswith(b"JFIF\0") and len(header) >= _JFIF.size:
-            _, unit, x, y = _JFIF.unpack_from(header)
-            if unit in _PER_INCH and x and y:
-                return ((x * _PER_INCH[unit], y * _PER_INCH[unit]),)
-    return ()
-
-
 def _result_suffix(path: Path) -> str:
     return ".jpg" if path.suffix.lower() in _SEVERAL else path.suffix
 
@@ -262,7 +194,7 @@ SPEC = FormatSpec(
     longest_side=65500,
     result_suffix=_result_suffix,
     metadata=MetadataSpec(
-        _read_blocks,
+        read_jpeg_blocks,
         holds=frozenset({*KINDS, *_CARRIED}),
         longest_comment=jpeg_segments.LONGEST,
         merged=TWO_RESOLUTIONS,

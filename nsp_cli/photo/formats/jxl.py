@@ -28,7 +28,7 @@ from nsp_cli.photo.metadata.jxl_boxes import (
 )
 from nsp_cli.photo.metadata.jxl_header import MAGIC, JxlHeader, read_jxl_header
 from nsp_cli.photo.metadata.patching import exif_with_dpi
-from nsp_cli.photo.photo import Photo, as_rgb, channels
+from nsp_cli.photo.photo import Photo, as_rgb, channels, unmultiplied
 from nsp_cli.photo.sniffing import check_size, damaged
 from nsp_cli.photo.stated_colours import StatedColours, profile_of
 
@@ -49,7 +49,7 @@ def read_jxl(path: Path, max_megapixels: float) -> Photo:
         _check_kind(path, header)
         exif, xmp = upright(metadata_box(found, EXIF_BOX), metadata_box(found, XMP_BOX))
         decoded = decode_jxl(path, header.height * header.width / 1e6)
-        pixels, alpha = _split(path, decoded)
+        pixels, alpha = _split(path, decoded.pixels, header)
     except BOX_ERRORS as error:
         raise damaged(path, "JPEG XL", error) from error
     is_grey = pixels.shape[2] == 1
@@ -77,14 +77,15 @@ def _check_kind(path: Path, header: JxlHeader) -> None:
         )
 
 
-def _split(path: Path, decoded: DecodedJxl) -> tuple[Pixels, Pixels | None]:
+def _split(path: Path, full: Pixels, header: JxlHeader) -> tuple[Pixels, Pixels | None]:
     """Colour (H, W, 1 or 3), and alpha (H, W)."""
-    full = decoded.pixels
-    if full.shape[2] in (1, 3):
+    if header.extra_channels == 0:
         return full, None
-    if full.shape[2] not in (2, 4) or decoded.alpha_channel != full.shape[2] - 1:
+    # OpenImageIO does not say what the second channel of grey is, nor whether alpha was multiplied in.
+    if header.extra_channels > 1 or not header.has_alpha:
         raise InputError(f"{path} has channels beside colour and transparency.", "Export it without them.")
-    return full[:, :, :-1], full[:, :, -1].copy()
+    colour, alpha = full[:, :, :-1], full[:, :, -1].copy()
+    return (unmultiplied(colour, alpha) if header.is_premultiplied else colour), alpha
 
 
 def _profile(path: Path, decoded: DecodedJxl) -> bytes | None:

@@ -23,7 +23,6 @@ class DecodedJxl(NamedTuple):
     """A picture as libjxl shows it, upright."""
 
     pixels: Pixels  # (H, W, C) uint8 or uint16
-    alpha_channel: int  # -1 for none
     icc_profile: bytes  # that of the pixels
     numbers: tuple[int, ...]  # by H.273: primaries, transfer, …; all 0 where the file does not state them
 
@@ -45,7 +44,6 @@ def decode_jxl(path: Path, megapixels: float) -> DecodedJxl:
         with np.load(result) as arrays:
             return DecodedJxl(
                 arrays["pixels"],
-                int(arrays["alpha_channel"]),
                 arrays["icc_profile"].tobytes(),
                 tuple(arrays["numbers"].tolist()),
             )
@@ -77,7 +75,6 @@ def _decode(path: str, result: str) -> None:
     np.savez(
         result,
         pixels=np.atleast_3d(pixels),
-        alpha_channel=spec.alpha_channel,
         icc_profile=np.array([] if profile is None else profile, np.uint8),
         numbers=np.array(_NO_NUMBERS if numbers is None else numbers),
     )

@@ -19,6 +19,7 @@ _KNOWN = (b"JXL ", b"ftyp", b"jxll", b"jxli", *_CODESTREAM)
 _NAMES = {b"jumb": "content credentials (JUMBF)", b"jhgm": "a gain map"}
 # Of a compressed box, when it is whole.
 _LONGEST = 2**26
+_LONGEST_HEADER = 2**12  # with the longest name of a channel
 
 Boxes = list[tuple[bytes, bytes]]
 
@@ -46,15 +47,16 @@ def _whole(kind: bytes, body: bytes) -> tuple[bytes, bytes]:
 
 
 def codestream_start(found: Boxes) -> bytes:
-    """First bytes of the codestream.
+    """First bytes of the codestream, more than its header has.
 
     Raises:
         LookupError: There is none.
     """
-    for kind, body in found:
-        if kind in _CODESTREAM:
-            return body[4:68] if kind == _PART else body[:64]
-    raise LookupError("it holds no codestream")
+    # A file made from a JPEG has so few in its first part that a header may not end there.
+    parts = [body[4:] if kind == _PART else body for kind, body in found if kind in _CODESTREAM]
+    if not parts:
+        raise LookupError("it holds no codestream")
+    return b"".join(part[:_LONGEST_HEADER] for part in parts)[:_LONGEST_HEADER]
 
 
 def metadata_box(found: Boxes, wanted: bytes) -> bytes | None:

@@ -11,6 +11,10 @@ _PREVIEW_SIZES = ((6, 1), (8, 65), (10, 321), (12, 1345))
 _PREVIEW_EIGHTHS = ((0, 16), (0, 32), (5, 1), (9, 33))
 _DEPTHS = ((0, 8), (0, 10), (0, 12), (6, 1))
 _FLOAT_DEPTHS = ((0, 32), (0, 16), (0, 24), (6, 1))
+# Channels beside the colours, their kinds, and what the description of one says.
+_EXTRAS, _KINDS = ((0, 0), (0, 1), (4, 2), (12, 1)), ((0, 0), (0, 1), (4, 2), (6, 18))
+_SHIFTS, _NAMES = ((0, 0), (0, 3), (0, 4), (3, 1)), ((0, 0), (4, 0), (5, 16), (10, 48))
+_ALPHA = 0
 _RATIOS = ((1, 1), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 
 
@@ -24,10 +28,13 @@ class JxlHeader:
     is_animated: bool = False
     bits: int = 8
     is_float: bool = False
+    extra_channels: int = 0  # beside the colours
+    has_alpha: bool = False  # as the first of them
+    is_premultiplied: bool = False  # whether the colours were multiplied by alpha
 
 
 def read_jxl_header(start: bytes) -> JxlHeader:
-    """Reads the header from the first bytes of a codestream; 64 are enough.
+    """Reads the header from the first bytes of a codestream.
 
     Raises:
         ValueError: It is no codestream, or ends within the header.
@@ -41,10 +48,31 @@ def read_jxl_header(start: bytes) -> JxlHeader:
     orientation, is_animated = _further(bits) if bits.read(1) else (1, False)
     if is_animated:
         return JxlHeader(width, height, orientation, is_animated)
+    depth, is_float = _depth(bits)
+    bits.read(1)  # how large values may become while decoding
+    count = bits.number(_EXTRAS)
+    has_alpha, is_premultiplied = _first_extra(bits) if count else (False, False)
+    return JxlHeader(width, height, orientation, False, depth, is_float, count, has_alpha, is_premultiplied)
+
+
+def _depth(bits: _Bits) -> tuple[int, bool]:
+    """Bits of a channel, and whether they are floating point."""
     is_float = bool(bits.read(1))
-    return JxlHeader(
-        width, height, orientation, False, bits.number(_FLOAT_DEPTHS if is_float else _DEPTHS), is_float
-    )
+    depth = bits.number(_FLOAT_DEPTHS if is_float else _DEPTHS)
+    if is_float:
+        bits.read(4)  # those of the exponent
+    return depth, is_float
+
+
+def _first_extra(bits: _Bits) -> tuple[bool, bool]:
+    """Whether the first channel beside the colours is alpha, and whether they were multiplied by it."""
+    if bits.read(1):  # all is as usual
+        return True, False
+    kind = bits.number(_KINDS)
+    _depth(bits)
+    bits.number(_SHIFTS)
+    bits.read(8 * bits.number(_NAMES))
+    return kind == _ALPHA, kind == _ALPHA and bool(bits.read(1))
 
 
 def _further(bits: _Bits) -> tuple[int, bool]:
