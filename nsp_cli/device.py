@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 
 from nsp_cli.errors import DeviceError
+from nsp_cli.ops.progress import counted
 from nsp_cli.resources import available_memory
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -182,10 +183,8 @@ def describe_device(device: torch.device) -> str:
     """A device's name for people, such as "cpu (2 threads)"."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
-    if device.type != "cpu":
-        return str(device)
-    threads = torch.get_num_threads()
-    return f"cpu ({threads} thread{'' if threads == 1 else 's'})"
+    threads = counted(torch.get_num_threads(), "thread")
+    return f"cpu ({threads})" if device.type == "cpu" else str(device)
 
 
 def describe_precision(precision: torch.dtype) -> str:

@@ -28,6 +28,7 @@ ROWS = [
     {"training.verdict", "training.held_out_crops", "training.raw_judging"},
     {"training.page"},
     {"training.judging"},
+    {"training.measures"},
     {"training.raw"},
     {"training.blind_spot", "training.distillation"},
     {"training.run"},

@@ -12,7 +12,7 @@ from nsp_cli.report.chart import draw_loss_curve
 from nsp_cli.report.pages import render
 from nsp_cli.report.pictures import pack_whole
 from nsp_cli.training.data.groups import PhotoGroup
-from nsp_cli.training.judging import Judgement
+from nsp_cli.training.measures import Judgement
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,17 +21,13 @@ from nsp_cli.training.data.raw_files import Sensor
 from nsp_cli.training.distillation.folder_noise import FolderNoise
 from nsp_cli.training.distillation.own_noise import NoiseSource
 from nsp_cli.training.held_out_crops import denoised_versions, most_changed_crops
-from nsp_cli.training.judging import FEWEST_JUDGED, Judgement, judge
+from nsp_cli.training.judging import judge
+from nsp_cli.training.measures import FEWEST_JUDGED, Judgement
 from nsp_cli.training.page import TrainingReport, write_card, write_page
 from nsp_cli.training.raw_judging import developed_versions, judge_raw
 from nsp_cli.training.run.recipe import RawRecipe, StudentRecipe
 from nsp_cli.training.run.trainer import Trainer
-from nsp_cli.training.verdict import (
-    FEW_REGIONS,
-    NOISE_UNKNOWN,
-    NONE_HELD_OUT,
-    describe_verdict,
-)
+from nsp_cli.training.verdict import FEW_REGIONS, NOISE_UNKNOWN, NONE_HELD_OUT, describe_verdict
 from nsp_cli.weights.file import load_network, save_weights
 
 

@@ -18,7 +18,8 @@ from nsp_cli.photo import SensorPicture, developed
 from nsp_cli.restoration.inference import Restorer
 from nsp_cli.training.data.pool import TrainingPhoto
 from nsp_cli.training.data.raw_files import Sensor
-from nsp_cli.training.judging import FEWEST_JUDGED, LEAST_GAIN, SPLIT_ERROR, BothNetworks, Judgement
+from nsp_cli.training.judging import BothNetworks
+from nsp_cli.training.measures import FEWEST_JUDGED, LEAST_GAIN, SPLIT_ERROR, Judgement
 from nsp_cli.training.raw.own_windows import (
     LEAST_WHOLE,
     aligned,

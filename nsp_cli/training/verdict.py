@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from nsp_cli.training.judging import Judgement, Measure
+from nsp_cli.training.measures import Judgement, Measure
 
 # Why new weights are not judged.
 NONE_HELD_OUT = "the photos are too few or too small to hold any out"

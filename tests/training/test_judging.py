@@ -16,15 +16,8 @@ from nsp_cli.restoration.pipeline import denoise_tensor
 from nsp_cli.restoration.view import View
 from nsp_cli.training import judging
 from nsp_cli.training.distillation.own_noise import find_own_noise
-from nsp_cli.training.judging import (
-    ERROR,
-    LOSS,
-    VALIDATION,
-    Measure,
-    blind_spot_loss,
-    judge,
-    recorrupted_error,
-)
+from nsp_cli.training.judging import blind_spot_loss, judge, recorrupted_error
+from nsp_cli.training.measures import ERROR, LOSS, VALIDATION, Measure
 from tests.scenes import scene, to_8_bits, white_noise
 
 SPEC = NetworkSpec(scale=2, input_multiple=1, radius=4, exact_tiling=True, values_per_pixel=50)

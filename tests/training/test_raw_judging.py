@@ -17,7 +17,7 @@ from nsp_cli.training.data.hold_out import hold_out
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import load_pool
 from nsp_cli.training.data.raw_files import load_mosaic, read_sensors
-from nsp_cli.training.judging import Judgement
+from nsp_cli.training.measures import Judgement
 from nsp_cli.training.raw.own_windows import aligned, denoised, whole_crop
 from nsp_cli.training.raw.splitting import own_colours
 from nsp_cli.training.raw_judging import developed_versions, judge_raw

@@ -7,7 +7,7 @@ import pytest
 
 from nsp_cli.errors import OutputError
 from nsp_cli.training.data.groups import PhotoGroup
-from nsp_cli.training.judging import Judgement, Measure
+from nsp_cli.training.measures import Judgement, Measure
 from nsp_cli.training.page import HeldOutCrop, TrainingReport, write_card, write_page
 
 HOSTILE = '<script>alert("x")</script>|`'

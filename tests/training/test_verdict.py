@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nsp_cli.training.judging import Judgement, Measure
+from nsp_cli.training.measures import Judgement, Measure
 from nsp_cli.training.verdict import FEW_REGIONS, NOISE_UNKNOWN, NONE_HELD_OUT, describe_verdict
 
 BASELINE, OUTPUT = "nsp-light", Path("mine.safetensors")

@@ -23,7 +23,7 @@ from nsp_cli.training.distillation.sampler import check_sizes
 from nsp_cli.training.distillation.sources import SampleSources
 from nsp_cli.training.distillation.task import StudentTask
 from nsp_cli.training.distillation.teacher_data import PHOTO_CACHE_SHARE, prepare_teacher_dataset
-from nsp_cli.training.judging import FEWEST_JUDGED
+from nsp_cli.training.measures import FEWEST_JUDGED
 from nsp_cli.training.publish import (
     Material,
 )
