@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 
 from nsp_cli.errors import DeviceError
+from nsp_cli.resources import available_memory
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 # Size from which copies need pinned memory; CUDA sends smaller ones with the command.
 _PINNED_BYTES = 2**16
-
-# Assumed free memory where the system does not report it.
-_UNKNOWN_MEMORY = 2 * 2**30
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -120,17 +115,12 @@ def _cpu_has_bfloat16() -> bool:
 
 
 def free_memory(device: torch.device) -> int:
-    """Free memory of a device in bytes, as far as the system reports it."""
+    """Free memory of a device in bytes."""
     if device.type == "cuda":
         return _cuda_available(device)
     if device.type == "mps":
         return max(0, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
-    if platform.system() == "Linux":
-        return _linux_available()
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        # macOS does not report free memory cheaply; half of the installed memory is a fair guess.
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    return _UNKNOWN_MEMORY
+    return available_memory()
 
 
 def _cuda_available(device: torch.device) -> int:
@@ -140,15 +130,6 @@ def _cuda_available(device: torch.device) -> int:
     # The process may be limited to a share of the card, which torch 2.6 does not report.
     share: float = getattr(torch.cuda, "get_per_process_memory_fraction", lambda _index: 1.0)(index)
     return max(0, min(free, int(share * total) - torch.cuda.memory_reserved(index)))
-
-
-def _linux_available() -> int:
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        sizes = dict(line.split(":", 1) for line in lines)
-        return int(sizes["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        return _UNKNOWN_MEMORY
 
 
 def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:

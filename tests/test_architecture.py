@@ -52,7 +52,7 @@ ROWS = [
     {"photo.mosaic"},
     {"ops"},
     {"device", "files"},
-    {"errors", "ops.progress"},
+    {"errors", "ops.progress", "resources"},
 ]
 OWNERS = {
     "typer": {"cli"},
@@ -70,6 +70,7 @@ OWNERS = {
     "jinja2": {"report"},
     "filelock": {"files"},
     "platformdirs": {"training.data"},
+    "psutil": {"resources"},
     "scipy": {"evaluation.datasets"},
     "h5py": {"evaluation.datasets"},
     "triton": {"networks.dbsn"},

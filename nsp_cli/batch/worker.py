@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from nsp_cli.batch.restored import Restore, restore_photo
 from nsp_cli.ops.progress import OnProgress
 from nsp_cli.photo import Mosaic, Photo, SensorPicture, developed
+from nsp_cli.resources import fit_threads
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,7 @@ class Worker:
         Returns:
             The result, what was measured and done, the noise as in `Restored`, and whether pixels differ.
         """
+        fit_threads()
         if photo.mosaic is None or self.demosaic is None:
             result, restored, is_changed = restore_photo(photo, self.restore, on_progress=on_progress)
             return result, restored.notes, restored.noise, is_changed
