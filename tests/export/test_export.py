@@ -75,7 +75,6 @@ def test_pictures_of_any_size_become_what_torch_makes_of_them(name, tmp_path, ru
     run = run_nsp("export", path, "-o", tmp_path / "a.onnx")
     assert (run.code, run.out) == (0, f"{tmp_path / 'a.onnx'}\n"), run.err
     assert "Agrees with torch" in run.err
-    assert "torchvision" not in run.err
     inputs = random_inputs(spec, 40, 200, seed=7)
     with torch.inference_mode():
         right = network(*inputs)
