@@ -29,7 +29,7 @@ def load_weights(
     Args:
         model: A name that `nsp weights list` shows, a path ending in .safetensors, or
             hf://owner/repository/file.safetensors.
-        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        device: "auto", "cpu", "cuda", "cuda:N", "mps", "xpu" or "xpu:N".
         precision: "auto", "float32", "bfloat16" or "float16".
         tile: Side of a tile's core in pixels; None chooses it from free memory.
         on_download: Called with the bytes done and in total, if the weights must be downloaded.

@@ -20,7 +20,8 @@ def choose_device(name: str = "auto") -> torch.device:
     """The device to run on.
 
     Args:
-        name: "auto" (CUDA, then MPS, then CPU), "cpu", "cuda", "cuda:N" or "mps".
+        name: "auto" (CUDA, then MPS, then CPU), "cpu", "cuda", "cuda:N", "mps", or "xpu" and "xpu:N" for
+            Intel GPUs. "auto" takes none of these, because nobody has tried them yet; `nsp doctor` does.
 
     Raises:
         DeviceError: The named device is unknown or absent.
@@ -33,7 +34,7 @@ def choose_device(name: str = "auto") -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise DeviceError(
-            f"The device {name!r} is unknown.", "Use auto, cpu, cuda, cuda:N or mps."
+            f"The device {name!r} is unknown.", "Use auto, cpu, cuda, cuda:N, mps, xpu or xpu:N."
         ) from error
     if not _is_present(device):
         raise DeviceError(
@@ -54,12 +55,15 @@ def present_devices() -> list[torch.device]:
     """Every device of this machine, the CPU first."""
     names = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
     names += ["mps"] if torch.backends.mps.is_available() else []
+    names += [f"xpu:{index}" for index in range(torch.xpu.device_count())]
     return [device for device in map(torch.device, names) if _is_present(device)]
 
 
 def _is_present(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+    if device.type == "xpu":
+        return torch.xpu.is_available() and (device.index or 0) < torch.xpu.device_count()
     if device.type == "mps":
         return torch.backends.mps.is_available()
     return device.type == "cpu"
@@ -82,11 +86,9 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
         raise DeviceError(
             f"The precision {name!r} is unknown.", f"Use one of: auto, {', '.join(PRECISIONS)}."
         )
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
-    if device.type == "cpu" and _cpu_has_bfloat16():
+    if torch.bfloat16 in native_precisions(device):
         return torch.bfloat16
-    return torch.float32
+    return torch.float16 if device.type == "cuda" else torch.float32
 
 
 def native_precisions(device: torch.device) -> list[torch.dtype]:
@@ -96,6 +98,8 @@ def native_precisions(device: torch.device) -> list[torch.dtype]:
         return [torch.float32, torch.float16, *([torch.bfloat16] if newest else [])]
     if device.type == "mps":
         return [torch.float32, torch.float16]
+    if device.type == "xpu":
+        return [torch.float32, torch.float16, *([torch.bfloat16] if _xpu_has_bfloat16(device) else [])]
     return [torch.float32, *([torch.bfloat16] if _cpu_has_bfloat16() else [])]
 
 
@@ -115,10 +119,16 @@ def _cpu_has_bfloat16() -> bool:
     return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
 
 
+def _xpu_has_bfloat16(device: torch.device) -> bool:
+    return getattr(torch.xpu.get_device_properties(device), "has_bfloat16_conversions", False)
+
+
 def free_memory(device: torch.device) -> int:
     """Free memory of a device in bytes."""
     if device.type == "cuda":
         return _cuda_available(device)
+    if device.type == "xpu":
+        return _xpu_available(device)
     if device.type == "mps":
         return max(0, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
     return available_memory()
@@ -131,6 +141,14 @@ def _cuda_available(device: torch.device) -> int:
     # The process may be limited to a share of the card, which torch 2.6 does not report.
     share: float = getattr(torch.cuda, "get_per_process_memory_fraction", lambda _index: 1.0)(index)
     return max(0, min(free, int(share * total) - torch.cuda.memory_reserved(index)))
+
+
+def _xpu_available(device: torch.device) -> int:
+    try:
+        return torch.xpu.mem_get_info(device)[0]
+    except RuntimeError:  # integrated GPUs cannot tell; they share main memory
+        total = torch.xpu.get_device_properties(device).total_memory
+        return max(0, min(total - torch.xpu.memory_reserved(device), available_memory()))
 
 
 def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -177,12 +195,16 @@ def release_memory(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+    elif device.type == "xpu":
+        torch.xpu.empty_cache()
 
 
 def describe_device(device: torch.device) -> str:
     """A device's name for people, such as "cpu (2 threads)"."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
+    if device.type == "xpu":
+        return f"{device} ({torch.xpu.get_device_name(device)})"
     threads = counted(torch.get_num_threads(), "thread")
     return f"cpu ({threads})" if device.type == "cpu" else str(device)
 

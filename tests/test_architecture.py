@@ -37,7 +37,7 @@ ROWS = [
     {"training.seeded_random"},
     {"report"},
     {"evaluation"},
-    {"batch", "bench"},
+    {"batch", "bench", "export"},
     {"restoration"},
     {"noise", "tiling"},
     {"weights"},
@@ -76,6 +76,8 @@ OWNERS = {
     "scipy": {"evaluation.datasets"},
     "h5py": {"evaluation.datasets"},
     "triton": {"networks.dbsn"},
+    "onnx": {"export"},
+    "onnxruntime": {"export"},
 }
 # What every file of a kind defines, for the registry of that kind to find.
 IN_EACH = {"SPEC", "AUTHORS_FILES"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -11,9 +13,11 @@ from nsp_cli.device import (
     choose_device,
     choose_precision,
     choose_training_precision,
+    describe_device,
     free_memory,
     native_precisions,
     present_devices,
+    release_memory,
 )
 from nsp_cli.errors import DeviceError
 
@@ -75,6 +79,81 @@ def test_older_cards_compute_in_float16_but_do_not_train_in_it(capability, infer
     device = torch.device("cuda")
     assert choose_precision("auto", device) == inference
     assert choose_training_precision(device) == training
+
+
+class IntelGpus:
+    """Two Intel GPUs, as torch tells of them."""
+
+    def __init__(self, *, tells_free: bool = True, has_bfloat16: bool = True) -> None:
+        self._tells_free, self._has_bfloat16 = tells_free, has_bfloat16
+        self.emptied = 0
+
+    def is_available(self) -> bool:
+        return True
+
+    def device_count(self) -> int:
+        return 2
+
+    def get_device_name(self, _device: torch.device) -> str:
+        return "Intel(R) Arc(TM) Graphics"
+
+    def get_device_properties(self, _device: torch.device) -> SimpleNamespace:
+        return SimpleNamespace(total_memory=1000, has_bfloat16_conversions=self._has_bfloat16)
+
+    def mem_get_info(self, _device: torch.device) -> tuple[int, int]:
+        if not self._tells_free:
+            raise RuntimeError("The device doesn't support querying the available free memory.")
+        return 600, 1000
+
+    def memory_reserved(self, _device: torch.device) -> int:
+        return 300
+
+    def empty_cache(self) -> None:
+        self.emptied += 1
+
+
+class TestIntelGpus:
+    """Simulated: there is none here. `nsp doctor` tries a real one."""
+
+    def test_they_are_there_for_who_names_them_and_never_automatic(self, monkeypatch):
+        monkeypatch.setattr(torch, "xpu", IntelGpus())
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+        assert choose_device("auto") == torch.device("cpu")
+        assert [choose_device(name) for name in ("xpu", "xpu:1")] == [
+            torch.device("xpu"),
+            torch.device("xpu", 1),
+        ]
+        assert [str(each) for each in present_devices()] == ["cpu", "xpu:0", "xpu:1"]
+        assert all_devices("xpu") == ["xpu"]
+        with pytest.raises(DeviceError, match="xpu:2"):
+            choose_device("xpu:2")
+
+    @pytest.mark.parametrize("has_bfloat16", [True, False])
+    def test_they_compute_in_bfloat16_where_it_is_native(self, has_bfloat16, monkeypatch):
+        monkeypatch.setattr(torch, "xpu", IntelGpus(has_bfloat16=has_bfloat16))
+        xpu = torch.device("xpu")
+        assert choose_precision("auto", xpu) == (torch.bfloat16 if has_bfloat16 else torch.float32)
+        assert (torch.bfloat16 in native_precisions(xpu)) == has_bfloat16
+        assert torch.float16 in native_precisions(xpu)
+
+    @pytest.mark.parametrize(
+        ("tells_free", "main_memory", "expected"),
+        [(True, 10**9, 600), (False, 10**9, 700), (False, 200, 200)],
+    )
+    def test_free_memory_is_told_or_a_share_of_main_memory(
+        self, tells_free, main_memory, expected, monkeypatch
+    ):
+        monkeypatch.setattr(torch, "xpu", IntelGpus(tells_free=tells_free))
+        monkeypatch.setattr(device, "available_memory", lambda: main_memory)
+        assert free_memory(torch.device("xpu")) == expected
+
+    def test_memory_is_released_and_the_card_has_its_name(self, monkeypatch):
+        monkeypatch.setattr(torch, "xpu", gpus := IntelGpus())
+        release_memory(torch.device("xpu"))
+        assert gpus.emptied == 1
+        assert describe_device(torch.device("xpu", 1)) == "xpu:1 (Intel(R) Arc(TM) Graphics)"
 
 
 def test_unknown_precision_is_refused():

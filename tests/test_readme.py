@@ -33,6 +33,7 @@ COMMANDS = (
     "train",
     "distill",
     "evaluate",
+    "export",
     "doctor",
     "bench",
     "weights import",

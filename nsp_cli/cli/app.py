@@ -17,6 +17,7 @@ from nsp_cli.cli.commands.denoise import denoise
 from nsp_cli.cli.commands.distill import distill
 from nsp_cli.cli.commands.doctor import doctor
 from nsp_cli.cli.commands.evaluate import evaluate
+from nsp_cli.cli.commands.export import export
 from nsp_cli.cli.commands.inspect import inspect
 from nsp_cli.cli.commands.preview import preview
 from nsp_cli.cli.commands.train import train
@@ -30,7 +31,7 @@ from nsp_cli.errors import NspError
 
 PANELS = {
     "Photos": (denoise, upscale, watch, preview, compare, inspect),
-    "Your own networks": (train, distill, evaluate),
+    "Your own networks": (train, distill, evaluate, export),
     "This installation": (doctor, bench),
 }
 

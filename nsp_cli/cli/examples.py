@@ -64,6 +64,10 @@ EXAMPLES = {
         ("nsp evaluate noisy/ clean/ --x2", "Scores enlargements."),
         ("nsp evaluate sidd-validation SIDD/", "A data set of the paper."),
     ),
+    "export": _examples(
+        ("nsp export nsp-fast -o fast.onnx", "For pictures of any size."),
+        ("nsp export nsp-raw -o raw.onnx --size 1024x768", "For one size."),
+    ),
     "doctor": _examples(
         ("nsp doctor", "Shows a table, also for bug reports."),
         ("nsp doctor --json", "Shows the same as JSON."),

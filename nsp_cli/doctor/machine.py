@@ -82,4 +82,6 @@ def _describe(device: torch.device) -> Finding:
             text,
             "Close other programs. Otherwise tiles will be small, and slow.",
         )
-    return Finding(f"device {device}", FindingStatus.OK, text)
+    # "auto" does not choose what nobody has tried.
+    step = "To use it: --device xpu, if denoising on it is ok in this table." if device.type == "xpu" else ""
+    return Finding(f"device {device}", FindingStatus.OK, text, step)

@@ -26,6 +26,9 @@ EXTRAS = {
     "exiv2": ("metadata", "comparing a result's metadata with its photo's"),
     "scipy": ("evaluate", "MATLAB files of data sets"),
     "h5py": ("evaluate", "MATLAB v7.3 files of data sets"),
+    "onnx": ("onnx", "nsp export"),
+    "onnxscript": ("onnx", "nsp export"),
+    "onnxruntime": ("onnx", "comparing ONNX files with torch"),
 }
 _LITTLE_SPACE = 1e9
 

@@ -155,6 +155,26 @@ def test_a_driver_that_torch_cannot_use_is_a_warning(monkeypatch):
     assert (found.status, "pytorch.org" in found.next_step) == (FindingStatus.WARNING, True)
 
 
+def test_an_intel_gpu_is_tried_and_the_report_says_how_to_use_it(monkeypatch):
+    xpu = torch.device("xpu:0")
+    for module in (machine, self_test):
+        monkeypatch.setattr(module, "present_devices", lambda: [xpu])
+        monkeypatch.setattr(module, "choose_precision", lambda *_: torch.bfloat16)
+    monkeypatch.setattr(machine, "free_memory", lambda _: 10**10)
+    monkeypatch.setattr(machine, "native_precisions", lambda _: [torch.float32, torch.bfloat16])
+    monkeypatch.setattr(machine, "describe_device", str)
+    assert "--device xpu" in found_by("devices")["device xpu:0"].next_step
+    load, tried = self_test._load, []
+
+    def on_the_cpu(device, *more):
+        tried.append(device)
+        return load("cpu", *more)
+
+    monkeypatch.setattr(self_test, "_load", on_the_cpu)
+    assert found_by("denoising")["denoising on xpu:0"].status is FindingStatus.OK
+    assert tried == ["cpu", "xpu:0", "xpu:0", "xpu:0"]
+
+
 def test_little_memory_is_a_warning(monkeypatch):
     monkeypatch.setattr(machine, "free_memory", lambda _: 10**8)
     assert found_by("devices")["device cpu"].status is FindingStatus.WARNING

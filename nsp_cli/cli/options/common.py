@@ -51,7 +51,7 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="DEVICE",
-        help="Device to compute on: auto, cpu, cuda, cuda:N or mps.",
+        help="Device to compute on: auto, cpu, cuda, cuda:N, mps, or xpu (Intel GPUs, not tried yet).",
         rich_help_panel=MACHINE,
     ),
 ]
