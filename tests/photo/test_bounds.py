@@ -27,6 +27,7 @@ from nsp_cli.photo.metadata.bounds import MOST_BLOCKS, directory_chain
 from nsp_cli.photo.metadata.heif_boxes import read_picture_facts
 from nsp_cli.photo.metadata.heif_items import heif_extras
 from nsp_cli.photo.metadata.jpeg_segments import walk
+from nsp_cli.photo.metadata.tiff_layout import classic
 from tests.counting import at_most_calls
 
 DATA = Path(__file__).parents[1] / "data"
@@ -88,7 +89,7 @@ def test_pages_that_share_one_long_value(tmp_path: Path) -> None:
     with (tmp_path / "a.tif").open("rb") as file:
         assert len(directory_chain(file)) == count
         frugal = ifd.Frugal(file)
-        layout = ifd.classic("<")
+        layout = classic("<")
         read = [ifd.read_directory(frugal, layout, first + size * number) for number in range(count)]
     assert sum(len(entry.value) for directory in read for entry in directory.entries) < 2 * long
 

@@ -28,6 +28,7 @@ from nsp_cli.files import replacing
 from nsp_cli.photo import Photo, camera_facts, read_photo, write_photo
 from nsp_cli.photo.metadata import ifd
 from nsp_cli.photo.metadata.ifd import Directory, Entry
+from nsp_cli.photo.metadata.tiff_layout import Layout, read_layout
 from tests.counting import at_most_calls
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
@@ -345,10 +346,10 @@ class TestFoundByFuzzing:
         rows = [Entry(tag, 7, 8, bytes(8)) for tag in range(60_000, 60_500)]
         block = bytearray(photo_seeds("tiff")[2])
         start = struct.unpack_from("<I", block, 4)[0]
-        directory = ifd.read_directory(io.BytesIO(block), ifd.read_layout(block)[0], start)
+        directory = ifd.read_directory(io.BytesIO(block), read_layout(block)[0], start)
         place = len(block) + len(block) % 2
         packed = bytearray(
-            ifd.pack_directory(Directory(directory.entries + rows), ifd.Layout("<", "H", "I"), place)
+            ifd.pack_directory(Directory(directory.entries + rows), Layout("<", "H", "I"), place)
         )
         for row in range(2, 2 + 12 * (len(directory.entries) + len(rows)), 12):
             if struct.unpack_from("<H", packed, row)[0] >= 60_000:

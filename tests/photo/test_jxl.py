@@ -153,7 +153,7 @@ class TestRefused:
         data = encoded(tmp_path / "a.jxl", random_pixels()).read_bytes()
         for part in (data[:2000], data[:40], data[:-900] + bytes(900)):
             (tmp_path / "a.jxl").write_bytes(part)
-            with pytest.raises(InputError, match="cannot be read as JPEG XL"):
+            with pytest.raises(InputError, match=r"cannot be read as JPEG XL: [^:]+\.$"):
                 read_photo(tmp_path / "a.jxl")
 
 

@@ -28,6 +28,7 @@ from nsp_cli.photo.formats.registry import SPECS
 from nsp_cli.photo.metadata import ifd, xmp
 from nsp_cli.photo.metadata.ifd import Directory, Entry
 from nsp_cli.photo.metadata.patching import EXIF_DAMAGED
+from nsp_cli.photo.metadata.tiff_layout import read_layout
 
 SUFFIXES = [".jpg", ".png", ".tif", ".webp"]
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -355,7 +356,7 @@ def test_a_note_that_has_to_move_is_kept_and_said_so(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", metadata=None)
     data = bytearray((tmp_path / "a.tif").read_bytes())
     with (tmp_path / "a.tif").open("rb") as file:
-        layout, offset = ifd.read_layout(file.read(16))
+        layout, offset = read_layout(file.read(16))
         directory = ifd.read_directory(file, layout, offset)
     directory.children[ifd.EXIF_IFD] = ifd.read_block(make_exif())[0].children[ifd.EXIF_IFD]
     struct.pack_into("<I", data, 4, len(data))

@@ -23,6 +23,7 @@ from nsp_cli.photo import Provenance, read_photo, result_suffix, with_provenance
 from nsp_cli.photo.metadata import ifd
 from nsp_cli.photo.metadata.heif_items import coding_of, has_alpha
 from nsp_cli.photo.metadata.ifd import Directory, Entry
+from nsp_cli.photo.metadata.tiff_layout import classic, header
 
 SUFFIXES = (".jpg", ".png", ".tif", ".webp", ".avif")
 PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
@@ -91,8 +92,8 @@ def test_palettes_of_any_depth_in_a_tiff(tmp_path: Path, bits: int) -> None:
     entries = [Entry(tag, 3, 1, struct.pack("<H", value)) for tag, value in shorts.items()]
     entries.append(Entry(320, 3, table.size, table.tobytes()))
     start = 8 + len(rows)
-    directory = ifd.pack_directory(Directory(entries), ifd.classic("<"), start)
-    (tmp_path / "a.tif").write_bytes(ifd.header("<", start) + rows + directory)
+    directory = ifd.pack_directory(Directory(entries), classic("<"), start)
+    (tmp_path / "a.tif").write_bytes(header("<", start) + rows + directory)
     assert (read_photo(tmp_path / "a.tif").pixels == (table.T // 257)[indices]).all()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import threading
 from pathlib import Path
 
 _SECONDS = 30  # and one for each megapixel
+_KIND_OF_ERROR = re.compile(r"^[\w.]+: (?=.)")  # with which Python's last line begins; users need the words
 
 
 def run_apart(module: str, *arguments: str, folder: Path, megapixels: float) -> None:
@@ -46,7 +48,8 @@ def run_apart(module: str, *arguments: str, folder: Path, megapixels: float) -> 
         os.close(end)
     if done.returncode != 0:
         words = done.stderr.strip().splitlines()
-        raise ValueError(words[-1] if done.returncode > 0 and words else "its decoder crashed")
+        is_told = done.returncode > 0 and words
+        raise ValueError(_KIND_OF_ERROR.sub("", words[-1]) if is_told else "its decoder crashed")
 
 
 def end_with_parent() -> None:

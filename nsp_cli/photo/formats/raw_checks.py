@@ -11,6 +11,7 @@ import numpy as np
 from nsp_cli.photo.formats.tiff_blocks import sub_places
 from nsp_cli.photo.metadata import ifd
 from nsp_cli.photo.metadata.bounds import directory_chain
+from nsp_cli.photo.metadata.tiff_layout import read_layout
 
 _WIDTH, _HEIGHT, _PHOTOMETRIC, _SAMPLES, _PLANAR = 256, 257, 262, 277, 284
 _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_HEIGHT = 278, 322, 323
@@ -45,7 +46,7 @@ def _directories(file: BinaryIO) -> Iterator[tuple[ifd.Directory, str]]:
     """Yields the directories of a TIFF, and those of further pictures that they point to."""
     places = directory_chain(file)
     file.seek(0)
-    layout, _ = ifd.read_layout(file.read(16))
+    layout, _ = read_layout(file.read(16))
     frugal = ifd.Frugal(file)
     for place in places:
         directory = ifd.read_directory(frugal, layout, place)

@@ -11,6 +11,7 @@ from nsp_cli.photo.metadata.bounds import directory_chain
 from nsp_cli.photo.metadata.ifd import Directory
 from nsp_cli.photo.metadata.iptc import clean_resources, with_iptc
 from nsp_cli.photo.metadata.resolution import dpi_of
+from nsp_cli.photo.metadata.tiff_layout import Layout, read_layout
 from nsp_cli.photo.photo import Extra
 
 _SUB_IFDS, _TRANSFER_FUNCTION = 330, 301
@@ -18,13 +19,13 @@ _SUB_IFDS, _TRANSFER_FUNCTION = 330, 301
 
 def first_directory_blocks(file: BinaryIO) -> Blocks:
     """Reads the first directory. In a DNG it describes a preview and holds the metadata."""
-    layout, offset = ifd.read_layout(file.read(16))
+    layout, offset = read_layout(file.read(16))
     return _of_directory(ifd.read_directory(file, layout, offset), layout, offset)
 
 
 def full_size_blocks(file: BinaryIO) -> Blocks:
     """Reads the first directory that is not a thumbnail's, as other programs do."""
-    layout, _ = ifd.read_layout(file.read(16))
+    layout, _ = read_layout(file.read(16))
     places = directory_chain(file)
     frugal = ifd.Frugal(file)
     read = {offset: ifd.read_directory(frugal, layout, offset) for offset in places}
@@ -56,7 +57,7 @@ def _as_extra(directory: Directory, order: str) -> Extra:
     return Extra(OUTDATED, "Thumbnail", b"") if is_small else Extra(LEFT, "a further picture", b"")
 
 
-def _of_directory(directory: Directory, layout: ifd.Layout, offset: int) -> Blocks:
+def _of_directory(directory: Directory, layout: Layout, offset: int) -> Blocks:
     mark_overlapping(directory, layout, offset)
     values = {entry.tag: entry.value for entry in directory.entries}
     resources, record = values.get(tiff_directories.RESOURCES_TAG), values.get(tiff_directories.IPTC_TAG)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from nsp_cli.photo.metadata import ifd
 from nsp_cli.photo.metadata.tiff_directories import append_facts, reserve
+from nsp_cli.photo.metadata.tiff_layout import read_layout
 from nsp_cli.photo.photo import Photo, channels
 
 MOST_IN_CLASSIC = 2**32 - 2**25  # its offsets have 32 bits; some room for the metadata
@@ -41,4 +41,4 @@ def write_tiff(photo: Photo, file: BinaryIO) -> None:
 
 def byte_order(photo: Photo) -> str:
     """Byte order of the EXIF block: some maker notes state none of their own and depend on it."""
-    return "<" if photo.exif is None else ifd.read_layout(photo.exif)[0].order
+    return "<" if photo.exif is None else read_layout(photo.exif)[0].order

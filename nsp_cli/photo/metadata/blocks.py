@@ -9,6 +9,7 @@ from nsp_cli.photo.metadata import ifd, jpeg_segments
 from nsp_cli.photo.metadata.ifd import Directory
 from nsp_cli.photo.metadata.patching import thumbnail_range
 from nsp_cli.photo.metadata.resolution import dpi_of
+from nsp_cli.photo.metadata.tiff_layout import HEADER_SIZE, Layout, read_layout
 from nsp_cli.photo.photo import Extra
 
 EXIF, GPS, MAKER_NOTE, XMP, IPTC, RESOURCES, ICC, DPI = KINDS = (
@@ -75,7 +76,7 @@ def exif_blocks(block: bytes | None) -> Blocks:
     block = block.removeprefix(jpeg_segments.EXIF_PREFIX)
     try:
         directory, layout = ifd.read_block(block)
-        start = ifd.read_layout(block)[1]
+        start = read_layout(block)[1]
         thumbnail = thumbnail_range(block)
     except ifd.IFD_ERRORS:
         return Blocks(damaged=("EXIF",))
@@ -91,7 +92,7 @@ def exif_blocks(block: bytes | None) -> Blocks:
 
 
 def mark_overlapping(
-    directory: Directory, layout: ifd.Layout, start: int, thumbnail: tuple[int, int] = (0, 0)
+    directory: Directory, layout: Layout, start: int, thumbnail: tuple[int, int] = (0, 0)
 ) -> None:
     """Moves entries whose values overlap the header, a table or the thumbnail to the damaged ones.
 
@@ -101,10 +102,10 @@ def mark_overlapping(
         start: Place of the directory.
         thumbnail: First byte of the thumbnail, and the byte after its last.
     """
-    _mark_within(directory, [(0, ifd.HEADER_SIZE), thumbnail, *_tables(directory, layout, start)])
+    _mark_within(directory, [(0, HEADER_SIZE), thumbnail, *_tables(directory, layout, start)])
 
 
-def _tables(directory: Directory, layout: ifd.Layout, place: int) -> Iterator[tuple[int, int]]:
+def _tables(directory: Directory, layout: Layout, place: int) -> Iterator[tuple[int, int]]:
     """Yields where the tables of a directory and of its children begin and end."""
     yield place, layout.table_end(place, directory.row_count)
     for tag, child in directory.children.items():

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, TypeVar
 
 from nsp_cli.photo.metadata import ifd
+from nsp_cli.photo.metadata.tiff_layout import read_layout
 
 MOST_BLOCKS = 2**16
 """Far above what any program writes; walking over as many takes a fraction of a second."""
@@ -55,7 +56,7 @@ def directory_chain(stream: BinaryIO) -> list[int]:
             would take very long.
     """
     stream.seek(0)
-    layout, place = ifd.read_layout(stream.read(16))
+    layout, place = read_layout(stream.read(16))
     places: dict[int, None] = {}
     rows = 0
     while place:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
-from nsp_cli.photo.metadata.ifd import Entry, Layout, pack_entry, read_layout
+from nsp_cli.photo.metadata.ifd import Entry, pack_entry
+from nsp_cli.photo.metadata.tiff_layout import Layout, read_layout
 
 SHORT, LONG = 3, 4
 

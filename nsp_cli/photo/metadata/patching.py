@@ -9,17 +9,10 @@ from __future__ import annotations
 import re
 import struct
 
-from nsp_cli.photo.metadata.ifd import (
-    EXIF_IFD,
-    IFD_ERRORS,
-    ORIENTATION,
-    Directory,
-    Layout,
-    read_block,
-    read_layout,
-)
+from nsp_cli.photo.metadata.ifd import EXIF_IFD, IFD_ERRORS, ORIENTATION, Directory, read_block
 from nsp_cli.photo.metadata.ifd_rows import LONG, SHORT, number_at, row_places, with_numbers
 from nsp_cli.photo.metadata.resolution import are_alike, dpi_block, dpi_of, with_dpi
+from nsp_cli.photo.metadata.tiff_layout import Layout, read_layout
 
 EXIF_DAMAGED = "EXIF is damaged and not kept"
 _EXIF_PREFIX = b"Exif\0\0"

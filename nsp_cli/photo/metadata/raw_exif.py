@@ -10,6 +10,7 @@ from typing import Any
 from nsp_cli.photo.metadata import ifd
 from nsp_cli.photo.metadata.bmff import boxes, file_box
 from nsp_cli.photo.metadata.ifd import Directory, Entry
+from nsp_cli.photo.metadata.tiff_layout import Layout, classic, read_layout
 from nsp_cli.photo.sniffing import read_head
 
 _ERRORS = (*ifd.IFD_ERRORS, OSError)
@@ -20,14 +21,14 @@ _LENS_MODEL = 42036
 _CANON = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")  # the box of Canon's own in a CR3's moov
 _CR3_PARTS = {b"CMT1": 0, b"CMT2": ifd.EXIF_IFD, b"CMT4": ifd.GPS_IFD}  # CMT3 is the maker note
 
-_Found = tuple[Directory, ifd.Layout]
+_Found = tuple[Directory, Layout]
 
 
 def first_directory(path: Path) -> _Found | None:
     """Returns a TIFF's first directory with its children; None if the file is not a TIFF."""
     with path.open("rb") as file:
         try:
-            layout, offset = ifd.read_layout(file.read(16))
+            layout, offset = read_layout(file.read(16))
             return ifd.read_directory(file, layout, offset), layout
         except _ERRORS:
             return None
@@ -44,7 +45,7 @@ def shot_exif(path: Path, raw: Any) -> bytes | None:
         raw: The same, opened by rawpy.
     """
     found = found_directory(path, raw)
-    directory, layout = found or (Directory([]), ifd.classic("<"))
+    directory, layout = found or (Directory([]), classic("<"))
     directory = _without_maker_note(directory)
     inner = directory.children.get(ifd.EXIF_IFD)
     stated = _stated_by_libraw(raw, layout.order) if inner is None else inner.entries

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 
-from nsp_cli.photo.metadata.ifd import Directory, Entry, pack_block, read_layout
+from nsp_cli.photo.metadata.ifd import Directory, Entry, pack_block
 from nsp_cli.photo.metadata.ifd_rows import SHORT, with_entries
+from nsp_cli.photo.metadata.tiff_layout import read_layout
 
 X_RESOLUTION, Y_RESOLUTION, UNIT = 282, 283, 296
 RESOLUTION_TAGS = frozenset({X_RESOLUTION, Y_RESOLUTION, UNIT})

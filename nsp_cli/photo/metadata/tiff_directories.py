@@ -9,9 +9,10 @@ from typing import BinaryIO, NamedTuple
 
 from nsp_cli.photo.metadata import ifd
 from nsp_cli.photo.metadata.dcf import states_adobe_rgb
-from nsp_cli.photo.metadata.ifd import Directory, Entry, Layout
+from nsp_cli.photo.metadata.ifd import Directory, Entry
 from nsp_cli.photo.metadata.iptc import IPTC_ERRORS, iptc_record, with_iptc
 from nsp_cli.photo.metadata.resolution import RESOLUTION_TAGS, dpi_of
+from nsp_cli.photo.metadata.tiff_layout import Layout, header, read_layout
 from nsp_cli.photo.photo import Photo
 from nsp_cli.photo.stated_colours import StatedColours, primaries_of, profile_of
 
@@ -47,7 +48,7 @@ class Facts(NamedTuple):
 def read_tiff_facts(file: BinaryIO, offset: int) -> Facts:
     """Reads the metadata of the page whose directory begins at `offset`."""
     file.seek(0)
-    layout, _ = ifd.read_layout(file.read(16))
+    layout, _ = read_layout(file.read(16))
     directory = ifd.read_directory(file, layout, offset)
     values = {entry.tag: entry.value for entry in directory.entries}
     resources, record = values.get(RESOURCES_TAG), values.get(IPTC_TAG)
@@ -97,7 +98,7 @@ def _exif(file: BinaryIO, directory: Directory, layout: Layout) -> bytes | None:
     place = max(8 + len(beginning), end)
     place += place % 2
     first = Directory([*shot.entries, *_pointers(shot, layout)])
-    block = (ifd.header(layout.order, place) + beginning).ljust(place, b"\0")
+    block = (header(layout.order, place) + beginning).ljust(place, b"\0")
     return block + ifd.pack_directory(first, layout, place)
 
 
@@ -148,7 +149,7 @@ def reserve(photo: Photo, file: BinaryIO) -> bool:
     # With offset and length of pixels, because tifffile would log that it misses them.
     rows = ((_SUBFILE_TYPE, _REDUCED), (_STRIP_OFFSETS, 0), (_STRIP_LENGTHS, 0))
     no_picture = [Entry(tag, _LONG, 1, struct.pack(layout.order + "I", value)) for tag, value in rows]
-    file.write((ifd.header(layout.order, start) + photo.exif[8:]).ljust(start, b"\0"))
+    file.write((header(layout.order, start) + photo.exif[8:]).ljust(start, b"\0"))
     file.write(ifd.pack_directory(Directory(no_picture), layout, start))
     file.seek(0)  # where tifffile looks for a TIFF to append to
     return True
@@ -165,7 +166,7 @@ def append_facts(photo: Photo, file: BinaryIO, *, is_reserved: bool) -> None:
         is_reserved: What `reserve` returned.
     """
     file.seek(0)
-    layout, offset = ifd.read_layout(file.read(16))
+    layout, offset = read_layout(file.read(16))
     if is_reserved:
         offset = ifd.read_link(file, layout, offset)[1]
     written = ifd.read_directory(file, layout, offset)
