@@ -33,7 +33,8 @@ from nsp_cli.bench.timing import PeakMemory, alternated
 from nsp_cli.device import describe_precision
 from nsp_cli.networks.dbsn import DbsnConfig, fused
 from nsp_cli.restoration import pipeline
-from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.restoration.execution import Execution
+from nsp_cli.restoration.inference import Restorer
 from nsp_cli.restoration.noise_mapping import map_noise
 from nsp_cli.restoration.recovery import remove_leftover
 from nsp_cli.training.blind_spot import BlindSpotTask

@@ -21,7 +21,8 @@ from torch import Tensor
 from nsp_cli.evaluation.folders import find_pairs, read_pair
 from nsp_cli.evaluation.metrics import psnr
 from nsp_cli.restoration import pipeline
-from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.restoration.execution import Execution
+from nsp_cli.restoration.inference import Restorer
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import load_pool
 from nsp_cli.training.distillation.folder_noise import find_noise

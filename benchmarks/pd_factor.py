@@ -26,7 +26,8 @@ from nsp_cli.evaluation.metrics import psnr
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.ops.pixels import pixels_to_tensor
 from nsp_cli.photo import Photo, Pixels, read_photo, write_photo
-from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.restoration.execution import Execution
+from nsp_cli.restoration.inference import Restorer
 from nsp_cli.training.blind_spot import BlindSpotTask
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import PhotoPool, load_pool

@@ -22,7 +22,8 @@ from matplotlib.figure import Figure
 from nsp_cli.evaluation.folders import evaluate, find_pairs
 from nsp_cli.networks import PRESETS
 from nsp_cli.restoration import pipeline
-from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.restoration.execution import Execution
+from nsp_cli.restoration.inference import Restorer
 from nsp_cli.training.blind_spot import BlindSpotTask
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import load_pool

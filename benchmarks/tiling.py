@@ -17,7 +17,8 @@ from nsp_cli import load_weights
 from nsp_cli.networks.tbsn import TbsnConfig
 from nsp_cli.ops.pixels import pixels_to_tensor
 from nsp_cli.photo import read_photo
-from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.restoration.execution import Execution
+from nsp_cli.restoration.inference import Restorer
 from nsp_cli.restoration.noise_mapping import map_noise
 
 SAMPLE = Path(__file__).parents[1] / "tests" / "data" / "sample_noisy.jpg"

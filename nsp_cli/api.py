@@ -8,7 +8,8 @@ from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
 from nsp_cli.ops.progress import OnProgress
 from nsp_cli.photo import Pixels
 from nsp_cli.restoration import pipeline
-from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.restoration.execution import Execution
+from nsp_cli.restoration.inference import Restorer
 from nsp_cli.restoration.strength import Strength
 from nsp_cli.weights.file import load_network
 from nsp_cli.weights.resolve import resolve

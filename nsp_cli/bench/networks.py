@@ -19,7 +19,8 @@ from nsp_cli.networks import PRESETS, NetworkSpec
 from nsp_cli.networks.base import CONDITIONING_SIZE
 from nsp_cli.noise.noise_map import NoiseMap
 from nsp_cli.ops.pixels import to_unit_range
-from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.restoration.execution import Execution
+from nsp_cli.restoration.inference import Restorer
 from nsp_cli.restoration.noise_mapping import map_noise
 from nsp_cli.weights.file import load_network
 from nsp_cli.weights.resolve import resolve

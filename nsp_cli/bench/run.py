@@ -21,7 +21,7 @@ from nsp_cli.bench.networks import (
 from nsp_cli.bench.peak import Peak, measure_peaks
 from nsp_cli.device import describe_device, describe_precision
 from nsp_cli.ops.progress import OnProgress
-from nsp_cli.restoration.inference import Execution
+from nsp_cli.restoration.execution import Execution
 
 # Size of the photo for the comparison with naive inference and for files.
 _COMPARED_MEGAPIXELS = 1.0

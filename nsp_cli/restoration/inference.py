@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -12,18 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nsp_cli.device import begin_fetch, choose_device, choose_precision, free_memory, to_device
+from nsp_cli.device import free_memory, to_device
 from nsp_cli.errors import WeightsError
 from nsp_cli.networks import NetworkSpec
 from nsp_cli.networks.tbsn import Tbsn
 from nsp_cli.noise.noise_map import NoiseMap
 from nsp_cli.ops.pixel_shuffle import pd_downsample, pd_upsample
 from nsp_cli.ops.progress import OnProgress
+from nsp_cli.restoration.execution import Execution
 from nsp_cli.restoration.layered_tbsn import LayeredTbsn
 from nsp_cli.restoration.row_streaming import can_stream, stream_rows
+from nsp_cli.restoration.tile_passes import Predict, run_in_tiles
 from nsp_cli.tiling.grid import Tile, TileGrid
-from nsp_cli.tiling.pixels import begin_paste, cut_map, cut_tile, pad_bottom_right
-from nsp_cli.tiling.runner import Finish, run_tiles
 
 if TYPE_CHECKING:
     from nsp_cli.weights.resolve import ResolvedWeights
@@ -31,9 +29,6 @@ if TYPE_CHECKING:
 InferenceMode = Literal["pd", "direct"]
 INFERENCE_MODES: tuple[str, ...] = get_args(InferenceMode)
 
-# Maps a (B, 3, h, w) tile, and its part of the noise map if the network takes one, to a (B, 3, t·h, t·w)
-# prediction.
-Predict = Callable[..., Tensor]
 # Share of the free memory that a tile may take: allocators round up, and other programs run too.
 _MEMORY_SHARE = 0.4
 # Best side of a core if any side is exact, in pixels that the network treats as neighbours. Larger cores read
@@ -41,32 +36,6 @@ _MEMORY_SHARE = 0.4
 _BEST_CORE, _BEST_CORE_ON_CUDA = 1024, 2048
 # A core that holds any photo.
 _WHOLE = 2**40
-
-
-@dataclass(frozen=True)
-class Execution:
-    """Where and how a network runs.
-
-    Attributes:
-        device: Device for the tiles; the photo stays in main memory.
-        precision: Precision of the network's arithmetic. A tile whose result is not finite is repeated
-            in float32.
-        core: Side of a tile's core in photo pixels; None chooses it from free memory.
-    """
-
-    device: torch.device
-    precision: torch.dtype
-    core: int | None = None
-
-    @classmethod
-    def choose(cls, device: str = "auto", precision: str = "auto", core: int | None = None) -> Execution:
-        """Chooses device and precision by name; "auto" chooses what suits the machine.
-
-        Raises:
-            DeviceError: A name is unknown, or the device is absent.
-        """
-        chosen = choose_device(device)
-        return cls(chosen, choose_precision(precision, chosen), core)
 
 
 _NEEDS_NOISE = "noise is required for noise-conditioned networks and not accepted by others"
@@ -313,30 +282,15 @@ class Restorer:
     ) -> Tensor:
         if self.spec.is_noise_conditioned != (noise is not None):
             raise ValueError(_NEEDS_NOISE)
-        _, height, width = noisy.shape
-        grid, tiles = self._tiles(noisy, stride)
-        scale, done = result.shape[2] // width, 0
-
-        def begin(tile: Tile, precision: torch.dtype) -> Finish:
-            predicted = self._process(process, noisy, noise, tile, precision)
-            is_finite = begin_fetch(predicted.isfinite().all())
-            paste = begin_paste(result, tile, predicted, scale)
-
-            def finish() -> bool:
-                if is_usable := bool(is_finite()):
-                    paste()
-                return is_usable
-
-            return finish
-
-        def count(tile: Tile) -> None:
-            nonlocal done
-            done += tile.core_pixels
-            if on_progress:
-                on_progress(done, height * width)
-
-        device, precision = self.execution.device, self.execution.precision
-        run_tiles(grid, tiles, begin, device=device, precision=precision, on_done=count)
+        run_in_tiles(
+            process,
+            *self._tiles(noisy, stride),
+            noisy,
+            noise,
+            result,
+            self.execution,
+            on_progress=on_progress,
+        )
         return result
 
     def _core_from_memory(self, stride: int) -> int:
@@ -347,18 +301,6 @@ class Restorer:
         side = int((free / bytes_per_pixel) ** 0.5) * apart - 2 * self.spec.radius * stride
         best = _BEST_CORE_ON_CUDA if self.execution.device.type == "cuda" else _BEST_CORE * apart
         return min(side, best) if self.spec.exact_tiling else side
-
-    @torch.inference_mode()
-    def _process(
-        self, process: Predict, noisy: Tensor, noise: NoiseMap | None, tile: Tile, precision: torch.dtype
-    ) -> Tensor:
-        height, width = (axis.read_stop - axis.read_start for axis in (tile.rows, tile.columns))
-        read = pad_bottom_right(cut_tile(noisy, tile, self.execution.device)[None], height, width)
-        read = read.contiguous(memory_format=torch.channels_last)
-        given = [] if noise is None else [cut_map(noise.bands, tile, self.execution.device)[None]]
-        enabled = precision is not torch.float32
-        with torch.autocast(self.execution.device.type, precision if enabled else None, enabled=enabled):
-            return process(read, *given)[0].float()
 
 
 def _empty(height: int, width: int, dtype: torch.dtype) -> Tensor:

@@ -15,7 +15,7 @@ from nsp_cli.networks.noise_map import NoiseMapNetwork
 from nsp_cli.networks.unet import from_planes
 from nsp_cli.noise.conditioning import NEIGHBOURHOOD
 from nsp_cli.noise.noise_map import NoiseMap
-from nsp_cli.restoration.inference import Execution
+from nsp_cli.restoration.execution import Execution
 from nsp_cli.tiling.grid import Span, Tile, TileGrid
 from nsp_cli.tiling.pixels import cut_tile, pad_bottom_right
 from nsp_cli.tiling.runner import Finish, run_tiles

@@ -20,8 +20,9 @@ from nsp_cli.noise.noise_map import NoiseMap
 from nsp_cli.ops.progress import OnProgress
 from nsp_cli.restoration.back_projection import back_projected
 from nsp_cli.restoration.blind_spot_recovery import recover_detail
+from nsp_cli.restoration.execution import Execution
 from nsp_cli.restoration.hot_dots import without_hot_dots
-from nsp_cli.restoration.inference import Execution, InferenceMode, Restorer
+from nsp_cli.restoration.inference import InferenceMode, Restorer
 from nsp_cli.restoration.neutral import keep_neutral
 from nsp_cli.restoration.noise_mapping import map_noise
 from nsp_cli.restoration.recovery import remove_leftover

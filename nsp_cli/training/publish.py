@@ -13,7 +13,8 @@ from torch import Tensor
 from nsp_cli.device import describe_device
 from nsp_cli.errors import OutputError
 from nsp_cli.ops.progress import OnProgress, counted
-from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.restoration.execution import Execution
+from nsp_cli.restoration.inference import Restorer
 from nsp_cli.training.data.derived import as_it_is
 from nsp_cli.training.data.groups import PhotoGroup
 from nsp_cli.training.data.pool import PhotoPool, TrainingPhoto

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from nsp_cli.networks.bayer import BayerConfig, decoded, encoded, from_student
 from nsp_cli.networks.unet import UnetConfig
 from nsp_cli.ops.bayer import bayer_masks, demosaic_bilinear
-from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.restoration.execution import Execution
+from nsp_cli.restoration.inference import Restorer
 
 TINY = BayerConfig(widths=(4, 4, 8), encoder=(1, 1, 1), decoder=(1, 1))
 CPU = torch.device("cpu")

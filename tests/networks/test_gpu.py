@@ -13,7 +13,7 @@ from nsp_cli.networks import NetworkConfig
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.networks.unet import UnetConfig
 from nsp_cli.restoration import pipeline
-from nsp_cli.restoration.inference import Execution
+from nsp_cli.restoration.execution import Execution
 from nsp_cli.restoration.noise_mapping import map_noise
 from nsp_cli.restoration.recovery import remove_leftover
 from nsp_cli.training.blind_spot import BlindSpotTask

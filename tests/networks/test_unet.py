@@ -12,7 +12,8 @@ from torch.nn import functional
 from nsp_cli.networks.base import CONDITIONING_SIZE
 from nsp_cli.networks.unet import UnetConfig
 from nsp_cli.noise.noise_map import NoiseMap
-from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.restoration.execution import Execution
+from nsp_cli.restoration.inference import Restorer
 from nsp_cli.training.run.starting_point import start_enlarging, start_from_file
 from nsp_cli.weights.file import save_weights
 

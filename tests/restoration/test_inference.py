@@ -15,7 +15,8 @@ from nsp_cli.networks import NetworkSpec
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.ops.pixels import pixels_to_tensor
 from nsp_cli.photo import read_photo
-from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.restoration.execution import Execution
+from nsp_cli.restoration.inference import Restorer
 from nsp_cli.restoration.noise_mapping import map_noise
 from nsp_cli.tiling.pixels import pad_bottom_right
 

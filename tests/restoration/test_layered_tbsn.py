@@ -17,7 +17,8 @@ from nsp_cli.networks.tbsn.attention import ChannelAttention, FeedForward
 from nsp_cli.networks.tbsn.by_layers import kept_values
 from nsp_cli.networks.tbsn.network import Block
 from nsp_cli.restoration import feature_maps, layer_passes
-from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.restoration.execution import Execution
+from nsp_cli.restoration.inference import Restorer
 
 CONFIG = TbsnConfig(dim=8, num_blocks=(1, 1, 1), num_refinement_blocks=1, spatial_head_size=2)
 CPU, WHOLE = torch.device("cpu"), 10_000

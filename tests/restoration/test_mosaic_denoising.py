@@ -11,7 +11,8 @@ import torch
 from nsp_cli.networks.bayer import BayerConfig
 from nsp_cli.ops.bayer import bayer_masks, demosaic_bilinear
 from nsp_cli.photo import Mosaic, SensorColours
-from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.restoration.execution import Execution
+from nsp_cli.restoration.inference import Restorer
 from nsp_cli.restoration.mosaic_denoising import denoise_mosaic
 from nsp_cli.restoration.strength import Strength
 

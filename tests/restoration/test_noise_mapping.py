@@ -7,7 +7,7 @@ import torch
 
 from nsp_cli.networks.noise_map import NoiseMapNetwork
 from nsp_cli.ops.pixels import from_unit_range
-from nsp_cli.restoration.inference import Execution
+from nsp_cli.restoration.execution import Execution
 from nsp_cli.restoration.noise_mapping import map_noise
 from tests.scenes import scene, to_8_bits, white_noise
 

@@ -12,7 +12,7 @@ from nsp_cli import Strength
 from nsp_cli.evaluation.folders import evaluate, find_pairs, mean_score
 from nsp_cli.evaluation.metrics import psnr
 from nsp_cli.restoration import back_projection, pipeline
-from nsp_cli.restoration.inference import Execution
+from nsp_cli.restoration.execution import Execution
 from nsp_cli.restoration.strength import blend
 from tests.conftest import SHARED
 from tests.scenes import correlated_noise, fractal, scene, to_8_bits, white_noise

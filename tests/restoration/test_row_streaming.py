@@ -12,7 +12,8 @@ from nsp_cli.networks.bayer import BayerConfig
 from nsp_cli.networks.unet import UnetConfig
 from nsp_cli.noise.noise_map import NoiseMap
 from nsp_cli.restoration import row_streaming
-from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.restoration.execution import Execution
+from nsp_cli.restoration.inference import Restorer
 from nsp_cli.tiling.pixels import pad_bottom_right
 
 CPU = torch.device("cpu")

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nsp_cli.networks import NetworkSpec
-from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.restoration.execution import Execution
+from nsp_cli.restoration.inference import Restorer
 from nsp_cli.restoration.pipeline import denoise_tensor
 from nsp_cli.restoration.view import View
 from nsp_cli.training import judging

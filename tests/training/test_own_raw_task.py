@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from nsp_cli.errors import InputError, TrainingError
-from nsp_cli.restoration.inference import Execution, Restorer
+from nsp_cli.restoration.execution import Execution
+from nsp_cli.restoration.inference import Restorer
 from nsp_cli.training.data.hold_out import hold_out
 from nsp_cli.training.data.photo_cache import PhotoCache
 from nsp_cli.training.data.pool import PhotoPool, load_pool

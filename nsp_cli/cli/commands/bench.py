@@ -48,7 +48,7 @@ def bench(
     from dataclasses import asdict
 
     from nsp_cli.bench import PAPER_NETWORK, BenchPlan, run_bench
-    from nsp_cli.restoration.inference import Execution
+    from nsp_cli.restoration.execution import Execution
 
     subjects = models or [*_bundled(), PAPER_NETWORK]
     plan = BenchPlan(subjects, megapixels or [1.0], Execution.choose(device, precision))

@@ -16,7 +16,8 @@ from nsp_cli.ops.progress import OnProgress
 if TYPE_CHECKING:
     from nsp_cli.batch import Demosaic, Demosaiced, WeightsFile, Worker
     from nsp_cli.photo import Mosaic
-    from nsp_cli.restoration.inference import Execution, Restorer
+    from nsp_cli.restoration.execution import Execution
+    from nsp_cli.restoration.inference import Restorer
 
 _WORKERS_PER_GPU = 2
 

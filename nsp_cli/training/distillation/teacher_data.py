@@ -21,7 +21,7 @@ from torch import Tensor
 from nsp_cli.noise.estimation import NoiseProfile, estimate_noise
 from nsp_cli.ops.progress import OnProgress
 from nsp_cli.photo import JpegTables, read_jpeg_tables
-from nsp_cli.restoration.inference import Execution
+from nsp_cli.restoration.execution import Execution
 from nsp_cli.restoration.noise_mapping import map_noise
 from nsp_cli.training.data.clean_photos import PicturePair
 from nsp_cli.training.data.derived import as_16_bits, derived_picture, downscaled
