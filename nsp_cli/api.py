@@ -45,7 +45,13 @@ def load_weights(
     return Restorer(network, info.config.spec(), execution, info.metadata, weights)
 
 
-def denoise(pixels: Pixels, restorer: Restorer, *, strength: Strength | None = None) -> Pixels:
+def denoise(
+    pixels: Pixels,
+    restorer: Restorer,
+    *,
+    strength: Strength | None = None,
+    keep_hot_pixels: bool = False,
+) -> Pixels:
     """Denoises a picture by as much as its estimated noise requires.
 
     For the paper's method alone, call `restorer.denoise` with blind-spot weights such as nsp-light.
@@ -54,6 +60,7 @@ def denoise(pixels: Pixels, restorer: Restorer, *, strength: Strength | None = N
         pixels: (H, W, 3) RGB, uint8, uint16 or float32 in [0, 1]; not changed.
         restorer: From `load_weights`.
         strength: Strength for luma and chroma, each 0 to 2; None is 1, automatic.
+        keep_hot_pixels: Whether hot pixels are taken for a part of the scene.
 
     Returns:
         (H, W, 3) of the same type.
@@ -62,7 +69,9 @@ def denoise(pixels: Pixels, restorer: Restorer, *, strength: Strength | None = N
         ValueError: The array has another shape or type.
         DeviceError: The smallest tile does not fit in memory.
     """
-    return tensor_to_pixels(pipeline.denoise_tensor(restorer, pixels_to_tensor(pixels), strength=strength)[0])
+    given = pixels_to_tensor(pixels)
+    result, _ = pipeline.denoise_tensor(restorer, given, strength=strength, keep_hot_pixels=keep_hot_pixels)
+    return tensor_to_pixels(result)
 
 
 def upscale(
@@ -71,6 +80,7 @@ def upscale(
     *,
     mode: Literal["auto", "pd", "direct"] = "auto",
     strength: Strength | None = None,
+    keep_hot_pixels: bool = False,
 ) -> Pixels:
     """Denoises and enlarges a picture by the weights' factor, 2 for nsp-fast-x2 and nsp-light.
 
@@ -78,7 +88,7 @@ def upscale(
         pixels: As for `denoise`.
         restorer: From `load_weights`.
         mode: "direct" for mild noise, "pd" for strong noise, "auto" to choose by the estimated noise.
-        strength: As for `denoise`.
+        strength, keep_hot_pixels: As for `denoise`.
 
     Returns:
         (2·H, 2·W, 3) of the same type.
@@ -91,4 +101,7 @@ def upscale(
     given = pixels_to_tensor(pixels)
     if restorer.spec.scale == 1:
         raise ValueError('these weights do not enlarge; load_weights("nsp-fast-x2") does')
-    return tensor_to_pixels(pipeline.upscale_tensor(restorer, given, mode=mode, strength=strength)[0])
+    result, _ = pipeline.upscale_tensor(
+        restorer, given, mode=mode, strength=strength, keep_hot_pixels=keep_hot_pixels
+    )
+    return tensor_to_pixels(result)

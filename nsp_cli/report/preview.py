@@ -53,7 +53,12 @@ class Preview:
 
 
 def make_preview(
-    restorer: Restorer, photo: Photo, strengths: Sequence[float], on_progress: OnProgress | None = None
+    restorer: Restorer,
+    photo: Photo,
+    strengths: Sequence[float],
+    on_progress: OnProgress | None = None,
+    *,
+    keep_hot_pixels: bool = False,
 ) -> Preview:
     """Denoises up to three parts of a photo, chosen for what they show.
 
@@ -65,6 +70,7 @@ def make_preview(
         photo: The photo; a small one is denoised as a whole.
         strengths: Each from 0 to 2.
         on_progress: Called with the pixels done and in total.
+        keep_hot_pixels: Whether hot pixels are taken for a part of the scene.
 
     Raises:
         DeviceError: Memory is full even at the smallest tile, or the network's result is not finite.
@@ -78,6 +84,7 @@ def make_preview(
         parts.gather(noisy),
         [Strength(strength, strength) for strength in strengths],
         parts.plan(plan),
+        keep_hot_pixels=keep_hot_pixels,
         on_progress=on_progress,
     )
     names = ["noisy", *map(strength_name, strengths)]

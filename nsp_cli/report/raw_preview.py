@@ -20,7 +20,12 @@ _GRID = 8
 
 
 def make_raw_preview(
-    restorer: Restorer, photo: Photo, strengths: Sequence[float], on_progress: OnProgress | None = None
+    restorer: Restorer,
+    photo: Photo,
+    strengths: Sequence[float],
+    on_progress: OnProgress | None = None,
+    *,
+    keep_hot_pixels: bool = False,
 ) -> Preview:
     """Denoises up to three parts of what a sensor saw; the noise is measured on the whole.
 
@@ -29,6 +34,7 @@ def make_raw_preview(
         photo: The photo, with its mosaic.
         strengths: Each from 0 to 2.
         on_progress: Called with the number of finished crops and their total.
+        keep_hot_pixels: Whether hot pixels are taken for a part of the scene.
 
     Raises:
         DeviceError: Memory is full even at the smallest tile, or the network's result is not finite.
@@ -41,7 +47,13 @@ def make_raw_preview(
         crops = []
         for region in regions:
             window, inner = _with_surroundings(photo.mosaic, region)
-            made = denoise_mosaic(restorer, window, strength=Strength(strength, strength), noise=noise)
+            made = denoise_mosaic(
+                restorer,
+                window,
+                strength=Strength(strength, strength),
+                noise=noise,
+                keep_hot_pixels=keep_hot_pixels,
+            )
             crops.append(_crop(photo, developed(made.picture), inner))
             described = made.describe()
             if on_progress:
@@ -81,6 +93,8 @@ def raw_strength_versions(
     mosaic: Mosaic,
     strengths: Sequence[float],
     on_progress: OnProgress | None = None,
+    *,
+    keep_hot_pixels: bool = False,
 ) -> list[Version]:
     """Results of denoising what a sensor saw at several strengths.
 
@@ -90,15 +104,22 @@ def raw_strength_versions(
         mosaic: Its mosaic.
         strengths: Each from 0 to 2.
         on_progress: Called with the number of finished strengths and their total.
+        keep_hot_pixels: As for `make_raw_preview`.
 
     Raises:
         DeviceError: As for `make_raw_preview`.
     """
     noise, versions = measure_noise(mosaic), []
     for strength in strengths:
-        made = denoise_mosaic(restorer, mosaic, strength=Strength(strength, strength), noise=noise)
+        made = denoise_mosaic(
+            restorer,
+            mosaic,
+            strength=Strength(strength, strength),
+            noise=noise,
+            keep_hot_pixels=keep_hot_pixels,
+        )
         photo = before.photo.with_pixels(developed(made.picture))
-        made_by = made_with(restorer, before.sha256, strength)
+        made_by = made_with(restorer, before.sha256, strength, keep_hot_pixels)
         versions.append(Version(strength_name(strength), "in no file", photo, made_by))
         if on_progress:
             on_progress(len(versions), len(strengths))

@@ -85,7 +85,12 @@ def read_versions(
 
 
 def strength_versions(
-    restorer: Restorer, before: Version, strengths: Sequence[float], on_progress: OnProgress | None = None
+    restorer: Restorer,
+    before: Version,
+    strengths: Sequence[float],
+    on_progress: OnProgress | None = None,
+    *,
+    keep_hot_pixels: bool = False,
 ) -> list[Version]:
     """Returns the results of denoising a photo at several strengths.
 
@@ -94,6 +99,7 @@ def strength_versions(
         before: The photo.
         strengths: Each from 0 to 2.
         on_progress: Called with the pixels done and in total, over all strengths.
+        keep_hot_pixels: Whether hot pixels are taken for a part of the scene.
 
     Raises:
         DeviceError: Memory is full even at the smallest tile, or the network's result is not finite.
@@ -104,6 +110,7 @@ def strength_versions(
         noisy,
         [Strength(strength, strength) for strength in strengths],
         pipeline.plan_for(restorer, noisy, view_of(before.photo, noisy)),
+        keep_hot_pixels=keep_hot_pixels,
         on_progress=on_progress,
     )
     return [
@@ -111,7 +118,7 @@ def strength_versions(
             strength_name(strength),
             "in no file",
             before.photo.with_pixels(before.photo.hidden_kept(tensor_to_pixels(result))),
-            made_with(restorer, before.sha256, strength),
+            made_with(restorer, before.sha256, strength, keep_hot_pixels),
         )
         for strength, result in zip(strengths, results, strict=True)
     ]
@@ -122,11 +129,12 @@ def strength_name(strength: float) -> str:
     return f"strength {strength:g}"
 
 
-def made_with(restorer: Restorer, source: str, strength: float) -> Provenance | None:
+def made_with(restorer: Restorer, source: str, strength: float, keep_hot_pixels: bool) -> Provenance | None:
     weights = restorer.weights
     if weights is None:
         return None
-    settings = json.dumps({"luma": strength, "chroma": strength})
+    kept = {"keep_hot_pixels": True} if keep_hot_pixels else {}
+    settings = json.dumps({"luma": strength, "chroma": strength, **kept})
     return Provenance(source, weights.name, weights.sha256, settings, __version__)
 
 

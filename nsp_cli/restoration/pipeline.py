@@ -17,7 +17,7 @@ from nsp_cli.noise.believable import most_luma
 from nsp_cli.noise.constants import CONSTANTS
 from nsp_cli.noise.estimation import NoiseProfile, estimate_noise, noise_bands
 from nsp_cli.noise.noise_map import NoiseMap
-from nsp_cli.ops.progress import OnProgress
+from nsp_cli.ops.progress import OnProgress, counted
 from nsp_cli.restoration.back_projection import back_projected
 from nsp_cli.restoration.blind_spot_recovery import recover_detail
 from nsp_cli.restoration.execution import Execution
@@ -42,12 +42,14 @@ class RestorationPlan:
         mode: How to run the network, "direct" or "pd"; None to leave the photo as it is.
         view: The view of the photo in which noise is measured and removed.
         profile: For blind-spot networks, the noise in the photo's flattest places; None for others.
+        hot_pixels: Number of hot pixels that were removed.
     """
 
     noise: NoiseMap
     mode: InferenceMode | None
     view: View
     profile: NoiseProfile | None = None
+    hot_pixels: int = 0
 
     @property
     def levels(self) -> tuple[float, float]:
@@ -59,7 +61,8 @@ class RestorationPlan:
         if self.noise.is_clean:
             return "no noise measured"
         luma, chroma = self.levels
-        return f"noise {luma:.1f} luma, {chroma:.1f} chroma (of 255)"
+        removed = f"; {counted(self.hot_pixels, 'hot pixel')} removed" if self.hot_pixels else ""
+        return f"noise {luma:.1f} luma, {chroma:.1f} chroma (of 255){removed}"
 
 
 def plan_restoration(
@@ -114,6 +117,7 @@ def denoise_tensor(
     *,
     strength: Strength | None = None,
     view: View | None = None,
+    keep_hot_pixels: bool = False,
     on_progress: OnProgress | None = None,
 ) -> tuple[Tensor, RestorationPlan]:
     """Denoises a photo by as much as its estimated noise requires.
@@ -123,6 +127,7 @@ def denoise_tensor(
         noisy: (3, H, W) uint8, uint16 or float32 in [0, 1].
         strength: How much to remove; None for automatic.
         view: View of the photo; None to choose it.
+        keep_hot_pixels: Whether hot pixels are taken for a part of the scene.
         on_progress: Called with the photo's pixels done and in total.
 
     Returns:
@@ -135,11 +140,12 @@ def denoise_tensor(
     plan = plan_for(restorer, noisy, view)
     if plan.mode is None or strength.is_zero:
         return noisy, replace(plan, mode=None)
-    seen = without_hot_dots(plan.view.picture(noisy))
+    photo, count = (noisy, 0) if keep_hot_pixels else without_hot_dots(noisy, plan.view)
+    seen = plan.view.picture(photo)
     full = _denoise_fully(restorer, seen, plan, strength, _first_part(on_progress))
-    result = plan.view.undo(blend(seen, full, strength), noisy)
+    result = plan.view.undo(blend(seen, full, strength), photo)
     _finish_progress(noisy, on_progress)
-    return keep_neutral(noisy)(result), plan
+    return keep_neutral(noisy)(result), replace(plan, hot_pixels=count)
 
 
 def denoise_by_strengths(
@@ -147,6 +153,8 @@ def denoise_by_strengths(
     noisy: Tensor,
     strengths: Sequence[Strength],
     plan: RestorationPlan,
+    *,
+    keep_hot_pixels: bool = False,
     on_progress: OnProgress | None = None,
 ) -> list[Tensor]:
     """Denoises as `denoise_tensor` does, at several strengths; shared work is done once.
@@ -156,6 +164,7 @@ def denoise_by_strengths(
         noisy: (3, H, W) uint8, uint16 or float32 in [0, 1].
         strengths: How much to remove.
         plan: From this photo, or from the whole of which it is a part.
+        keep_hot_pixels: As for `denoise_tensor`.
         on_progress: Called with the pixels done and in total, over all strengths.
 
     Returns:
@@ -166,12 +175,13 @@ def denoise_by_strengths(
     """
     pixels, results = noisy.shape[1] * noisy.shape[2], dict.fromkeys(strengths, noisy)
     view, finish = plan.view, keep_neutral(noisy)
-    seen = without_hot_dots(view.picture(noisy)) if plan.mode else noisy
     groups = _denoised_alike(strengths) if plan.mode else {}
+    photo = without_hot_dots(noisy, view)[0] if groups and not keep_hot_pixels else noisy
+    seen = view.picture(photo)
     for index, (strength, members) in enumerate(groups.items()):
         show = _part_of_several(on_progress, index, len(groups))
         full = _denoise_fully(restorer, seen, plan, strength, show)
-        results |= {one: finish(view.undo(blend(seen, full, one), noisy)) for one in members}
+        results |= {one: finish(view.undo(blend(seen, full, one), photo)) for one in members}
     if on_progress:
         total = max(1, len(groups)) * pixels
         on_progress(total, total)
@@ -250,6 +260,7 @@ def upscale_tensor(
     mode: Literal["auto", "pd", "direct"] = "auto",
     strength: Strength | None = None,
     view: View | None = None,
+    keep_hot_pixels: bool = False,
     on_progress: OnProgress | None = None,
 ) -> tuple[Tensor, RestorationPlan]:
     """Denoises and enlarges a photo; scaled down again, the result is what `denoise_tensor` returns.
@@ -261,6 +272,7 @@ def upscale_tensor(
             can run as "pd".
         strength: How much to remove; None for automatic, 0 enlarges the noise too.
         view: View of the photo; None to choose it.
+        keep_hot_pixels: Whether hot pixels are taken for a part of the scene.
         on_progress: Called with the photo's pixels done and in total.
 
     Returns:
@@ -273,9 +285,9 @@ def upscale_tensor(
     """
     strength = strength or Strength()
     plan = plan_for(restorer, noisy, view)
-    seen = plan.view.picture(noisy)
-    if plan.mode is not None and not strength.is_zero:
-        seen = without_hot_dots(seen)
+    is_left = plan.mode is None or strength.is_zero
+    photo, count = (noisy, 0) if keep_hot_pixels or is_left else without_hot_dots(noisy, plan.view)
+    seen = plan.view.picture(photo)
     chosen: InferenceMode = (plan.mode or "direct") if mode == "auto" else mode
     noise = _wanted_noise(plan.noise, strength)
     enlarged = restorer.upscale(
@@ -286,12 +298,12 @@ def upscale_tensor(
         on_progress=_first_part(on_progress),
     )
     target = seen
-    if plan.mode is not None and not strength.is_zero:
+    if not is_left:
         full = _recover(restorer, seen, _scaled_down(enlarged, restorer.spec.scale), plan, strength)
         target = blend(seen, full, strength)
-    result = plan.view.undo(back_projected(enlarged, target, restorer.spec.scale), noisy)
+    result = plan.view.undo(back_projected(enlarged, target, restorer.spec.scale), photo)
     _finish_progress(noisy, on_progress)
-    return keep_neutral(noisy)(result), replace(plan, mode=chosen)
+    return keep_neutral(noisy)(result), replace(plan, mode=chosen, hot_pixels=count)
 
 
 def _halfway_type(photo: Tensor) -> torch.dtype:

@@ -13,6 +13,7 @@ from raw_files import RGB_SENSOR, XTRANS, patch_means, scene, write_raw
 from skimage import data
 
 from nsp_cli.photo import Photo, read_photo, read_provenance
+from nsp_cli.report import Version, raw_strength_versions
 
 WARM = RGB_SENSOR * np.array([[0.5], [1.0], [0.7]])
 ELECTRONS = 500.0
@@ -169,6 +170,22 @@ def test_hot_pixels_are_removed_unless_they_are_to_be_kept(run_nsp: Any, tmp_pat
     assert stayed.max() > removed.max()
     assert "done before" in run_nsp("denoise", path, "-o", tmp_path / "out").err
     assert run_nsp("denoise", path, "-o", tmp_path / "out", "--keep-hot-pixels").code == 1  # other settings
+
+
+def test_versions_of_a_comparison_keep_hot_pixels_if_they_are_to_be_kept(
+    bundled: Any, tmp_path: Path
+) -> None:
+    light = np.full((128, 192, 3), 0.02)
+    light[40, 61] = 0.9
+    photo = read_photo(write_noisy(tmp_path / "a.dng", light), keep_mosaic=True)
+    before = Version("before", "a.dng", photo)
+    gone, kept = (
+        raw_strength_versions(bundled("nsp-raw"), before, photo.mosaic, [1.0], keep_hot_pixels=keep)[
+            0
+        ].photo.pixels.max()
+        for keep in (False, True)
+    )
+    assert kept > 1.5 * gone
 
 
 def light_of(dng: Path) -> Any:

@@ -47,6 +47,7 @@ def compare(
             help="Denoise the photo with each of these strengths, such as 0.5,1,1.5, and show all results.",
         ),
     ] = None,
+    keep_hot_pixels: options.KeepHotPixels = False,
     model: options.Model = "auto",
     most_megabytes: Annotated[
         float | None,
@@ -74,7 +75,15 @@ def compare(
     page = check_page(output or before.with_name(f"{before.stem}_compare.html"))
     versions = read_versions(before, after or [], max_megapixels=max_megapixels)
     if strengths is not None:
-        versions += _denoised(before, max_megapixels, versions[0], strengths, model, machine)
+        versions += _denoised(
+            before,
+            max_megapixels,
+            versions[0],
+            strengths,
+            model,
+            machine,
+            keep_hot_pixels=keep_hot_pixels,
+        )
     written = write_comparison(
         page,
         [PhotoComparison(before.name, versions)],
@@ -98,7 +107,14 @@ def _read_mosaic(photo: Path, max_megapixels: float) -> Mosaic | None:
 
 
 def _denoised(
-    photo: Path, max_megapixels: float, before: Version, asked: str, model: str, machine: MachineOptions
+    photo: Path,
+    max_megapixels: float,
+    before: Version,
+    asked: str,
+    model: str,
+    machine: MachineOptions,
+    *,
+    keep_hot_pixels: bool,
 ) -> list[Version]:
     from nsp_cli.cli.workflows.loading import load_restorer, raw_model_of
     from nsp_cli.report import raw_strength_versions, strength_versions
@@ -108,5 +124,7 @@ def _denoised(
     restorer = load_restorer(model if mosaic is None else raw_model, machine, is_raw=mosaic is not None)
     with progress_bars.progress("Denoising") as on_progress:
         if mosaic is not None:
-            return raw_strength_versions(restorer, before, mosaic, strengths, on_progress)
-        return strength_versions(restorer, before, strengths, on_progress)
+            return raw_strength_versions(
+                restorer, before, mosaic, strengths, on_progress, keep_hot_pixels=keep_hot_pixels
+            )
+        return strength_versions(restorer, before, strengths, on_progress, keep_hot_pixels=keep_hot_pixels)

@@ -36,6 +36,7 @@ def preview(
         ),
     ] = None,
     strengths: options.Strengths = "0.5,1,1.5",
+    keep_hot_pixels: options.KeepHotPixels = False,
     model: options.Model = "auto",
     overwrite: options.Overwrite = False,
     max_megapixels: options.MaxMegapixels = 250,
@@ -55,7 +56,7 @@ def preview(
     target = _check_name(output or source.with_name(f"{source.stem}_preview.png"))
     photo = _read_while_torch_loads(source, max_megapixels, keep_mosaic=bool(raw_model_of(model)))
     check_writable(photo, target, overwrite=overwrite)
-    draft = _draft(photo, options.parse_strengths(strengths), model, machine)
+    draft = _draft(photo, options.parse_strengths(strengths), model, machine, keep_hot_pixels=keep_hot_pixels)
     sheet = draft.sheet()
     write_photo(Photo(sheet, format="png"), target, overwrite=overwrite)
     console.say(draft.noise)
@@ -85,11 +86,14 @@ def _read_while_torch_loads(source: Path, max_megapixels: float, *, keep_mosaic:
         return reading.result()
 
 
-def _draft(photo: Photo, strengths: list[float], model: str, machine: MachineOptions) -> Preview:
+def _draft(
+    photo: Photo, strengths: list[float], model: str, machine: MachineOptions, *, keep_hot_pixels: bool
+) -> Preview:
     from nsp_cli.cli.workflows.loading import load_restorer, raw_model_of
     from nsp_cli.report import make_preview, make_raw_preview
 
     is_mosaic = photo.mosaic is not None
     restorer = load_restorer(raw_model_of(model) if is_mosaic else model, machine, is_raw=is_mosaic)
     with progress_bars.progress("Denoising parts") as on_progress:
-        return (make_raw_preview if is_mosaic else make_preview)(restorer, photo, strengths, on_progress)
+        make = make_raw_preview if is_mosaic else make_preview
+        return make(restorer, photo, strengths, on_progress, keep_hot_pixels=keep_hot_pixels)

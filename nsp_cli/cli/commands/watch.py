@@ -50,7 +50,7 @@ def watch(
         raise InputError(f"{folder} is not a folder.", "Name the folder that the camera writes to.")
     if result.output == STANDARD:
         raise typer.BadParameter("-o - is for a single photo. Name a folder.")
-    operation = settled(denoising(noise), raw)
+    operation = settled(denoising(noise))
     (restorer,) = load_restorers(operation, machine, share=False)
     settings, worker = (
         make_settings(operation, restorer, filters, result, raw),

@@ -85,6 +85,14 @@ MaxMegapixels = Annotated[
         rich_help_panel=PHOTOS,
     ),
 ]
+KeepHotPixels = Annotated[
+    bool,
+    flag(
+        "--keep-hot-pixels",
+        help="Leave single bright pixels of the sensor alone. They are removed otherwise.",
+        panel=NOISE,
+    ),
+]
 OpenResult = Annotated[bool, flag("--open", help="Open the result in the system's viewer.", panel=RESULT)]
 Json = Annotated[bool, flag("--json", help="Print the result as JSON.")]
 Strengths = Annotated[

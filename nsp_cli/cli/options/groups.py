@@ -117,6 +117,7 @@ class NoiseOptions:
             panel=NOISE,
         ),
     ] = False
+    keep_hot_pixels: common.KeepHotPixels = False
     model: common.Model = "auto"
 
 
@@ -207,14 +208,6 @@ class CameraRawOptions:
     half: Annotated[
         bool,
         flag("--half", help="Develop at half the width and height, which is faster.", panel=CAMERA_RAW),
-    ] = False
-    keep_hot_pixels: Annotated[
-        bool,
-        flag(
-            "--keep-hot-pixels",
-            help="Leave single bright pixels of the sensor alone. They are removed otherwise.",
-            panel=CAMERA_RAW,
-        ),
     ] = False
 
 

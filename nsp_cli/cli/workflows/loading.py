@@ -8,8 +8,8 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from nsp_cli.cli import console, progress_bars
-from nsp_cli.cli.options.groups import CameraRawOptions, MachineOptions
-from nsp_cli.cli.workflows.operations import Operation, keeping_hot_pixels
+from nsp_cli.cli.options.groups import MachineOptions
+from nsp_cli.cli.workflows.operations import Operation
 from nsp_cli.errors import WeightsError
 from nsp_cli.ops.progress import OnProgress
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _WORKERS_PER_GPU = 2
 
 
-def settled(operation: Operation, raw: CameraRawOptions) -> Operation:
-    """The operation as the options for camera RAW ask for, with named weights for RAW in their place.
+def settled(operation: Operation) -> Operation:
+    """The operation with named weights for RAW in their place.
 
     Photos that are not RAW then get what they get without a name.
 
@@ -32,8 +32,6 @@ def settled(operation: Operation, raw: CameraRawOptions) -> Operation:
     """
     from nsp_cli.weights.manifest import AUTOMATIC
 
-    if raw.keep_hot_pixels:
-        operation = keeping_hot_pixels(operation)
     model = operation.model
     if model in AUTOMATIC or operation.is_blind_spot or not raw_model_of(model):
         return operation

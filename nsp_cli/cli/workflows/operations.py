@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import typer
@@ -61,7 +60,7 @@ def denoising(options: NoiseOptions) -> Operation:
     from nsp_cli.batch import Restored
     from nsp_cli.restoration import pipeline
 
-    strength, plain = _strength(options), options.plain
+    strength, plain, keep = _strength(options), options.plain, options.keep_hot_pixels
 
     def process(
         restorer: Restorer, pixels: Tensor, on_progress: OnProgress | None, view: View | None = None
@@ -69,17 +68,17 @@ def denoising(options: NoiseOptions) -> Operation:
         if plain:
             return Restored(restorer.denoise(pixels, on_progress=on_progress))
         result, plan = pipeline.denoise_tensor(
-            restorer, pixels, strength=strength, view=view, on_progress=on_progress
+            restorer, pixels, strength=strength, view=view, keep_hot_pixels=keep, on_progress=on_progress
         )
         outcome = "" if plan.mode else "; passed through unchanged"
         return Restored(result, (plan.describe() + outcome,), plan.levels)
 
     return Operation(
         process,
-        {"command": "denoise", **_recorded(strength, plain)},
+        {"command": "denoise", **_recorded(strength, options)},
         _model(options.model, is_papers=plain, automatic="auto"),
         is_blind_spot=plain,
-        demosaic=_demosaicing(strength),
+        demosaic=_demosaicing(strength, keep_hot_pixels=keep),
         raw_model="" if plain or options.model != "auto" else "auto-raw",
     )
 
@@ -93,7 +92,7 @@ def upscaling(options: NoiseOptions, mode: Literal["auto", "pd", "direct"], *, x
     from nsp_cli.batch import Restored
     from nsp_cli.restoration import pipeline
 
-    strength, plain = _strength(options), options.plain
+    strength, plain, keep = _strength(options), options.plain, options.keep_hot_pixels
     is_usual = (strength.luma, strength.chroma) == (1.0, 1.0)
 
     def process(
@@ -103,41 +102,36 @@ def upscaling(options: NoiseOptions, mode: Literal["auto", "pd", "direct"], *, x
             chosen: Literal["pd", "direct"] = "direct" if mode == "auto" else mode
             return Restored(restorer.upscale(pixels, mode=chosen, on_progress=on_progress))
         result, plan = pipeline.upscale_tensor(
-            restorer, pixels, mode=mode, strength=strength, view=view, on_progress=on_progress
+            restorer,
+            pixels,
+            mode=mode,
+            strength=strength,
+            view=view,
+            keep_hot_pixels=keep,
+            on_progress=on_progress,
         )
         return Restored(result, (plan.describe(),), plan.levels)
 
     return Operation(
         process,
-        {"command": "upscale", "mode": mode, **_recorded(strength, plain)},
+        {"command": "upscale", "mode": mode, **_recorded(strength, options)},
         _model(options.model, is_papers=plain or mode != "auto", automatic="auto-upscale"),
         ending="_x2",
         enlarges=True,
         scale=2 if x2 else None,
         is_blind_spot=plain or mode == "pd",
-        demosaic=_demosaicing(strength),
+        demosaic=_demosaicing(strength, keep_hot_pixels=keep),
         # A share of the noise that stays would be removed, or halved, by the second network.
         raw_model="" if plain or mode != "auto" or options.model != "auto" or not is_usual else "auto-raw",
     )
 
 
-def keeping_hot_pixels(operation: Operation) -> Operation:
-    """The same operation, which leaves hot pixels of a sensor alone."""
-    if operation.demosaic is None:
-        return operation
-    settings = {**operation.settings, "keep_hot_pixels": True}
-    demosaic = partial(operation.demosaic, keep_hot_pixels=True)
-    return replace(operation, settings=settings, demosaic=demosaic)
-
-
-def _demosaicing(strength: Strength) -> ProcessMosaic:
+def _demosaicing(strength: Strength, *, keep_hot_pixels: bool) -> ProcessMosaic:
     """Work on what a Bayer sensor saw."""
     from nsp_cli.batch import Demosaiced
     from nsp_cli.restoration.mosaic_denoising import denoise_mosaic
 
-    def process(
-        restorer: Restorer, mosaic: Mosaic, on_progress: OnProgress | None, *, keep_hot_pixels: bool = False
-    ) -> Demosaiced:
+    def process(restorer: Restorer, mosaic: Mosaic, on_progress: OnProgress | None) -> Demosaiced:
         made = denoise_mosaic(
             restorer, mosaic, strength=strength, keep_hot_pixels=keep_hot_pixels, on_progress=on_progress
         )
@@ -146,8 +140,11 @@ def _demosaicing(strength: Strength) -> ProcessMosaic:
     return process
 
 
-def _recorded(strength: Strength, plain: bool) -> dict[str, object]:
-    return {"plain": True} if plain else {"luma": strength.luma, "chroma": strength.chroma}
+def _recorded(strength: Strength, options: NoiseOptions) -> dict[str, object]:
+    if options.plain:
+        return {"plain": True}
+    kept = {"keep_hot_pixels": True} if options.keep_hot_pixels else {}
+    return {"luma": strength.luma, "chroma": strength.chroma, **kept}
 
 
 def _model(model: str, *, is_papers: bool, automatic: str) -> str:

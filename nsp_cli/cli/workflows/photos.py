@@ -59,7 +59,7 @@ def process_photos(
             raise typer.BadParameter(f"-o - takes the result of one photo, but there are {len(jobs)}.")
         if piped is not None:
             console.show_as(jobs[0].target, "standard output")
-        operation = settled(operation, raw)
+        operation = settled(operation)
         restorers = load_restorers(
             operation, machine, share=len(jobs) > 1, announce=not _are_raw(jobs, operation)
         )
