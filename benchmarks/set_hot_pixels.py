@@ -64,7 +64,8 @@ class Peaked(NamedTuple):
 
     def share(self, limits: DotLimits) -> float:
         """Spots that are found to be dots, of the amount."""
-        return len(self.spots[_are_dots(self.shapes, limits)].unique()) / max(self.amount, 1e-9)
+        found = set(self.spots[_are_dots(self.shapes, limits)].tolist())
+        return len(found) / max(self.amount, 1e-9)
 
 
 def _are_dots(shapes: Tensor, limits: DotLimits) -> Tensor:
