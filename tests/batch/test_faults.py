@@ -287,12 +287,12 @@ HANG_SECONDS = 300
 # The tests below run nsp as a process, network and disk slowed down so that something can happen meanwhile.
 SLOW = """
 import os, sys, time
-from nsp_cli.restoration import inference
-real = inference.Restorer._process
-def slow(self, *arguments):
+from nsp_cli.restoration import tile_passes
+real = tile_passes._predicted
+def slow(*arguments):
     time.sleep(float(sys.argv[1]))
-    return real(self, *arguments)
-inference.Restorer._process = slow
+    return real(*arguments)
+tile_passes._predicted = slow
 fsync = os.fsync
 os.fsync = lambda file: (time.sleep(float(sys.argv[1]) / 2), fsync(file))
 from nsp_cli.cli import main
