@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nsp_cli.networks.strips import without_row_padding
-from nsp_cli.networks.unet_body import FOLD, ResidualBlock, UnetBody
+from nsp_cli.networks.unet_body import COARSEST, FOLD, ResidualBlock, UnetBody
 
 
 class RowStream:
@@ -68,7 +68,7 @@ def first_rows(radius: int, rows: int) -> int:
         radius: Receptive-field radius of the network in pixels.
         rows: Rows of later pushes; a multiple of 8.
     """
-    return -(-radius // 8) * 8 + rows
+    return -(-radius // COARSEST) * COARSEST + rows
 
 
 class _Level:

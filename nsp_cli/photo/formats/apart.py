@@ -9,6 +9,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsp_cli.files import temporary_folder
 
 _SECONDS = 30  # and one for each megapixel
 _KIND_OF_ERROR = re.compile(r"^[\w.]+: (?=.)")  # with which Python's last line begins; users need the words
@@ -50,6 +56,19 @@ def run_apart(module: str, *arguments: str, folder: Path, megapixels: float) -> 
         words = done.stderr.strip().splitlines()
         is_told = done.returncode > 0 and words
         raise ValueError(_KIND_OF_ERROR.sub("", words[-1]) if is_told else "its decoder crashed")
+
+
+def arrays_apart(module: str, *arguments: str, megapixels: float) -> dict[str, NDArray[Any]]:
+    """Arrays that a module of nsp saves in the file of its last argument, as `numpy.savez` does.
+
+    Raises:
+        ValueError: As `run_apart`.
+    """
+    with temporary_folder() as folder:
+        result = folder / "picture.npz"
+        run_apart(module, *arguments, str(result), folder=folder, megapixels=megapixels)
+        with np.load(result) as arrays:
+            return dict(arrays)
 
 
 def end_with_parent() -> None:

@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nsp_cli.files import temporary_folder
 from nsp_cli.ops.pixel_array import Pixels
-from nsp_cli.photo.formats.apart import end_with_parent, run_apart
+from nsp_cli.photo.formats.apart import arrays_apart, end_with_parent
 
 
 class Decoded(NamedTuple):
@@ -31,12 +30,8 @@ def decode_heif(path: Path, megapixels: float) -> Decoded:
     Raises:
         ValueError: The file is damaged.
     """
-    with temporary_folder() as folder:
-        result = folder / "picture.npz"
-        run_apart(__spec__.name, str(path.absolute()), str(result), folder=folder, megapixels=megapixels)
-        with np.load(result) as arrays:
-            facts = (arrays[name].item() for name in Decoded._fields[1:])
-            return Decoded(arrays["pixels"], *facts)
+    arrays = arrays_apart(__spec__.name, str(path.absolute()), megapixels=megapixels)
+    return Decoded(arrays["pixels"], *(arrays[name].item() for name in Decoded._fields[1:]))
 
 
 def _decode(path: str, result: str) -> None:

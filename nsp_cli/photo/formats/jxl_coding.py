@@ -10,7 +10,7 @@ import numpy as np
 
 from nsp_cli.files import temporary_folder
 from nsp_cli.ops.pixel_array import Pixels
-from nsp_cli.photo.formats.apart import end_with_parent, run_apart
+from nsp_cli.photo.formats.apart import arrays_apart, end_with_parent, run_apart
 
 LIBRARY = "OpenImageIO"
 # Of ten. Files are half a percent larger than with 3, which takes twice as long. With 1, libjxl 0.12 writes
@@ -37,16 +37,8 @@ def decode_jxl(path: Path, megapixels: float) -> DecodedJxl:
     Raises:
         ValueError: The file is damaged.
     """
-    with temporary_folder() as folder:
-        result = folder / "picture.npz"
-        arguments = ("decode", str(path.absolute()), str(result))
-        run_apart(__spec__.name, *arguments, folder=folder, megapixels=megapixels)
-        with np.load(result) as arrays:
-            return DecodedJxl(
-                arrays["pixels"],
-                arrays["icc_profile"].tobytes(),
-                tuple(arrays["numbers"].tolist()),
-            )
+    arrays = arrays_apart(__spec__.name, "decode", str(path.absolute()), megapixels=megapixels)
+    return DecodedJxl(arrays["pixels"], arrays["icc_profile"].tobytes(), tuple(arrays["numbers"].tolist()))
 
 
 def encode_jxl(pixels: Pixels, icc_profile: bytes | None) -> bytes:
