@@ -69,6 +69,7 @@ OWNERS = {
     "matplotlib": {"report.plot"},
     "jinja2": {"report"},
     "filelock": {"files"},
+    "ray": {"batch.cluster"},
     "platformdirs": {"training.data"},
     "scipy": {"evaluation.datasets"},
     "h5py": {"evaluation.datasets"},
@@ -87,6 +88,7 @@ SLOW_TO_IMPORT = {
     "imageio",
     "PIL",
     "numpy",
+    "ray",
 }
 
 

@@ -47,14 +47,16 @@ class Pipeline:
     _stop: threading.Event = field(default_factory=threading.Event)
     _free: SimpleQueue[Worker] = field(default_factory=SimpleQueue)
 
+    def __post_init__(self) -> None:
+        for worker in self.workers:
+            self._free.put(worker)
+
     def run(self, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
         """Yields the outcome of each photo as soon as it is known, in the order of the photos.
 
         A photo that fails does not stop the others. If you stop iterating, or interrupt, the call waits for
         the tile and the file that are being worked on. Nothing half-done is left.
         """
-        for worker in self.workers:
-            self._free.put(worker)
         flight: deque[Future[Outcome]] = deque()
         with ExitStack() as stack:
             pools = [stack.enter_context(ThreadPoolExecutor(size)) for size in (1, len(self.workers), 1)]
@@ -65,6 +67,12 @@ class Pipeline:
                     yield _wait(flight.popleft())
             while flight:
                 yield _wait(flight.popleft())
+
+    def process(self, job: Job) -> Outcome:
+        """Returns the outcome of one photo. Several threads may call it: they share the workers."""
+        read = self._guarded(job, self._read, job)
+        worked = self._guarded(job, self._work, 0, read)
+        return self._guarded(job, self._write, worked)
 
     def stop(self) -> None:
         """Drops the photos that are not finished; their outcomes say "not begun"."""

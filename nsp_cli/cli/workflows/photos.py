@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ from nsp_cli.cli.options.groups import (
     ResultOptions,
     RunOptions,
 )
-from nsp_cli.cli.signals import ended_by_signals
+from nsp_cli.cli.signals import CLUSTER_GRACE_SECONDS, GRACE_SECONDS, ended_by_signals
+from nsp_cli.cli.workflows.cluster import Start, machine_that_asks, on_cluster
 from nsp_cli.cli.workflows.display import RunDisplay
 from nsp_cli.cli.workflows.dry_run import show_forecast
 from nsp_cli.cli.workflows.loading import load_restorers, make_workers, raw_weights, settled
@@ -29,7 +31,7 @@ from nsp_cli.cli.workflows.pages import check_page
 from nsp_cli.cli.workflows.pipes import deliver, standard_streams
 
 if TYPE_CHECKING:
-    from nsp_cli.batch import Job, RunSettings, Selection, Worker
+    from nsp_cli.batch import Job, RunSettings, Selection
     from nsp_cli.restoration.inference import Restorer
 
 
@@ -52,7 +54,8 @@ def process_photos(
     from nsp_cli.batch import find_unsupported
 
     # Outside, so that what came from standard input is removed too.
-    with ended_by_signals(), standard_streams(photos, result, run) as (named, written, piped):
+    grace = GRACE_SECONDS if run.cluster is None else CLUSTER_GRACE_SECONDS
+    with ended_by_signals(grace), standard_streams(photos, result, run) as (named, written, piped):
         selection = _selection(named)
         jobs = _plan(selection, operation, written, run)
         if piped is not None and len(jobs) != 1:
@@ -61,19 +64,41 @@ def process_photos(
             console.show_as(jobs[0].target, "standard output")
         operation = settled(operation, raw)
         restorers = load_restorers(
-            operation, machine, share=len(jobs) > 1, announce=not _are_raw(jobs, operation)
+            operation,
+            machine_that_asks(machine, run.cluster),
+            share=len(jobs) > 1,
+            announce=not _are_raw(jobs, operation),
         )
         settings = make_settings(operation, restorers[0], named, written, raw)
-        workers = make_workers(restorers, operation)
+        place = (
+            _here(settings, operation, restorers)
+            if run.cluster is None
+            else on_cluster(run.cluster, jobs, settings, operation, machine, restorers[0])
+        )
         if run.dry_run:
-            show_forecast(jobs, settings, workers)
+            with place as (_, speed):
+                show_forecast(jobs, settings, speed)
             return
-        with RunDisplay(len(jobs), run, is_piped=piped is not None) as display:
-            _process(jobs, settings, workers, display)
+        with place as (start, _), RunDisplay(len(jobs), run, is_piped=piped is not None) as display:
+            _process(jobs, start, display)
             display.report()
             display.sum_up(find_unsupported(selection, leave_out=written.output))
             if piped is not None:
                 deliver(piped)
+
+
+@contextmanager
+def _here(
+    settings: RunSettings, operation: Operation, restorers: Sequence[Restorer]
+) -> Iterator[tuple[Start, Callable[[], float]]]:
+    """This machine in place of a cluster, as `on_cluster`."""
+    from nsp_cli.batch import Pipeline, seconds_per_megapixel
+
+    workers = make_workers(restorers, operation)
+    yield (
+        partial(Pipeline, settings, workers),
+        lambda: seconds_per_megapixel(workers[0].restore) / len(workers),
+    )
 
 
 def _are_raw(jobs: Sequence[Job], operation: Operation) -> bool:
@@ -94,18 +119,15 @@ def _plan(
     return plan_jobs(found, output=result.output, ending=operation.ending, file_format=result.format_name)
 
 
-def _process(
-    jobs: Sequence[Job], settings: RunSettings, workers: Sequence[Worker], display: RunDisplay
-) -> None:
-    from nsp_cli.batch import Pipeline
-
-    pipeline = Pipeline(settings, workers, lambda index, job: display.begin(index, job.source.name))
+def _process(jobs: Sequence[Job], start: Start, display: RunDisplay) -> None:
+    pipeline = start(lambda index, job: display.begin(index, job.source.name))
     # Closed in any case, so that a run that is left early waits for the file being written.
     with closing(pipeline.run(jobs)) as outcomes:
         for outcome in outcomes:
             display.show(outcome)
             if display.must_stop(outcome):
                 pipeline.stop()
+    display.put_in_order(jobs)
 
 
 def _selection(photos: PhotoOptions) -> Selection:
