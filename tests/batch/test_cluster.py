@@ -16,6 +16,7 @@ from noisy_files import save
 
 from nsp_cli.batch.cluster import Farm, Request, Service, Share, connected
 from nsp_cli.errors import NspError
+from tests.conftest import Run
 
 pytest.importorskip("ray")
 pytestmark = [
@@ -56,8 +57,15 @@ def shoot(tmp_path: Path) -> Path:
 
 
 def nsp(*arguments: object) -> subprocess.Popen[str]:
+    """Starts nsp in a process of its own. Ray cannot go to another cluster and back in one process."""
     command = [sys.executable, "-m", "nsp_cli", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> Run:
+    with process:
+        output, errors = process.communicate(timeout=HANG_SECONDS)
+    return Run(process.returncode, output, errors)
 
 
 def wait_for(condition: Callable[[], object], process: subprocess.Popen[str] | None = None) -> None:
@@ -141,13 +149,43 @@ def test_auto_is_like_a_run_without_a_cluster(run_nsp, tmp_path, tiny_weights):
     command = ("denoise", tmp_path / "shoot", "-m", tiny_weights, "--json")
     plain = run_nsp(*command, "-o", tmp_path / "plain")
     on_cluster = (*command, "-o", tmp_path / "out", "--cluster", "auto")
-    first, again = run_nsp(*on_cluster), run_nsp(*on_cluster)
+    first, again = finish(nsp(*on_cluster)), finish(nsp(*on_cluster))
     assert tree(tmp_path / "out") == tree(tmp_path / "plain")
     assert first.code == again.code == plain.code == 1
     assert lines_by_source(first.out) == lines_by_source(plain.out)
     assert sorted(statuses(again.out)) == ["failed", *["skipped"] * 4]
     table = [run.err[run.err.index("┏") : run.err.index("└")] for run in (first, plain)]
     assert table[0] == table[1]
+
+
+def test_upscale_and_its_dry_run(cluster, run_nsp, tmp_path, tiny_weights):
+    for number in range(3):
+        save(tmp_path / "shoot" / f"{number}.png", number)
+    command = ("upscale", tmp_path / "shoot", "-m", tiny_weights)
+    on_cluster = (*command, "-o", tmp_path / "out", "--cluster", cluster.address)
+    dry = run_nsp(*on_cluster, "--dry-run")
+    assert dry.code == 0, dry.err
+    assert "room for 1 worker" in dry.err
+    assert "3 of 3 photos" in dry.err
+    assert "96×96" in dry.out
+    assert not (tmp_path / "out").exists()
+    assert run_nsp(*on_cluster).code == 0
+    assert run_nsp(*command, "-o", tmp_path / "plain").code == 0
+    assert tree(tmp_path / "out") == tree(tmp_path / "plain")
+
+
+def test_evaluate_scores_the_same_in_the_same_order(cluster, run_nsp, tmp_path, tiny_weights):
+    for number in range(5):
+        save(tmp_path / "noisy" / f"{number}.png", number, side=60 - number)
+        save(tmp_path / "clean" / f"{number}.png", 9 + number, side=60 - number)
+    (tmp_path / "noisy" / "bad.png").write_bytes(b"bad")
+    (tmp_path / "clean" / "bad.png").write_bytes(b"bad")
+    command = ("evaluate", tmp_path / "noisy", tmp_path / "clean", "-m", tiny_weights, "--json")
+    plain, there = run_nsp(*command), run_nsp(*command, "--cluster", cluster.address)
+    assert there.code == plain.code == 1
+    assert json.loads(there.out) == json.loads(plain.out)
+    assert [score["name"] for score in json.loads(there.out)["images"]] == [f"{n}.png" for n in range(5)]
+    assert "1 of 6 pairs failed" in there.err
 
 
 def lines_by_source(out: str) -> dict[str, dict[str, object]]:

@@ -232,3 +232,9 @@ def test_pipes_are_not_for_clusters(run_nsp, tmp_path):
     run = run_nsp("denoise", save(tmp_path / "a.png"), "-o", "-", "--cluster", "auto")
     assert run.code == 2
     assert "--cluster is for files" in run.err
+
+
+def test_data_sets_are_not_for_clusters(run_nsp, tmp_path):
+    run = run_nsp("evaluate", "sidd-validation", tmp_path, "--cluster", "auto")
+    assert run.code == 2
+    assert "--cluster is for folders" in run.err

@@ -126,8 +126,8 @@ def request_for(
     make: Callable[[Sequence[Path]], Service], checksums: Sequence[str], jobs: Sequence[Job]
 ) -> Request:
     """Returns the request for a run over photos. A node must see a photo that this machine sees."""
-    seen = [_everywhere(job).source for job in jobs if job.source.exists()]
-    return Request(make, checksums, seen[:1])
+    seen = next((_everywhere(job).source for job in jobs if job.source.exists()), None)
+    return Request(make, checksums, [] if seen is None else [seen])
 
 
 def _everywhere(job: Job) -> Job:

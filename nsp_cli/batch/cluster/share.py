@@ -10,8 +10,9 @@ from nsp_cli.errors import DeviceError
 
 # Cores of a worker without a GPU. More would wait for each other, and each worker needs memory of its own.
 _MOST_CORES = 2
-# Photos that a worker has at a time: what its devices work on, one that is read, and one that is written.
-_WITH_GPU, _WITHOUT_GPU = 4, 3
+# Photos that a worker has at a time. Without a GPU one is read, one worked on, and one written. A GPU takes a
+# quarter of the time that reading and writing take, so that it needs more photos to have work all the time.
+_WITH_GPU, _WITHOUT_GPU = 6, 3
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from nsp_cli.ops.progress import OnProgress, counted
 
 if TYPE_CHECKING:
     from nsp_cli.batch import Job, Pipeline, RunSettings, Worker
-    from nsp_cli.batch.cluster import ClusterPipeline, PhotoService, SpeedService
+    from nsp_cli.batch.cluster import ClusterPipeline, PhotoService, Share, SpeedService
     from nsp_cli.restoration.inference import Restorer
     from nsp_cli.weights.resolve import ResolvedWeights
 
@@ -31,6 +31,52 @@ def machine_that_asks(machine: MachineOptions, cluster: str | None) -> MachineOp
     return machine if cluster is None else replace(machine, device="cpu")
 
 
+@dataclass(frozen=True)
+class JoinedCluster:
+    """A cluster that this process is connected to.
+
+    Attributes:
+        share: What each worker takes of its node.
+        machine: Device, precision and tiles for the workers.
+        weights: Files to send to the nodes, those for camera RAW second.
+        checksums: sha256 of each.
+    """
+
+    share: Share
+    machine: MachineOptions
+    weights: Sequence[Path]
+    checksums: Sequence[str]
+
+
+@contextmanager
+def joined_cluster(
+    address: str, operation: Operation, machine: MachineOptions, restorer: Restorer
+) -> Iterator[JoinedCluster]:
+    """Connects to a cluster while the block runs.
+
+    Args:
+        address: "auto", or host:port of a cluster's head.
+        operation: What to do.
+        machine: Device, precision and tiles for the workers.
+        restorer: The network of the operation, from the file to send.
+
+    Raises:
+        DeviceError: The cluster cannot be joined, or does not have the device.
+    """
+    from nsp_cli.batch.cluster import choose_share, connected
+
+    sent = _weights_to_send(operation, restorer)
+    with connected(address):
+        share = choose_share(machine.device)
+        console.say(f"Cluster {address}: room for {counted(share.slots(), 'worker')}")
+        yield JoinedCluster(
+            share,
+            replace(machine, device="cuda" if share.gpus else machine.device),
+            [weights.path for weights in sent],
+            [weights.sha256 for weights in sent],
+        )
+
+
 @contextmanager
 def on_cluster(
     address: str,
@@ -40,35 +86,20 @@ def on_cluster(
     machine: MachineOptions,
     restorer: Restorer,
 ) -> Iterator[tuple[Start, Callable[[], float]]]:
-    """Connects to a cluster while the block runs.
-
-    Args:
-        address: "auto", or host:port of a cluster's head.
-        jobs: The photos.
-        settings: Settings of the run.
-        operation: What to do.
-        machine: Device, precision and tiles for the workers.
-        restorer: The network of the operation, from the file to send.
+    """Connects to a cluster for photos while the block runs; arguments and errors as for `joined_cluster`.
 
     Yields:
         A function that makes the run, and one that measures how many seconds a megapixel takes the cluster.
-
-    Raises:
-        DeviceError: The cluster cannot be joined, or does not have the device.
     """
-    from nsp_cli.batch.cluster import ClusterPipeline, choose_share, connected, measured_speed, request_for
+    from nsp_cli.batch.cluster import ClusterPipeline, measured_speed, request_for
 
-    sent = _weights_to_send(operation, restorer)
-    checksums, paths = [weights.sha256 for weights in sent], [weights.path for weights in sent]
-    with connected(address):
-        share = choose_share(machine.device)
-        there = replace(machine, device="cuda" if share.gpus else machine.device)
-        request = request_for(partial(_serve_photos, operation, settings, there), checksums, jobs)
-        speed = request_for(partial(_serve_speed, operation, there), checksums, jobs)
-        console.say(f"Cluster {address}: room for {counted(share.slots(), 'worker')}")
+    with joined_cluster(address, operation, machine, restorer) as there:
+        photos = partial(_serve_photos, operation, settings, there.machine)
+        request = request_for(photos, there.checksums, jobs)
+        speed = request_for(partial(_serve_speed, operation, there.machine), there.checksums, jobs)
         yield (
-            lambda begin: ClusterPipeline(request, share, paths, begin, console.show_error),
-            lambda: measured_speed(speed, share, paths),
+            lambda begin: ClusterPipeline(request, there.share, there.weights, begin, console.show_error),
+            lambda: measured_speed(speed, there.share, there.weights),
         )
 
 
@@ -87,7 +118,7 @@ def _serve_photos(
     from nsp_cli.batch import Pipeline
     from nsp_cli.batch.cluster import PhotoService
 
-    workers = _workers_there(operation, machine, weights)
+    workers = workers_there(operation, machine, weights)
     return PhotoService(Pipeline(settings, workers, lambda _index, _job: lambda _done, _total: None))
 
 
@@ -95,10 +126,10 @@ def _serve_speed(operation: Operation, machine: MachineOptions, weights: Sequenc
     """The measurement of a cluster's worker, made in its process."""
     from nsp_cli.batch.cluster import SpeedService
 
-    return SpeedService(_workers_there(operation, machine, weights)[0].restore)
+    return SpeedService(workers_there(operation, machine, weights)[0].restore)
 
 
-def _workers_there(operation: Operation, machine: MachineOptions, weights: Sequence[Path]) -> list[Worker]:
+def workers_there(operation: Operation, machine: MachineOptions, weights: Sequence[Path]) -> list[Worker]:
     """Workers from files of weights, those for camera RAW second."""
     from nsp_cli.api import load_weights
 
