@@ -70,6 +70,7 @@ OWNERS = {
     "jinja2": {"report"},
     "filelock": {"files"},
     "ray": {"batch.cluster"},
+    "fsspec": {"batch.addresses"},
     "platformdirs": {"training.data"},
     "scipy": {"evaluation.datasets"},
     "h5py": {"evaluation.datasets"},
@@ -89,6 +90,7 @@ SLOW_TO_IMPORT = {
     "PIL",
     "numpy",
     "ray",
+    "fsspec",
 }
 
 

@@ -64,9 +64,9 @@ class Pipeline:
             for index, job in enumerate(jobs):
                 flight.append(self._start(pools, index, job))
                 if len(flight) > len(self.workers) + 1:
-                    yield _wait(flight.popleft())
+                    yield wait_for(flight.popleft())
             while flight:
-                yield _wait(flight.popleft())
+                yield wait_for(flight.popleft())
 
     def process(self, job: Job) -> Outcome:
         """Returns the outcome of one photo. Several threads may call it: they share the workers."""
@@ -137,7 +137,8 @@ class Pipeline:
             worked.ready.claim.release()
 
 
-def _wait(future: Future[Outcome]) -> Outcome:
+def wait_for(future: Future[Outcome]) -> Outcome:
+    """Waits for an outcome so that Ctrl-C can interrupt it on all systems."""
     while not wait([future], timeout=_POLL_SECONDS).done:
         pass
     return future.result()

@@ -253,7 +253,7 @@ def test_dead_workers_are_replaced_and_what_kills_them_is_given_up(cluster, tmp_
     assert {index: value for index, (value, _) in results.items()} == {
         index: 2 * index if index != 5 else -5 for index in range(9)
     }
-    assert len((tmp_path / "5").read_text()) == 3
+    assert 1 <= len((tmp_path / "5").read_text()) <= 3  # one that died may not have come to it
     assert len({pid for _, pid in results.values() if pid}) > 1
 
 

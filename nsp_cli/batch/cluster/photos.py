@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from nsp_cli.batch.addresses import Address
 from nsp_cli.batch.cluster.farm import Farm
 from nsp_cli.batch.cluster.share import Share
 from nsp_cli.batch.cluster.station import Request, Service
@@ -15,6 +16,7 @@ from nsp_cli.batch.naming import Job
 from nsp_cli.batch.outcome import Outcome, Status
 from nsp_cli.batch.pipeline import Pipeline
 from nsp_cli.batch.restored import Restore
+from nsp_cli.batch.streaming import as_named, process_anywhere
 from nsp_cli.errors import NspError
 from nsp_cli.files import make_folder
 
@@ -32,7 +34,9 @@ class PhotoService:
     def process(self, item: Job, *, is_again: bool) -> Outcome:
         """Returns the outcome of a photo, and waits if the worker that was thought dead still works on it."""
         end = time.monotonic() + (_ORPHAN_SECONDS if is_again else 0.0)
-        while (outcome := self.pipeline.process(item)).is_elsewhere and time.monotonic() < end:
+        while (
+            outcome := process_anywhere(item, self.pipeline.process)
+        ).is_elsewhere and time.monotonic() < end:
             time.sleep(_POLL_SECONDS)
         return outcome
 
@@ -69,8 +73,10 @@ class ClusterPipeline:
             OutputError: The folder of the results cannot be created.
             NspError: No node can take part.
         """
-        make_folder(jobs[0].target.parent, "Choose another with -o.")
-        must_exist = [*self.request.must_exist, jobs[0].target.parent.absolute()]
+        must_exist = [*self.request.must_exist]
+        if not isinstance(jobs[0].target, Address):
+            make_folder(jobs[0].target.parent, "Choose another with -o.")
+            must_exist.append(jobs[0].target.parent.absolute())
         order = sorted(range(len(jobs)), key=lambda index: _size(jobs[index].source), reverse=True)
         farm = Farm[Job, Outcome](
             replace(self.request, must_exist=must_exist),
@@ -84,7 +90,7 @@ class ClusterPipeline:
         left = set(order)
         for place, outcome in farm.run([_everywhere(jobs[index]) for index in order]):
             left.remove(order[place])
-            yield _as_named_here(outcome, jobs[order[place]])
+            yield as_named(outcome, jobs[order[place]])
         for index in sorted(left):
             yield Outcome(jobs[index], Status.NOT_BEGUN)
 
@@ -133,14 +139,6 @@ def request_for(
 def _everywhere(job: Job) -> Job:
     """The same job with paths that do not depend on a process's folder."""
     return Job(job.source.absolute(), job.target.absolute())
-
-
-def _as_named_here(outcome: Outcome, job: Job) -> Outcome:
-    """The same outcome under the names that the user gave."""
-    if outcome.error is not None:
-        for path, name in ((outcome.job.source, job.source), (outcome.job.target, job.target)):
-            outcome.error.message = outcome.error.message.replace(str(path), str(name))
-    return replace(outcome, job=job)
 
 
 def _named(job: Job, error: NspError) -> NspError:

@@ -16,14 +16,14 @@ from nsp_cli.cli.workflows.operations import Operation
 from nsp_cli.ops.progress import OnProgress, counted
 
 if TYPE_CHECKING:
-    from nsp_cli.batch import Job, Pipeline, RunSettings, Worker
+    from nsp_cli.batch import Job, Pipeline, RunSettings, StreamingPipeline, Worker
     from nsp_cli.batch.cluster import ClusterPipeline, PhotoService, Share, SpeedService
     from nsp_cli.restoration.inference import Restorer
     from nsp_cli.weights.resolve import ResolvedWeights
 
-_Begin = Callable[[int, "Job"], OnProgress]
+OnBegin = Callable[[int, "Job"], OnProgress]
 # Makes a run from the function that is called when a photo's work begins.
-Start = Callable[[_Begin], "Pipeline | ClusterPipeline"]
+Start = Callable[[OnBegin], "Pipeline | StreamingPipeline | ClusterPipeline"]
 
 
 def machine_that_asks(machine: MachineOptions, cluster: str | None) -> MachineOptions:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict
-from functools import partial
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ from nsp_cli.cli.options.groups import (
     RunOptions,
 )
 from nsp_cli.cli.signals import CLUSTER_GRACE_SECONDS, GRACE_SECONDS, ended_by_signals
-from nsp_cli.cli.workflows.cluster import Start, machine_that_asks, on_cluster
+from nsp_cli.cli.workflows.cluster import OnBegin, Start, machine_that_asks, on_cluster
 from nsp_cli.cli.workflows.display import RunDisplay
 from nsp_cli.cli.workflows.dry_run import show_forecast
 from nsp_cli.cli.workflows.loading import load_restorers, make_workers, raw_weights, settled
@@ -31,7 +30,7 @@ from nsp_cli.cli.workflows.pages import check_page
 from nsp_cli.cli.workflows.pipes import deliver, standard_streams
 
 if TYPE_CHECKING:
-    from nsp_cli.batch import Job, RunSettings, Selection
+    from nsp_cli.batch import Job, Pipeline, RunSettings, Selection, StreamingPipeline
     from nsp_cli.restoration.inference import Restorer
 
 
@@ -55,9 +54,17 @@ def process_photos(
 
     # Outside, so that what came from standard input is removed too.
     grace = GRACE_SECONDS if run.cluster is None else CLUSTER_GRACE_SECONDS
-    with ended_by_signals(grace), standard_streams(photos, result, run) as (named, written, piped):
+    with (
+        ended_by_signals(grace),
+        standard_streams(photos, _located(result), run) as (
+            named,
+            written,
+            piped,
+        ),
+    ):
         selection = _selection(named)
         jobs = _plan(selection, operation, written, run)
+        _check_addresses(jobs, written, run)
         if piped is not None and len(jobs) != 1:
             raise typer.BadParameter(f"-o - takes the result of one photo, but there are {len(jobs)}.")
         if piped is not None:
@@ -71,7 +78,7 @@ def process_photos(
         )
         settings = make_settings(operation, restorers[0], named, written, raw)
         place = (
-            _here(settings, operation, restorers)
+            _here(jobs, settings, operation, restorers)
             if run.cluster is None
             else on_cluster(run.cluster, jobs, settings, operation, machine, restorers[0])
         )
@@ -89,16 +96,41 @@ def process_photos(
 
 @contextmanager
 def _here(
-    settings: RunSettings, operation: Operation, restorers: Sequence[Restorer]
+    jobs: Sequence[Job], settings: RunSettings, operation: Operation, restorers: Sequence[Restorer]
 ) -> Iterator[tuple[Start, Callable[[], float]]]:
     """This machine in place of a cluster, as `on_cluster`."""
-    from nsp_cli.batch import Pipeline, seconds_per_megapixel
+    from nsp_cli.batch import Pipeline, StreamingPipeline, is_remote, seconds_per_megapixel
 
     workers = make_workers(restorers, operation)
+
+    def start(begin: OnBegin) -> Pipeline | StreamingPipeline:
+        pipeline = Pipeline(settings, workers, begin)
+        return StreamingPipeline(pipeline) if any(map(is_remote, jobs)) else pipeline
+
     yield (
-        partial(Pipeline, settings, workers),
+        start,
         lambda: seconds_per_megapixel(workers[0].restore) / len(workers),
     )
+
+
+def _located(result: ResultOptions) -> ResultOptions:
+    """The same options with an address in place of the path that Typer makes of it."""
+    from nsp_cli.batch import located
+
+    return result if result.output is None else replace(result, output=located(result.output))
+
+
+def _check_addresses(jobs: Sequence[Job], result: ResultOptions, run: RunOptions) -> None:
+    from nsp_cli.batch import is_remote
+
+    if any(map(is_remote, jobs)):
+        for name, is_given in (
+            ("--keep-times", result.keep_times),
+            ("--open", run.open_result),
+            ("--report", run.report is not None),
+        ):
+            if is_given:
+                raise typer.BadParameter(f"{name} is for files, not for addresses such as s3://...")
 
 
 def _are_raw(jobs: Sequence[Job], operation: Operation) -> bool:
@@ -141,10 +173,10 @@ def _selection(photos: PhotoOptions) -> Selection:
 
 def select(named: Sequence[Path], filters: FilterOptions) -> Selection:
     """The selection of photos among named photos, folders and patterns."""
-    from nsp_cli.batch import Selection
+    from nsp_cli.batch import Selection, located
 
     return Selection(
-        tuple(named),
+        tuple(map(located, named)),
         filters.recursive,
         tuple(filters.include or ()),
         tuple(filters.exclude or ()),
