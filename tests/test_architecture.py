@@ -71,6 +71,7 @@ OWNERS = {
     "filelock": {"files"},
     "ray": {"batch.cluster"},
     "fsspec": {"batch.addresses"},
+    "paramiko": {"batch.addresses"},
     "platformdirs": {"training.data"},
     "scipy": {"evaluation.datasets"},
     "h5py": {"evaluation.datasets"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -101,8 +102,24 @@ def send(path: Path, address: Address) -> None:
 def _opened(address: Address) -> tuple[Any, str]:
     from fsspec.core import url_to_fs
 
-    system, name = url_to_fs(str(address))
+    options = {"host_key_policy": _known_hosts()} if address.parts[0] in ("sftp:", "ssh:") else {}
+    system, name = url_to_fs(str(address), **options)
     return system, name.rstrip("/")
+
+
+@cache
+def _known_hosts() -> Any:
+    """Refuses servers that are not in known_hosts, or have another key. fsspec accepts any server."""
+    import paramiko
+
+    class KnownHosts(paramiko.MissingHostKeyPolicy):
+        def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:  # noqa: ARG002 - as paramiko
+            path = Path.home() / ".ssh" / "known_hosts"
+            known = paramiko.HostKeys(str(path) if path.exists() else None)
+            if not known.check(hostname, key):
+                raise paramiko.SSHException(f"the key of {hostname} is not in {path}; connect once with ssh")
+
+    return KnownHosts()
 
 
 def _protocols(system: Any) -> tuple[str, ...]:

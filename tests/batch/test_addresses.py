@@ -158,10 +158,12 @@ def sftp(monkeypatch, tmp_path) -> Iterator[Server]:
     }
     (home / "config").write_text("".join(f"{name} {value}\n" for name, value in options.items()))
     monkeypatch.setenv("HOME", str(home))
+    key = (home / "host.pub").read_text()
+    (home / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{port} {key}")
     with serving(SSHD, "-D", "-f", home / "config", port=port):
         place = f"sftp://127.0.0.1:{port}{tmp_path}/served"
         (tmp_path / "served").mkdir()
-        system, root = fsspec.core.url_to_fs(place)
+        system, root = fsspec.core.url_to_fs(place)  # without a look at known_hosts, as fsspec does it
         yield Server(place, system, root)
 
 
@@ -240,6 +242,20 @@ class TestServers:
         run = run_nsp("denoise", *there, "--cluster", "auto")
         assert run.code == 0, run.err
         assert server.tree("out") == tree(tmp_path / "plain")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("content", [None, "other"])
+def test_a_server_that_is_not_known_gets_nothing(sftp, tmp_path, content):
+    known = tmp_path / "home" / ".ssh" / "known_hosts"
+    if content is None:
+        known.unlink()
+    else:  # somebody in between has a key of their own
+        own = (tmp_path / "home" / ".ssh" / "id_ed25519.pub").read_text()
+        known.write_text(f"{known.read_text().split()[0]} {own}")
+    type(sftp.system).clear_instance_cache()
+    with pytest.raises(InputError, match="known_hosts"):
+        list(listed(Address(sftp.address), recursive=True))
 
 
 @pytest.mark.parametrize("options", [["--keep-times"], ["--open"], ["--report", "page.html"]])
