@@ -112,7 +112,7 @@ def _known_hosts() -> Any:
     """Refuses servers that are not in known_hosts, or have another key. fsspec accepts any server."""
     import paramiko
 
-    class KnownHosts(paramiko.MissingHostKeyPolicy):
+    class KnownHosts(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]  # paramiko has no types
         def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:  # noqa: ARG002 - as paramiko
             path = Path.home() / ".ssh" / "known_hosts"
             known = paramiko.HostKeys(str(path) if path.exists() else None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import pickle
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from nsp_cli.batch import Job, Outcome, Pipeline, Restored, RunSettings, Status,
 from nsp_cli.batch.cluster import PhotoService, Request, Share, choose_share, share
 from nsp_cli.batch.cluster.station import Station
 from nsp_cli.errors import DeviceError, InputError, NspError, OutputError, UnexpectedError, WeightsError
-from nsp_cli.files import claim, hidden_name
+from nsp_cli.files import claim, hidden_name, replacing
 
 
 class Doubling:
@@ -37,6 +39,18 @@ class Waiting(Doubling):
 
     def process(self, item, *, is_again: bool):  # noqa: ARG002
         self.is_stopped.wait(20)
+        return item
+
+
+class Stubborn(Doubling):
+    """A service that does not listen."""
+
+    def __init__(self, weights=()) -> None:
+        super().__init__(weights)
+        self.may_end = threading.Event()
+
+    def process(self, item, *, is_again: bool):  # noqa: ARG002
+        self.may_end.wait(20)
         return item
 
 
@@ -75,14 +89,30 @@ class TestStation:
         assert isinstance(refusal, InputError)
         assert "nas" in refusal.message
 
-    def test_stopping_waits_for_what_ends_and_not_for_more(self):
+    def test_stopping_waits_for_what_ends(self):
         station, results = Station(), []
         station.open(Request(Waiting))
         thread = threading.Thread(target=lambda: results.append(station.process(1, False)))
         thread.start()
+        begin = time.monotonic()
         station.stop(20)
+        assert time.monotonic() - begin < 10  # the service would have gone on for 20 seconds
         thread.join(20)
         assert results == [1]
+
+    def test_stopping_does_not_wait_for_what_does_not_end(self, tmp_path):
+        station, path, service = Station(), tmp_path / "result", Stubborn()
+        station.open(Request(lambda _weights: service))
+        thread = threading.Thread(target=station.process, args=(1, False), daemon=True)
+        thread.start()
+        with suppress(OutputError), replacing(path) as file:
+            file.write(b"half")
+            begin = time.monotonic()
+            station.stop(0.1)
+            assert time.monotonic() - begin < 10
+            assert not list(tmp_path.iterdir())
+        service.may_end.set()
+        thread.join(20)
 
 
 class TestPhotoService:
