@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -15,6 +17,26 @@ class NspError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Callable[..., NspError], tuple[object, ...]]:
+        """Lets an error go to another process together with its cause, which Python would leave behind."""
+        return _rebuilt, (type(self), self.message, self.hint, _portable(self.__cause__))
+
+
+def _rebuilt(kind: type[NspError], message: str, hint: str, cause: BaseException | None) -> NspError:
+    error = kind.__new__(kind)
+    NspError.__init__(error, message, hint)
+    error.__cause__ = cause
+    return error
+
+
+def _portable(cause: BaseException | None) -> BaseException | None:
+    """A cause that any process can read: the system's errors as they are, of others the traceback as text."""
+    if cause is None:
+        return None
+    if isinstance(cause, OSError) and cause.errno is not None:
+        return OSError(cause.errno, cause.strerror)
+    return Exception("".join(traceback.format_exception(type(cause), cause, cause.__traceback__)))
 
 
 class InputError(NspError):

@@ -71,6 +71,9 @@ OWNERS = {
     "matplotlib": {"report.plot"},
     "jinja2": {"report"},
     "filelock": {"files"},
+    "ray": {"batch.cluster"},
+    "fsspec": {"batch.addresses"},
+    "paramiko": {"batch.addresses"},
     "platformdirs": {"training.data"},
     "psutil": {"resources"},
     "scipy": {"evaluation.datasets"},
@@ -92,6 +95,8 @@ SLOW_TO_IMPORT = {
     "imageio",
     "PIL",
     "numpy",
+    "ray",
+    "fsspec",
 }
 
 

@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Literal
 
+from nsp_cli.batch.addresses import Address, listed
 from nsp_cli.errors import InputError
 from nsp_cli.photo import FOREIGN_SUFFIXES, PHOTO_SUFFIXES, RAW_SUFFIXES, WRITABLE_SUFFIXES
 
@@ -106,7 +107,9 @@ def find_unsupported(selection: Selection, *, leave_out: Path | None = None) -> 
 
 
 def _expand(named: Path, recursive: bool, leave_out: Path | None) -> Iterator[Found]:
-    if named.is_dir():
+    if isinstance(named, Address):
+        yield from _at_address(named, recursive, leave_out)
+    elif named.is_dir():
         yield from _in_folder(named, recursive, leave_out)
     elif not os.path.lexists(named) and glob.has_magic(str(named)):
         matches = sorted(Path(named.anchor).glob(str(named.relative_to(named.anchor))))
@@ -116,6 +119,17 @@ def _expand(named: Path, recursive: bool, leave_out: Path | None) -> Iterator[Fo
             yield from _in_folder(match, recursive, leave_out) if match.is_dir() else [Found(match)]
     else:
         yield Found(named)
+
+
+def _at_address(named: Address, recursive: bool, leave_out: Path | None) -> Iterator[Found]:
+    is_empty = True
+    for address, below in listed(named, recursive=recursive):
+        is_skipped = leave_out is not None and leave_out in address.parents
+        if address.suffix.lower() in PHOTO_SUFFIXES and not is_skipped:
+            is_empty = False
+            yield Found(address, below, is_named=address == named)
+    if is_empty:
+        raise InputError(f"{named} contains no photos.", "Check the address, or add --recursive.")
 
 
 def walk_photos(folder: Path, *, recursive: bool, leave_out: Path | None = None) -> Iterator[Found]:

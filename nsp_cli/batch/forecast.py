@@ -10,6 +10,7 @@ from nsp_cli.batch.naming import Job
 from nsp_cli.batch.outcome import Status
 from nsp_cli.batch.restored import Restore
 from nsp_cli.batch.run_settings import RunSettings
+from nsp_cli.batch.streaming import brought
 from nsp_cli.errors import InputError, NspError
 from nsp_cli.photo import check_readable, photo_size
 
@@ -42,11 +43,12 @@ class Forecast:
 def foresee(job: Job, settings: RunSettings) -> Forecast:
     """Returns what a run would do with a photo, from its header and checksum, without reading pixels."""
     try:
-        check_readable(job.source)
-        _, sha256 = fingerprint(job.source)
-        if is_copy(job, sha256) or is_finished(job, sha256, settings):
-            return Forecast(job, Status.SKIPPED, reason="done before")
-        width, height = photo_size(job.source)
+        with brought(job) as here:
+            check_readable(here.source)
+            _, sha256 = fingerprint(here.source)
+            if is_copy(here, sha256) or is_finished(here, sha256, settings):
+                return Forecast(job, Status.SKIPPED, reason="done before")
+            width, height = photo_size(here.source)
         if width * height / 1e6 > settings.max_megapixels:
             raise InputError(f"more than {settings.max_megapixels:g} megapixels", "")
     except NspError as error:

@@ -10,6 +10,8 @@ from typing import Any
 from nsp_cli.batch.naming import Job
 from nsp_cli.errors import NspError
 
+ELSEWHERE = "another nsp process is working on it"
+
 
 class Status(str, Enum):
     """How the work on a photo ended. All but FAILED and NOT_BEGUN leave a finished result."""
@@ -58,6 +60,11 @@ class Outcome:
         """Tells whether the disk is full, so that the next photo would fail as well."""
         cause = None if self.error is None else self.error.__cause__
         return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Tells whether the photo was skipped because another process has it, which may yet fail."""
+        return self.status is Status.SKIPPED and ELSEWHERE in self.notes
 
     def as_dict(self) -> dict[str, Any]:
         """Returns what `--json` prints of it; .github/docs/batches.md documents the keys."""

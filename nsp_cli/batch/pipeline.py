@@ -47,14 +47,16 @@ class Pipeline:
     _stop: threading.Event = field(default_factory=threading.Event)
     _free: SimpleQueue[Worker] = field(default_factory=SimpleQueue)
 
+    def __post_init__(self) -> None:
+        for worker in self.workers:
+            self._free.put(worker)
+
     def run(self, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
         """Yields the outcome of each photo as soon as it is known, in the order of the photos.
 
         A photo that fails does not stop the others. If you stop iterating, or interrupt, the call waits for
         the tile and the file that are being worked on. Nothing half-done is left.
         """
-        for worker in self.workers:
-            self._free.put(worker)
         flight: deque[Future[Outcome]] = deque()
         with ExitStack() as stack:
             pools = [stack.enter_context(ThreadPoolExecutor(size)) for size in (1, len(self.workers), 1)]
@@ -62,9 +64,15 @@ class Pipeline:
             for index, job in enumerate(jobs):
                 flight.append(self._start(pools, index, job))
                 if len(flight) > len(self.workers) + 1:
-                    yield _wait(flight.popleft())
+                    yield wait_for(flight.popleft())
             while flight:
-                yield _wait(flight.popleft())
+                yield wait_for(flight.popleft())
+
+    def process(self, job: Job) -> Outcome:
+        """Returns the outcome of one photo. Several threads may call it: they share the workers."""
+        read = self._guarded(job, self._read, job)
+        worked = self._guarded(job, self._work, 0, read)
+        return self._guarded(job, self._write, worked)
 
     def stop(self) -> None:
         """Drops the photos that are not finished; their outcomes say "not begun"."""
@@ -129,7 +137,8 @@ class Pipeline:
             worked.ready.claim.release()
 
 
-def _wait(future: Future[Outcome]) -> Outcome:
+def wait_for(future: Future[Outcome]) -> Outcome:
+    """Waits for an outcome so that Ctrl-C can interrupt it on all systems."""
     while not wait([future], timeout=_POLL_SECONDS).done:
         pass
     return future.result()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nsp_cli.batch.finished import check_unchanged, fingerprint, is_copy, is_finished
 from nsp_cli.batch.naming import Job
-from nsp_cli.batch.outcome import Outcome, Status
+from nsp_cli.batch.outcome import ELSEWHERE, Outcome, Status
 from nsp_cli.batch.run_settings import Ready, RunSettings, Worked
 from nsp_cli.batch.worker import Worker
 from nsp_cli.errors import OutputError
@@ -41,7 +41,7 @@ def read_job(job: Job, settings: RunSettings) -> Ready | Outcome:
     make_folder(job.target.parent, "Choose another with -o.")
     claimed = claim(job.target)
     if claimed is None:
-        return Outcome(job, Status.SKIPPED, notes=("another nsp process is working on it",))
+        return Outcome(job, Status.SKIPPED, notes=(ELSEWHERE,))
     try:
         before, source_sha256 = fingerprint(job.source)
         is_copied = is_copy(job, source_sha256)

@@ -24,6 +24,7 @@ EXAMPLES = {
         ("nsp denoise photo.nef --format jpeg", "Develops camera RAW."),
         ("nsp denoise photo.jpg --strength 0.5", "Keeps more grain."),
         ("nsp denoise photos/ --dry-run", "Shows what would happen."),
+        ("nsp denoise photos/ -o clean/ --cluster auto", "On a Ray cluster."),
         ("nsp denoise - -o - < a.jpg > b.jpg", "From standard input to output."),
     ),
     "upscale": _examples(

@@ -21,7 +21,9 @@ from nsp_cli.files import remove_unfinished
 # Long enough for Python to leave the code that dropped the interrupt.
 _AGAIN_SECONDS = 0.05
 # What a run gets to end by itself. With the time that a process needs to start to end, two seconds in all.
-_GRACE_SECONDS = 1.4
+GRACE_SECONDS = 1.4
+# The same for a run on a cluster, whose workers must hear of it: five seconds in all.
+CLUSTER_GRACE_SECONDS = 4.4
 INTERRUPTED = 130
 
 
@@ -58,11 +60,14 @@ def _interrupt() -> None:
 
 
 @contextmanager
-def ended_by_signals() -> Iterator[None]:
+def ended_by_signals(grace: float = GRACE_SECONDS) -> Iterator[None]:
     """Lets SIGTERM end a run as Ctrl-C does, so that no partial files are left, and both within two seconds.
 
     What has not ended by then, such as a decoder at work on a damaged file, ends with the process. Changes
     nothing outside the main thread, because Python delivers signals only there.
+
+    Args:
+        grace: Seconds that the run gets to end by itself.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -71,7 +76,7 @@ def ended_by_signals() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    with _watched():
+    with _watched(grace):
         before = signal.signal(signal.SIGTERM, interrupt)
         try:
             yield
@@ -80,12 +85,12 @@ def ended_by_signals() -> Iterator[None]:
 
 
 @contextmanager
-def _watched() -> Iterator[None]:
+def _watched(grace: float) -> Iterator[None]:
     """Ends the process a while after an interrupt if the block has not ended by then."""
     near, far = socket.socketpair()
     far.setblocking(False)  # as Python asks of what signals are written to
     before, is_over = signal.set_wakeup_fd(far.fileno(), warn_on_full_buffer=False), threading.Event()
-    threading.Thread(target=_watch, args=(near, is_over), daemon=True).start()
+    threading.Thread(target=_watch, args=(near, is_over, grace), daemon=True).start()
     try:
         yield
     finally:
@@ -94,12 +99,12 @@ def _watched() -> Iterator[None]:
         far.close()
 
 
-def _watch(near: socket.socket, is_over: threading.Event) -> None:
+def _watch(near: socket.socket, is_over: threading.Event, grace: float) -> None:
     with near:
         while number := near.recv(1):  # nothing comes when the block has ended
             if number[0] in (signal.SIGINT, signal.SIGTERM):
                 break
-        if number and not is_over.wait(_GRACE_SECONDS):
+        if number and not is_over.wait(grace):
             _end()
 
 

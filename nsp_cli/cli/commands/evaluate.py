@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -60,6 +61,7 @@ def evaluate(
         flag("--overwrite", help="Replace the results of another run on a data set.", panel=RESULT),
     ] = False,
     json: options.Json = False,
+    cluster: options.Cluster = None,
     machine: MachineOptions,
 ) -> None:
     """Denoise photos whose clean versions are known, and score the results.
@@ -69,13 +71,15 @@ def evaluate(
     """
     operation = _operation(noise, mode, x2=x2)
     if noisy in DATASETS:
+        if cluster is not None:
+            raise typer.BadParameter("--cluster is for folders of photos, not for data sets.")
         from nsp_cli.cli.workflows.datasets import DatasetRequest, evaluate_dataset
 
         evaluate_dataset(noisy, DatasetRequest(clean, operation, machine, output, overwrite, json))
         return
     if output or overwrite:
         raise typer.BadParameter(f"--output and --overwrite are only for data sets: {', '.join(DATASETS)}.")
-    _evaluate_pairs(Path(noisy), clean, operation, machine, json=json)
+    _evaluate_pairs(Path(noisy), clean, operation, machine, cluster, json=json)
 
 
 def _operation(noise: NoiseOptions, mode: Literal["auto", "direct", "pd"], *, x2: bool) -> Operation:
@@ -87,29 +91,32 @@ def _operation(noise: NoiseOptions, mode: Literal["auto", "direct", "pd"], *, x2
 
 
 def _evaluate_pairs(
-    noisy: Path, clean: Path, operation: Operation, machine: MachineOptions, *, json: bool
+    noisy: Path,
+    clean: Path,
+    operation: Operation,
+    machine: MachineOptions,
+    cluster: str | None,
+    *,
+    json: bool,
 ) -> None:
-    from nsp_cli.cli.workflows.loading import load_restorers
-    from nsp_cli.evaluation.folders import denoising_trial, enlarging_trial, find_pairs
-    from nsp_cli.evaluation.folders import evaluate as score_pairs
+    from nsp_cli.cli.workflows.pairs import score_pairs
+    from nsp_cli.evaluation.folders import find_pairs
 
     pairs = find_pairs(noisy, clean)
-    (restorer,) = load_restorers(operation, machine, share=False)
-    make_trial = enlarging_trial if operation.enlarges else denoising_trial
-    scores = []
-    with progress_bars.progress("Scoring") as on_progress:
-        for done, pair in enumerate(pairs, 1):
-            try:
-                scores += score_pairs(
-                    [pair], lambda photo: operation.process(restorer, photo, None).pixels, make_trial
-                )
-            except InputError as error:
-                if len(pairs) == 1:
-                    raise
-                console.show_error(error)
+    scores = {}
+    results = score_pairs(pairs, operation, machine, cluster)
+    with closing(results), progress_bars.progress("Scoring") as on_progress:
+        for done, (index, result) in enumerate(results, 1):
+            if not isinstance(result, InputError):
+                scores[index] = result
+            elif len(pairs) == 1:
+                raise result
+            else:
+                console.show_error(result)
             on_progress(done, len(pairs))
     if scores:
-        show_scores(scores, enlarges=operation.enlarges, json=json)
+        in_order = [scores[index] for index in sorted(scores)]
+        show_scores(in_order, enlarges=operation.enlarges, json=json)
     if len(scores) < len(pairs):
         raise PhotosFailedError(
             f"{len(pairs) - len(scores)} of {len(pairs)} pairs failed. The scores cover the others."

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from nsp_cli.cli.options.panels import MACHINE, NOISE, PHOTOS, RESULT, flag
+from nsp_cli.cli.options.panels import MACHINE, NOISE, PHOTOS, RESULT, RUN, flag
 from nsp_cli.photo.formats import FileFormat
 
 
@@ -62,6 +62,16 @@ Precision = Annotated[
         metavar="TYPE",
         help="Precision of the network: auto, float32, bfloat16 or float16.",
         rich_help_panel=MACHINE,
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="auto|ADDRESS",
+        help="Share the photos among the workers of a Ray cluster: auto starts one on this machine, "
+        "HOST:PORT joins one.",
+        rich_help_panel=RUN,
     ),
 ]
 Format = Annotated[

@@ -254,6 +254,7 @@ class RunOptions(ReportingOptions):
         False
     )
     open_result: common.OpenResult = False
+    cluster: common.Cluster = None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from nsp_cli.errors import OutputError, PhotosFailedError
 from nsp_cli.ops.progress import OnProgress
 
 if TYPE_CHECKING:
-    from nsp_cli.batch import Outcome
+    from nsp_cli.batch import Job, Outcome
 
 # A longer table would push the first failure out of sight. A log lists all photos.
 _MOST_ROWS = 40
@@ -82,6 +82,11 @@ class RunDisplay:
     def must_stop(self, outcome: Outcome) -> bool:
         """True if no further photos should be started after this one."""
         return outcome.error is not None and (self._options.fail_fast or outcome.is_end_of_disk)
+
+    def put_in_order(self, jobs: Sequence[Job]) -> None:
+        """Lists the photos so far in the order of their jobs, if they did not end in it."""
+        places = {job: place for place, job in enumerate(jobs)}
+        self._outcomes.sort(key=lambda outcome: places[outcome.job])
 
     def report(self) -> None:
         """Writes the page of --report, if at least one photo succeeded.

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from nsp_cli.cli import console, progress_bars
 
 if TYPE_CHECKING:
-    from nsp_cli.batch import Job, RunSettings, Worker
+    from nsp_cli.batch import Job, RunSettings
 
 
-def show_forecast(jobs: Sequence[Job], settings: RunSettings, workers: Sequence[Worker]) -> None:
-    """Shows what a run would write, in what size, and about how long it would take. Writes nothing."""
-    from nsp_cli.batch import Status, foresee, seconds_per_megapixel
+def show_forecast(jobs: Sequence[Job], settings: RunSettings, measure: Callable[[], float]) -> None:
+    """Shows what a run would write, in what size, and about how long it would take. Writes nothing.
+
+    Args:
+        jobs: The photos.
+        settings: Settings of the run.
+        measure: Measures how many seconds a megapixel takes all devices together.
+    """
+    from nsp_cli.batch import Status, foresee
 
     forecasts = []
     with progress_bars.progress("Checking photos") as on_progress:
         for done, job in enumerate(jobs, 1):
             forecasts.append(foresee(job, settings))
             on_progress(done, len(jobs))
-    speed = seconds_per_megapixel(workers[0].restore) / len(workers)
+    speed = measure()
     rows = [
         (
             str(forecast.job.source),

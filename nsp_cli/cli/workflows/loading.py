@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from nsp_cli.errors import WeightsError
 from nsp_cli.ops.progress import OnProgress
 
 if TYPE_CHECKING:
-    from nsp_cli.batch import Demosaic, Demosaiced, WeightsFile, Worker
+    from nsp_cli.batch import Demosaiced, WeightsFile, Worker
     from nsp_cli.photo import Mosaic
     from nsp_cli.restoration.execution import Execution
     from nsp_cli.restoration.inference import Restorer
@@ -151,50 +151,66 @@ def _warn_if_worse(model: str, metadata: Mapping[str, str]) -> None:
         )
 
 
-def make_workers(restorers: Sequence[Restorer], operation: Operation) -> list[Worker]:
+def make_workers(
+    restorers: Sequence[Restorer], operation: Operation, *, load_raw: Callable[[], Restorer] | None = None
+) -> list[Worker]:
     """Workers for networks on their devices, two for each GPU.
 
     Much of a photo's time goes to noise estimation and detail recovery on the CPU. While one photo is there,
     the other has the GPU. For small photos that is worth more than batches of several.
+
+    Args:
+        restorers: The networks.
+        operation: What to do.
+        load_raw: As in `make_worker`.
     """
     return [
-        make_worker(restorer, operation)
+        make_worker(restorer, operation, load_raw=load_raw)
         for restorer in restorers
         for _ in range(_WORKERS_PER_GPU if restorer.execution.device.type == "cuda" else 1)
     ]
 
 
-def make_worker(restorer: Restorer, operation: Operation) -> Worker:
-    """A worker for a network on its device."""
+def make_worker(
+    restorer: Restorer, operation: Operation, *, load_raw: Callable[[], Restorer] | None = None
+) -> Worker:
+    """A worker for a network on its device.
+
+    Args:
+        restorer: The network.
+        operation: What to do.
+        load_raw: Loads the network for camera RAW when the first such photo needs it; None to find it by the
+            operation's name for it.
+    """
     from nsp_cli.batch import Worker
     from nsp_cli.device import describe_device, describe_precision
 
     execution = restorer.execution
+    load_raw = load_raw or cache(partial(_load_raw, operation.raw_model, execution))
     return Worker(
         partial(operation.process, restorer),
         describe_device(execution.device),
         describe_precision(execution.precision),
-        _demosaic(operation, execution) if operation.raw_model else None,
+        partial(_demosaic, operation, load_raw) if operation.raw_model else None,
         operation.enlarges,
     )
 
 
-def _demosaic(operation: Operation, execution: Execution) -> Demosaic:
-    """The work on what Bayer sensors saw. Its network is loaded when the first RAW photo needs it."""
+def _load_raw(model: str, execution: Execution) -> Restorer:
     from nsp_cli.restoration.inference import Restorer
     from nsp_cli.weights.file import load_network
     from nsp_cli.weights.resolve import resolve
 
-    @cache
-    def restorer() -> Restorer:
-        weights = resolve(operation.raw_model)
-        console.say(f"Camera RAW: {weights.name} works on what the sensor saw.")
-        network, info = load_network(weights.path)
-        _warn_if_worse(weights.name, info.metadata)
-        return Restorer(network, info.config.spec(), execution, info.metadata, weights)
+    weights = resolve(model)
+    console.say(f"Camera RAW: {weights.name} works on what the sensor saw.")
+    network, info = load_network(weights.path)
+    _warn_if_worse(weights.name, info.metadata)
+    return Restorer(network, info.config.spec(), execution, info.metadata, weights)
 
-    def demosaic(mosaic: Mosaic, on_progress: OnProgress | None) -> Demosaiced:
-        assert operation.demosaic is not None
-        return operation.demosaic(restorer(), mosaic, on_progress)
 
-    return demosaic
+def _demosaic(
+    operation: Operation, load_raw: Callable[[], Restorer], mosaic: Mosaic, on_progress: OnProgress | None
+) -> Demosaiced:
+    """Works on what a Bayer sensor saw."""
+    assert operation.demosaic is not None
+    return operation.demosaic(load_raw(), mosaic, on_progress)

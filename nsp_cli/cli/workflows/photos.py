@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,8 @@ from nsp_cli.cli.options.groups import (
     ResultOptions,
     RunOptions,
 )
-from nsp_cli.cli.signals import ended_by_signals
+from nsp_cli.cli.signals import CLUSTER_GRACE_SECONDS, GRACE_SECONDS, ended_by_signals
+from nsp_cli.cli.workflows.cluster import OnBegin, Start, machine_that_asks, on_cluster
 from nsp_cli.cli.workflows.display import RunDisplay
 from nsp_cli.cli.workflows.dry_run import show_forecast
 from nsp_cli.cli.workflows.loading import load_restorers, make_workers, raw_weights, settled
@@ -29,7 +30,7 @@ from nsp_cli.cli.workflows.pages import check_page
 from nsp_cli.cli.workflows.pipes import deliver, standard_streams
 
 if TYPE_CHECKING:
-    from nsp_cli.batch import Job, RunSettings, Selection, Worker
+    from nsp_cli.batch import Job, Pipeline, RunSettings, Selection, StreamingPipeline
     from nsp_cli.restoration.inference import Restorer
 
 
@@ -52,28 +53,84 @@ def process_photos(
     from nsp_cli.batch import find_unsupported
 
     # Outside, so that what came from standard input is removed too.
-    with ended_by_signals(), standard_streams(photos, result, run) as (named, written, piped):
+    grace = GRACE_SECONDS if run.cluster is None else CLUSTER_GRACE_SECONDS
+    with (
+        ended_by_signals(grace),
+        standard_streams(photos, _located(result), run) as (
+            named,
+            written,
+            piped,
+        ),
+    ):
         selection = _selection(named)
         jobs = _plan(selection, operation, written, run)
+        _check_addresses(jobs, written, run)
         if piped is not None and len(jobs) != 1:
             raise typer.BadParameter(f"-o - takes the result of one photo, but there are {len(jobs)}.")
         if piped is not None:
             console.show_as(jobs[0].target, "standard output")
         operation = settled(operation)
         restorers = load_restorers(
-            operation, machine, share=len(jobs) > 1, announce=not _are_raw(jobs, operation)
+            operation,
+            machine_that_asks(machine, run.cluster),
+            share=len(jobs) > 1,
+            announce=not _are_raw(jobs, operation),
         )
         settings = make_settings(operation, restorers[0], named, written, raw)
-        workers = make_workers(restorers, operation)
+        place = (
+            _here(jobs, settings, operation, restorers)
+            if run.cluster is None
+            else on_cluster(run.cluster, jobs, settings, operation, machine, restorers[0])
+        )
         if run.dry_run:
-            show_forecast(jobs, settings, workers)
+            with place as (_, speed):
+                show_forecast(jobs, settings, speed)
             return
-        with RunDisplay(len(jobs), run, is_piped=piped is not None) as display:
-            _process(jobs, settings, workers, display)
+        with place as (start, _), RunDisplay(len(jobs), run, is_piped=piped is not None) as display:
+            _process(jobs, start, display)
             display.report()
             display.sum_up(find_unsupported(selection, leave_out=written.output))
             if piped is not None:
                 deliver(piped)
+
+
+@contextmanager
+def _here(
+    jobs: Sequence[Job], settings: RunSettings, operation: Operation, restorers: Sequence[Restorer]
+) -> Iterator[tuple[Start, Callable[[], float]]]:
+    """This machine in place of a cluster, as `on_cluster`."""
+    from nsp_cli.batch import Pipeline, StreamingPipeline, is_remote, seconds_per_megapixel
+
+    workers = make_workers(restorers, operation)
+
+    def start(begin: OnBegin) -> Pipeline | StreamingPipeline:
+        pipeline = Pipeline(settings, workers, begin)
+        return StreamingPipeline(pipeline) if any(map(is_remote, jobs)) else pipeline
+
+    yield (
+        start,
+        lambda: seconds_per_megapixel(workers[0].restore) / len(workers),
+    )
+
+
+def _located(result: ResultOptions) -> ResultOptions:
+    """The same options with an address in place of the path that Typer makes of it."""
+    from nsp_cli.batch import located
+
+    return result if result.output is None else replace(result, output=located(result.output))
+
+
+def _check_addresses(jobs: Sequence[Job], result: ResultOptions, run: RunOptions) -> None:
+    from nsp_cli.batch import is_remote
+
+    if any(map(is_remote, jobs)):
+        for name, is_given in (
+            ("--keep-times", result.keep_times),
+            ("--open", run.open_result),
+            ("--report", run.report is not None),
+        ):
+            if is_given:
+                raise typer.BadParameter(f"{name} is for files, not for addresses such as s3://...")
 
 
 def _are_raw(jobs: Sequence[Job], operation: Operation) -> bool:
@@ -94,20 +151,15 @@ def _plan(
     return plan_jobs(found, output=result.output, ending=operation.ending, file_format=result.format_name)
 
 
-def _process(
-    jobs: Sequence[Job], settings: RunSettings, workers: Sequence[Worker], display: RunDisplay
-) -> None:
-    from nsp_cli.batch import Pipeline
-
-    pipeline = Pipeline(
-        settings, workers, lambda index, job: display.begin(index, console.name_of(job.source))
-    )
+def _process(jobs: Sequence[Job], start: Start, display: RunDisplay) -> None:
+    pipeline = start(lambda index, job: display.begin(index, console.name_of(job.source)))
     # Closed in any case, so that a run that is left early waits for the file being written.
     with closing(pipeline.run(jobs)) as outcomes:
         for outcome in outcomes:
             display.show(outcome)
             if display.must_stop(outcome):
                 pipeline.stop()
+    display.put_in_order(jobs)
 
 
 def _selection(photos: PhotoOptions) -> Selection:
@@ -121,10 +173,10 @@ def _selection(photos: PhotoOptions) -> Selection:
 
 def select(named: Sequence[Path], filters: FilterOptions) -> Selection:
     """The selection of photos among named photos, folders and patterns."""
-    from nsp_cli.batch import Selection
+    from nsp_cli.batch import Selection, located
 
     return Selection(
-        tuple(named),
+        tuple(map(located, named)),
         filters.recursive,
         tuple(filters.include or ()),
         tuple(filters.exclude or ()),

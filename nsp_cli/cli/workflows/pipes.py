@@ -57,6 +57,8 @@ def _check(
         raise typer.BadParameter("A photo from standard input needs a place for its result: -o - or -o FILE.")
     if writes and (result.keep_times or run.json or run.open_result or run.report is not None):
         raise typer.BadParameter("-o - leaves no file for --json, --open, --report or --keep-times.")
+    if (reads or writes) and run.cluster is not None:
+        raise typer.BadParameter("--cluster is for files. Leave it out for a photo from or to a program.")
     if writes and not run.dry_run:
         _check_output()
 

@@ -1,0 +1,191 @@
+"""Items on a cluster's workers: Ray places, starts and watches the workers; lost items go to others.
+
+Ray's own retries are not used, neither those of actors nor of `ray.data`: both bind an item to the worker
+that had it, and wait until that one can start again. If its node is gone and the others are full, that is
+never. Ray's tasks would be free of that, but for each photo on a GPU they start a new process.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from nsp_cli.batch.cluster.share import Share
+from nsp_cli.batch.cluster.station import Request, Station
+from nsp_cli.errors import DeviceError, NspError, reason_of
+
+_POLL_SECONDS = 0.5
+# What workers get to end by themselves.
+_GRACE_SECONDS = 1.0
+# Workers that may die over one item, or while they start, before it is taken for the cause. The last of them
+# had no other item at the time.
+_MOST_LOSSES = 3
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+@dataclass(eq=False)
+class _Task:
+    index: int
+    losses: int = 0
+
+    @property
+    def is_suspect(self) -> bool:
+        return self.losses == _MOST_LOSSES - 1
+
+
+@dataclass(eq=False)
+class _Hand:
+    actor: Any
+    tasks: int = 0
+    has_suspect: bool = False
+
+
+@dataclass(eq=False)
+class Farm(Generic[_Item, _Result]):
+    """A run over items on all nodes of the connected cluster, those that join later included.
+
+    Attributes:
+        request: What workers need to begin.
+        share: What each takes of its node.
+        weights: Files that are sent once to each node.
+        lost: Makes the result of an item over which workers died, from the item and the error.
+        on_begin: Called with the item's index when it is handed to a worker.
+        on_refusal: Called with the reason why a node cannot take part.
+    """
+
+    request: Request
+    share: Share
+    weights: Sequence[Path]
+    lost: Callable[[_Item, NspError], _Result]
+    on_begin: Callable[[int], object] = lambda _index: None
+    on_refusal: Callable[[NspError], object] = lambda _error: None
+    _hands: list[_Hand] = field(default_factory=list)
+    _opening: dict[Any, _Hand] = field(default_factory=dict)
+    _flight: dict[Any, tuple[_Task, _Hand]] = field(default_factory=dict)
+    _waiting: deque[_Task] = field(default_factory=deque)
+    _contents: list[Any] = field(default_factory=list)
+    _refused: int = 0
+    _failures: int = 0
+
+    def run(self, items: Sequence[_Item]) -> Generator[tuple[int, _Result], None, None]:
+        """Yields the index and the result of each item, as soon as it is known.
+
+        Items are begun in order, a few at a time. If you stop iterating, all workers end.
+
+        Raises:
+            NspError: No node can take part.
+        """
+        import ray
+
+        self._contents = [ray.put(path.read_bytes()) for path in self.weights]
+        self._waiting.extend(map(_Task, range(len(items))))
+        try:
+            while self._waiting or self._flight:
+                self._hire()
+                self._hand_out(items)
+                done, _ = ray.wait([*self._flight, *self._opening], timeout=_POLL_SECONDS)
+                for reference in done:
+                    if reference in self._opening:
+                        self._welcome(reference)
+                    else:
+                        yield from self._taken_back(reference, items)
+        finally:
+            self._dismiss()
+
+    def stop(self) -> None:
+        """Drops the items that no worker has, and asks workers to leave theirs."""
+        self._waiting.clear()
+        for hand in self._hands:
+            hand.actor.stop.remote(_GRACE_SECONDS)
+
+    def _hire(self) -> None:
+        """Asks Ray for as many workers as the nodes have room for, at least one."""
+        import ray
+
+        wanted = max(1, self.share.slots() - self._refused)
+        kind = ray.remote(Station).options(
+            num_cpus=self.share.cores,
+            num_gpus=self.share.gpus,
+            max_concurrency=self.share.in_flight + 1,  # one for `stop`
+            max_restarts=0,
+        )
+        for _ in range(wanted - len(self._hands) - len(self._opening)):
+            hand = _Hand(kind.remote())
+            self._opening[hand.actor.open.remote(self.request, *self._contents)] = hand
+
+    def _hand_out(self, items: Sequence[_Item]) -> None:
+        """Gives waiting items to the workers that have the fewest, up to their share; a suspect alone."""
+        while self._waiting:
+            most = 1 if self._waiting[0].is_suspect else self.share.in_flight
+            free = [hand for hand in self._hands if hand.tasks < most and not hand.has_suspect]
+            if not free:
+                return
+            hand, task = min(free, key=lambda one: one.tasks), self._waiting.popleft()
+            reference = hand.actor.process.remote(items[task.index], task.losses > 0)
+            self._flight[reference] = task, hand
+            hand.tasks += 1
+            hand.has_suspect = task.is_suspect
+            self.on_begin(task.index)
+
+    def _welcome(self, reference: Any) -> None:
+        import ray
+
+        hand = self._opening.pop(reference)
+        try:
+            refusal = ray.get(reference)
+        except ray.exceptions.RayError as error:
+            self._failures += 1
+            if self._failures >= _MOST_LOSSES and not self._hands:
+                raise DeviceError(
+                    f"Workers of the cluster do not start: {reason_of(error)}.",
+                    "Install nsp, with the same versions of Python and Ray, on all machines.",
+                ) from error
+            return
+        if refusal is None:
+            self._hands.append(hand)
+            return
+        ray.kill(hand.actor)
+        self._refused += 1
+        self.on_refusal(refusal)
+        if not self._hands and self._refused >= self.share.slots():
+            raise refusal
+
+    def _taken_back(
+        self, reference: Any, items: Sequence[_Item]
+    ) -> Generator[tuple[int, _Result], None, None]:
+        """Yields the result of a task; if its worker died, the task waits for another one instead."""
+        import ray
+
+        task, hand = self._flight.pop(reference)
+        hand.tasks, hand.has_suspect = hand.tasks - 1, False
+        try:
+            result = ray.get(reference)
+        except ray.exceptions.RayTaskError as error:  # a fault of ours, not of a machine
+            result = self.lost(items[task.index], NspError(reason_of(error), "Please report it."))
+        except ray.exceptions.RayError as error:
+            task.losses += 1
+            if hand in self._hands:
+                self._hands.remove(hand)
+            if task.losses < _MOST_LOSSES:
+                self._waiting.appendleft(task)
+                return
+            died = NspError(f"{task.losses} workers died over it: {reason_of(error)}.", "Try it alone.")
+            result = self.lost(items[task.index], died)
+        yield task.index, result
+
+    def _dismiss(self) -> None:
+        """Ends all workers; those that work get a moment to remove what they have begun."""
+        import ray
+
+        stops = [hand.actor.stop.remote(_GRACE_SECONDS) for hand in self._hands if hand.tasks]
+        if stops:
+            ray.wait(stops, num_returns=len(stops), timeout=2 * _GRACE_SECONDS)
+        for hand in [*self._hands, *self._opening.values()]:
+            ray.kill(hand.actor)
+        self._hands.clear()
+        self._opening.clear()

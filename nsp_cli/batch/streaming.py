@@ -1,0 +1,107 @@
+"""Jobs whose photo or result is at an address: the same work, on temporary files."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nsp_cli.batch.addresses import Address, fetch, send
+from nsp_cli.batch.naming import Job
+from nsp_cli.batch.outcome import Outcome, Status
+from nsp_cli.batch.pipeline import Pipeline, wait_for
+from nsp_cli.errors import InputError, NspError
+from nsp_cli.files import temporary_folder
+
+
+def is_remote(job: Job) -> bool:
+    """Tells whether a job's photo or result is at an address."""
+    return isinstance(job.source, Address) or isinstance(job.target, Address)
+
+
+@contextmanager
+def brought(job: Job) -> Iterator[Job]:
+    """Brings a job's photo, and its result if there is one, to this machine while the block runs.
+
+    Yields:
+        The same job on files of this machine.
+
+    Raises:
+        InputError: The photo is not there or cannot be read.
+    """
+    if not is_remote(job):
+        yield job
+        return
+    with temporary_folder() as folder:
+        yield Job(
+            _brought(job.source, folder / "photo", must_exist=True), _brought(job.target, folder / "result")
+        )
+
+
+def _brought(path: Path, folder: Path, *, must_exist: bool = False) -> Path:
+    if not isinstance(path, Address):
+        return path
+    folder.mkdir()
+    here = folder / path.name
+    if not fetch(path, here) and must_exist:
+        raise InputError(f"{path} does not exist.", "Check the address.")
+    return here
+
+
+def process_anywhere(job: Job, process: Callable[[Job], Outcome]) -> Outcome:
+    """Returns the outcome of a photo, wherever it and its result are. Results appear whole or not at all.
+
+    Args:
+        job: The photo and the place of its result.
+        process: Does the work on files of this machine.
+    """
+    if not is_remote(job):
+        return process(job)
+    try:
+        with brought(job) as here:
+            outcome = as_named(process(here), job)
+            if isinstance(job.target, Address) and outcome.status in (Status.DONE, Status.PASSED_THROUGH):
+                send(here.target, job.target)
+    except NspError as error:
+        return Outcome(job, Status.FAILED, error=error)
+    return outcome
+
+
+def as_named(outcome: Outcome, job: Job) -> Outcome:
+    """The same outcome under the names that the user gave, also in its error."""
+    if outcome.error is not None:
+        for path, name in ((outcome.job.source, job.source), (outcome.job.target, job.target)):
+            outcome.error.message = outcome.error.message.replace(str(path), str(name))
+    return replace(outcome, job=job)
+
+
+@dataclass(frozen=True, eq=False)
+class StreamingPipeline:
+    """A run over photos at addresses, with the face of `Pipeline`.
+
+    Some photos are on their way while one is worked on.
+    """
+
+    pipeline: Pipeline
+
+    def run(self, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
+        """Yields the outcome of each photo as soon as it is known, in the order of the photos."""
+        flight: deque[Future[Outcome]] = deque()
+        most = len(self.pipeline.workers) + 2
+        with ThreadPoolExecutor(most) as pool:
+            try:
+                for job in jobs:
+                    flight.append(pool.submit(process_anywhere, job, self.pipeline.process))
+                    if len(flight) >= most:
+                        yield wait_for(flight.popleft())
+                while flight:
+                    yield wait_for(flight.popleft())
+            finally:
+                self.stop()
+
+    def stop(self) -> None:
+        """Drops the photos that are not finished; their outcomes say "not begun"."""
+        self.pipeline.stop()

@@ -1,0 +1,266 @@
+"""Photos and results at addresses: in memory, on a server that speaks S3, and on OpenSSH's server."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import fsspec
+import pytest
+from noisy_files import save
+
+from nsp_cli.batch.addresses import Address, fetch, listed, located, send
+from nsp_cli.errors import InputError
+
+SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
+START_SECONDS = 60
+
+
+class TestAddress:
+    def test_it_has_the_parts_of_a_path_and_the_text_of_an_address(self):
+        address = located(Path("s3://bucket/day 1/a.jpg"))
+        assert isinstance(address, Address)
+        assert str(address) == os.fspath(address) == "s3://bucket/day 1/a.jpg"
+        assert (address.name, address.stem, address.suffix) == ("a.jpg", "a", ".jpg")
+        assert str(address.parent / "b.jpg") == "s3://bucket/day 1/b.jpg"
+        assert str(address.with_name("c.jpg").absolute()) == "s3://bucket/day 1/c.jpg"
+
+    def test_it_survives_the_way_to_another_process(self):
+        address = Address("sftp://me@host:2222/photos")
+        assert pickle.loads(pickle.dumps(address)) == address
+        assert str(pickle.loads(pickle.dumps(address))) == "sftp://me@host:2222/photos"
+
+    @pytest.mark.parametrize("path", ["photo.jpg", "C:/photos/a.jpg", "/s3:/a.jpg", "s3:", "A Day: 1/a.jpg"])
+    def test_paths_stay_paths(self, path):
+        assert not isinstance(located(Path(path)), Address)
+
+
+@pytest.fixture
+def memory() -> Iterator[Address]:
+    """A folder in fsspec's memory."""
+    system = fsspec.filesystem("memory")
+    yield Address("memory://shoot")
+    system.store.clear()
+
+
+class TestFiles:
+    def test_a_file_goes_there_and_back(self, memory, tmp_path):
+        (tmp_path / "a").write_bytes(b"content")
+        send(tmp_path / "a", memory / "x" / "a.jpg")
+        assert fetch(memory / "x" / "a.jpg", tmp_path / "b")
+        assert (tmp_path / "b").read_bytes() == b"content"
+        assert not fetch(memory / "none.jpg", tmp_path / "c")
+
+    def test_a_list_has_an_order_and_nothing_hidden(self, memory, tmp_path):
+        (tmp_path / "a").write_bytes(b"content")
+        for name in ("b.jpg", "a.jpg", "day2/c.jpg", ".hidden.jpg", ".trash/d.jpg"):
+            send(tmp_path / "a", memory / name)
+        found = [(str(address), str(below)) for address, below in listed(memory, recursive=True)]
+        assert found == [
+            ("memory://shoot/a.jpg", "."),
+            ("memory://shoot/b.jpg", "."),
+            ("memory://shoot/day2/c.jpg", "day2"),
+        ]
+        assert len(list(listed(memory, recursive=False))) == 2
+
+    @pytest.mark.parametrize("address", ["nothing-known://a/b", "memory2://a/b"])
+    def test_an_unknown_protocol_is_an_error_for_users(self, address):
+        with pytest.raises(InputError, match="cannot be listed"):
+            list(listed(Address(address), recursive=True))
+
+
+@dataclass
+class Server:
+    """A server with an empty folder, and the system to look at it."""
+
+    address: str
+    system: fsspec.AbstractFileSystem
+    root: str
+
+    def tree(self, folder: str) -> dict[str, bytes]:
+        self.system.invalidate_cache()
+        top = f"{self.root}/{folder}"
+        return {name.removeprefix(f"{top}/"): self.system.cat_file(name) for name in self.system.find(top)}
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+@contextmanager
+def serving(*command: object, port: int) -> Iterator[None]:
+    """Runs a server, and waits until it answers."""
+    with subprocess.Popen([str(part) for part in command], stdout=-3, stderr=-3) as process:
+        try:
+            end = time.monotonic() + START_SECONDS
+            while True:
+                try:
+                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                    break
+                except OSError:
+                    assert process.poll() is None, "the server ended"
+                    assert time.monotonic() < end
+                    time.sleep(0.1)
+            yield
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+def s3(monkeypatch) -> Iterator[Server]:
+    pytest.importorskip("moto")
+    pytest.importorskip("s3fs")
+    port = free_port()
+    for name, value in (
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+        ("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}"),
+    ):
+        monkeypatch.setenv(name, value)
+    fsspec.filesystem("s3").clear_instance_cache()
+    with serving(sys.executable, "-m", "moto.server", "-p", port, port=port):
+        system = fsspec.filesystem("s3")
+        system.mkdir("bucket")
+        yield Server("s3://bucket", system, "bucket")
+
+
+@pytest.fixture
+def sftp(monkeypatch, tmp_path) -> Iterator[Server]:
+    pytest.importorskip("paramiko")
+    if SSHD is None:
+        pytest.skip("no OpenSSH server")
+    home, port = tmp_path / "home", free_port()
+    (home / ".ssh").mkdir(parents=True)
+    for key in (home / ".ssh" / "id_ed25519", home / "host"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)
+    options = {
+        "ListenAddress": f"127.0.0.1:{port}",
+        "HostKey": home / "host",
+        "AuthorizedKeysFile": home / ".ssh" / "id_ed25519.pub",
+        "StrictModes": "no",
+        "PidFile": "none",
+        "Subsystem": "sftp internal-sftp",
+    }
+    (home / "config").write_text("".join(f"{name} {value}\n" for name, value in options.items()))
+    monkeypatch.setenv("HOME", str(home))
+    key = (home / "host.pub").read_text()
+    (home / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{port} {key}")
+    with serving(SSHD, "-D", "-f", home / "config", port=port):
+        place = f"sftp://127.0.0.1:{port}{tmp_path}/served"
+        (tmp_path / "served").mkdir()
+        system, root = fsspec.core.url_to_fs(place)  # without a look at known_hosts, as fsspec does it
+        yield Server(place, system, root)
+
+
+@pytest.fixture(params=["s3", "sftp"])
+def server(request) -> Server:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def shoot(server, tmp_path) -> Path:
+    """A folder of photos here, which the server has too."""
+    for number, name in enumerate(("a.jpg", "b.png", "day2/c.tif")):
+        path = save(tmp_path / "shoot" / name, number)
+        send(path, Address(f"{server.address}/shoot/{name}"))
+    return tmp_path / "shoot"
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def statuses(run) -> dict[str, str]:
+    lines = [json.loads(line) for line in run.out.splitlines()]
+    return {line["source"].rpartition("/")[2]: line["status"] for line in lines}
+
+
+@pytest.mark.slow
+class TestServers:
+    def test_results_are_the_same_and_are_not_made_twice(
+        self, run_nsp, server, shoot, tmp_path, tiny_weights
+    ):
+        assert run_nsp("denoise", shoot, "-r", "-o", tmp_path / "plain", "-m", tiny_weights).code == 0
+        there = (f"{server.address}/shoot", "-r", "-o", f"{server.address}/out", "-m", tiny_weights)
+        first = run_nsp("denoise", *there, "--json")
+        assert first.code == 0, first.err
+        assert server.tree("out") == tree(tmp_path / "plain")
+        assert server.tree("shoot") == tree(shoot)
+        assert f'"source": "{server.address}/shoot/a.jpg"' in first.out
+        again = run_nsp("denoise", *there, "--json")
+        assert statuses(again) == {"a.jpg": "skipped", "b.png": "skipped", "c.tif": "skipped"}
+        other = run_nsp("denoise", *there, "--json", "--strength", "0.5")
+        assert set(statuses(other).values()) == {"failed"}
+        assert f"{server.address}/out/a.jpg already exists" in other.err
+        assert server.tree("out") == tree(tmp_path / "plain")
+
+    @pytest.mark.usefixtures("shoot")
+    def test_a_bad_photo_fails_and_names_its_address(self, run_nsp, server, tmp_path, tiny_weights):
+        (tmp_path / "bad.jpg").write_bytes(b"bad")
+        send(tmp_path / "bad.jpg", Address(f"{server.address}/shoot/bad.jpg"))
+        run = run_nsp(
+            "denoise", f"{server.address}/shoot", "-o", tmp_path / "out", "-m", tiny_weights, "--json"
+        )
+        assert run.code == 1
+        assert statuses(run) == {"a.jpg": "done", "b.png": "done", "bad.jpg": "failed"}
+        assert f"{server.address}/shoot/bad.jpg is not a photo" in run.err
+        assert tree(tmp_path / "out").keys() == {"a.jpg", "b.png"}
+
+    def test_from_here_to_there_and_a_dry_run(self, run_nsp, server, shoot, tiny_weights):
+        command = ("denoise", shoot / "a.jpg", shoot / "b.png", "-o", f"{server.address}/out")
+        dry = run_nsp(*command, "-m", tiny_weights, "--dry-run")
+        assert dry.code == 0, dry.err
+        assert "2 of 2 photos" in dry.err
+        assert not server.tree("out")
+        assert run_nsp(*command, "-m", tiny_weights).code == 0
+        assert server.tree("out").keys() == {"a.jpg", "b.png"}
+
+    def test_what_is_not_there(self, run_nsp, server, tiny_weights):
+        run = run_nsp("denoise", f"{server.address}/none", "-o", f"{server.address}/out", "-m", tiny_weights)
+        assert run.code == 1
+        assert "contains no photos" in run.err
+
+    def test_on_a_cluster(self, run_nsp, server, shoot, tmp_path, tiny_weights):
+        pytest.importorskip("ray")
+        assert run_nsp("denoise", shoot, "-r", "-o", tmp_path / "plain", "-m", tiny_weights).code == 0
+        there = (f"{server.address}/shoot", "-r", "-o", f"{server.address}/out", "-m", tiny_weights)
+        run = run_nsp("denoise", *there, "--cluster", "auto")
+        assert run.code == 0, run.err
+        assert server.tree("out") == tree(tmp_path / "plain")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("content", [None, "other"])
+def test_a_server_that_is_not_known_gets_nothing(sftp, tmp_path, content):
+    known = tmp_path / "home" / ".ssh" / "known_hosts"
+    if content is None:
+        known.unlink()
+    else:  # somebody in between has a key of their own
+        own = (tmp_path / "home" / ".ssh" / "id_ed25519.pub").read_text()
+        known.write_text(f"{known.read_text().split()[0]} {own}")
+    type(sftp.system).clear_instance_cache()
+    with pytest.raises(InputError, match="known_hosts"):
+        list(listed(Address(sftp.address), recursive=True))
+
+
+@pytest.mark.parametrize("options", [["--keep-times"], ["--open"], ["--report", "page.html"]])
+def test_what_needs_files_is_refused(run_nsp, memory, tmp_path, options):
+    send(save(tmp_path / "a.png"), memory / "a.png")
+    run = run_nsp("denoise", str(memory), "-o", "memory://out", *options)
+    assert run.code == 2
+    assert "is for files" in run.err
