@@ -116,7 +116,7 @@ class TestStation:
 
 
 class TestPhotoService:
-    def restore(self, pixels, _on_progress):
+    def restore(self, pixels, _on_progress, _view):
         return Restored(pixels.flip(2))
 
     def service(self) -> PhotoService:
@@ -157,7 +157,7 @@ class TestPhotoService:
     def test_several_threads_share_one_network(self, tmp_path):
         at_once, most = [], []
 
-        def restore(pixels, _on_progress):
+        def restore(pixels, _on_progress, _view):
             at_once.append(1)
             most.append(len(at_once))
             at_once.pop()
