@@ -109,11 +109,19 @@ class NoiseMapNetwork(nn.Module):
 
         The last six are the cell's levels in the bands, as `answer` gives them, with the scene in them.
         """
+        cells, levels = self.begin(x)
+        return self.end(self.blocks(cells), levels)
+
+    def begin(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What the blocks take, (B, C, h, w), and the levels of each cell, (B, 6, h, w)."""
         coefficients = _coefficients(x)
         size = (10 * coefficients.abs() + 1e-4).sqrt()
         both = torch.cat([size, coefficients.sign() * size], dim=2).flatten(1, 2)
-        cells = functional.relu(self.blocks(functional.relu(self.enter(both))))
-        return torch.cat([cells, _levels_of(coefficients).to(cells.dtype)], dim=1)
+        return functional.relu(self.enter(both)), _levels_of(coefficients)
+
+    def end(self, cells: Tensor, levels: Tensor) -> Tensor:
+        """Features of what the blocks return, and of the levels of the same cells."""
+        return torch.cat([functional.relu(cells), levels.to(cells.dtype)], dim=1)
 
     def sums(self, features: Tensor) -> Tensor:
         """Weights and weighted features summed over cells, (B, heads, 1 + C) float32.

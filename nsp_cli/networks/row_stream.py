@@ -1,4 +1,4 @@
-"""Runs a U-Net over a picture from top to bottom, some rows at a time.
+"""Runs a U-Net, or the noise estimator, over a picture from top to bottom, some rows at a time.
 
 Tiles must read their neighbourhood, and compute it again. Here each layer keeps the last rows that it read
 until those below arrive. So nothing is computed twice, and the result is that of the whole picture.
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nsp_cli.networks.noise_map import NoiseMapNetwork
 from nsp_cli.networks.strips import without_row_padding
 from nsp_cli.networks.unet_body import COARSEST, FOLD, ResidualBlock, UnetBody
 
@@ -61,14 +62,38 @@ class RowStream:
         return features
 
 
-def first_rows(radius: int, rows: int) -> int:
+class CellStream:
+    """A noise estimator that takes the rows of a picture, and answers as `RowStream` does."""
+
+    def __init__(self, network: NoiseMapNetwork) -> None:
+        """Begins a picture."""
+        self._network, self._blocks, self._levels = network, _Blocks(network.blocks), _Queue()
+
+    def push(self, x: Tensor, *, is_last: bool) -> Tensor:
+        """Takes the next rows. The first call needs `first_rows` of them, if the picture has as many.
+
+        Args:
+            x: (B, 3, h, W); both sides multiples of 8.
+            is_last: Whether these are the last rows.
+
+        Returns:
+            (B, C + 6, n, W / 8), the features of the next n rows of cells.
+        """
+        cells, levels = self._network.begin(x)
+        self._levels.push(levels)
+        answer = self._blocks(cells, is_last)
+        return self._network.end(answer, self._levels.pop(answer.shape[2]))
+
+
+def first_rows(radius: int, rows: int, step: int = COARSEST) -> int:
     """Rows of the first push, so that each layer has some to answer with, and as many as in later pushes.
 
     Args:
         radius: Receptive-field radius of the network in pixels.
-        rows: Rows of later pushes; a multiple of 8.
+        rows: Rows of later pushes; a multiple of `step`.
+        step: Rows of which pushes must be a multiple.
     """
-    return -(-radius // COARSEST) * COARSEST + rows
+    return -(-radius // step) * step + rows
 
 
 class _Level:
@@ -126,11 +151,15 @@ class _Convolution:
         self._kept: Tensor | None = None
 
     def __call__(self, rows: Tensor, is_last: bool) -> Tensor:
-        edge = rows.new_zeros(*rows.shape[:2], self._reach, rows.shape[3])
-        parts = [edge if self._kept is None else self._kept, rows, *([edge] if is_last else [])]
-        read = _joined(parts)
+        above = _edge(rows, self._reach) if self._kept is None else self._kept
+        read = _joined([above, rows, *([_edge(rows, self._reach)] if is_last else [])])
         self._kept = read[:, :, read.shape[2] - 2 * self._reach :].clone()
         return self._layer(read)
+
+
+def _edge(rows: Tensor, count: int) -> Tensor:
+    """What a padded convolution reads outside the picture."""
+    return rows.new_zeros(*rows.shape[:2], count, rows.shape[3])
 
 
 class _Queue:

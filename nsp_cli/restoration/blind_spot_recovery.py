@@ -109,7 +109,8 @@ def _rest_removed(
 
 
 def _everywhere(threshold: Tensor, device: torch.device) -> Tensor:
-    return to_device(threshold, device)[..., None, None]
+    """(3, 256) power for the blocks of all places."""
+    return to_device(threshold, device).view(-1, 1, FILTER_SIDE, 1, FILTER_SIDE)
 
 
 def _coefficients(image: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -12,16 +13,20 @@ from nsp_cli.device import begin_fetch
 from nsp_cli.networks import NetworkSpec
 from nsp_cli.networks.base import CELL, CONDITIONING_SIZE
 from nsp_cli.networks.noise_map import NoiseMapNetwork
+from nsp_cli.networks.row_stream import CellStream, first_rows
 from nsp_cli.networks.unet import from_planes
 from nsp_cli.noise.conditioning import NEIGHBOURHOOD
 from nsp_cli.noise.noise_map import NoiseMap
 from nsp_cli.restoration.execution import Execution
 from nsp_cli.tiling.grid import Span, Tile, TileGrid
 from nsp_cli.tiling.pixels import cut_tile, pad_bottom_right
-from nsp_cli.tiling.runner import Finish, run_tiles
+from nsp_cli.tiling.runner import Finish, exact_instead_of, run_tiles
 from nsp_cli.weights.file import load_network
 from nsp_cli.weights.resolve import resolve
 
+_CPU = torch.device("cpu")
+# Pixels of a strip on a CPU.
+_STRIP_PIXELS = 400_000
 # Side of a tile's core where the execution does not name one.
 _CORE = 1024
 # Rows of cells that are answered at a time.
@@ -43,9 +48,11 @@ def map_noise(photo: Tensor, execution: Execution | None = None) -> NoiseMap:
         WeightsError: The bundled estimator is damaged.
         DeviceError: The smallest tile does not fit in memory, or the result is not finite.
     """
-    execution = execution or Execution(torch.device("cpu"), torch.float32)
-    features = _features(photo, execution)
-    network, _ = _estimator(torch.device("cpu"))
+    execution = execution or Execution(_CPU, torch.float32)
+    # Rows need no halo, which tiles compute again; a GPU is faster with large tiles.
+    is_in_rows = execution.core is None and execution.device.type == "cpu"
+    features = _features_in_rows(photo, execution.precision) if is_in_rows else _features(photo, execution)
+    network, _ = _estimator(_CPU)
     strips = torch.split(features[None], _STRIP, dim=2)
     with torch.inference_mode():
         sums = torch.stack([network.sums(strip) for strip in strips]).sum(0)
@@ -64,13 +71,47 @@ def _all_there_is(features: Tensor) -> Tensor:
     return near[0].sqrt()
 
 
+def _features_in_rows(photo: Tensor, precision: torch.dtype) -> Tensor:
+    """What the network sees in each cell of a photo, (C, rows, columns) float16, on a CPU."""
+    _, spec = _estimator(_CPU)
+    _, height, width = photo.shape
+    rows = max(1, _STRIP_PIXELS // (width * CELL)) * CELL
+    # One cell of context, in which the last row of cells finds the pixels that continue it.
+    strips = TileGrid(height, width, CELL, CELL).bands(first_rows(spec.radius, rows, CELL), rows)
+    while (features := _streamed(photo, strips, precision)) is None:
+        precision = exact_instead_of(precision)
+    return features
+
+
+@torch.inference_mode()
+def _streamed(photo: Tensor, strips: Sequence[Tile], precision: torch.dtype) -> Tensor | None:
+    """The same of a photo in strips from top to bottom; None if a feature is not finite."""
+    network, _ = _estimator(_CPU)
+    stream, features, done = CellStream(network), _empty(network, photo), 0
+    for strip in strips:
+        cells = _cells(strip.rows, strip.rows.read_start)
+        read = _read(photo, strip, _CPU)[:, :, cells.start * CELL : cells.stop * CELL]
+        with torch.autocast("cpu", precision, enabled=precision is not torch.float32):
+            seen = stream.push(read, is_last=strip is strips[-1])[0]
+        if not seen.isfinite().all():
+            return None
+        features[:, done : done + seen.shape[1]] = seen
+        done += seen.shape[1]
+    return features
+
+
+def _empty(network: NoiseMapNetwork, photo: Tensor) -> Tensor:
+    """Room for the features of a photo. Half as much memory, and accurate to a two-thousandth."""
+    rows, columns = (-(-side // CELL) for side in photo.shape[1:])
+    return torch.empty(network.seen, rows, columns, dtype=torch.float16)
+
+
 def _features(photo: Tensor, execution: Execution) -> Tensor:
-    """What the network sees in each cell of a photo, (C, rows, columns) float16."""
+    """The same as `_features_in_rows`, in tiles."""
     network, spec = _estimator(execution.device)
     _, height, width = photo.shape
     grid = TileGrid(height, width, spec.radius, step=CELL)
-    # Half as much memory, and accurate to a two-thousandth.
-    features = torch.empty(network.seen, -(-height // CELL), -(-width // CELL), dtype=torch.float16)
+    features = _empty(network, photo)
 
     def begin(tile: Tile, precision: torch.dtype) -> Finish:
         seen = _see(network, photo, tile, execution.device, precision)
@@ -98,14 +139,19 @@ def _see(
     network: NoiseMapNetwork, photo: Tensor, tile: Tile, device: torch.device, precision: torch.dtype
 ) -> Tensor:
     """Features of the core's cells, (C, rows, columns) float16."""
+    enabled = precision is not torch.float32
+    with torch.autocast(device.type, precision if enabled else None, enabled=enabled):
+        features = network.features(_read(photo, tile, device))[0].half()
+    rows, columns = tile.rows, tile.columns
+    return features[:, _cells(rows, rows.read_start), _cells(columns, columns.read_start)]
+
+
+def _read(photo: Tensor, tile: Tile, device: torch.device) -> Tensor:
+    """What a tile reads, (1, 3, h, w), both sides multiples of 8."""
     rows, columns = tile.rows, tile.columns
     size = rows.read_stop - rows.read_start, columns.read_stop - columns.read_start
     read = pad_bottom_right(cut_tile(photo, tile, device)[None], *size)
-    read = read.contiguous(memory_format=torch.channels_last)
-    enabled = precision is not torch.float32
-    with torch.autocast(device.type, precision if enabled else None, enabled=enabled):
-        features = network.features(read)[0].half()
-    return features[:, _cells(rows, rows.read_start), _cells(columns, columns.read_start)]
+    return read.contiguous(memory_format=torch.channels_last)
 
 
 def _cells(span: Span, first: int = 0) -> slice:

@@ -67,8 +67,10 @@ def _block_power(bands: Tensor) -> Tensor:
 
 
 def _threshold(power: Tensor, factors: Tensor) -> Tensor:
-    """Power for each coefficient of every block, (3, 256, rows, columns)."""
-    bands = torch.stack([band.mask(FILTER_SIDE) for band in BANDS]).float()
-    bands[0, 0] = 1  # the mean of a block is coarse
+    """Power for each coefficient of every block, (3, rows, 16, columns, 16)."""
+    masks = torch.stack([band.mask(FILTER_SIDE) for band in BANDS]).float()
+    bands = masks.view(-1, FILTER_SIDE, FILTER_SIDE)
+    bands[0, 0, 0] = 1  # the mean of a block is coarse
     scaled = power * to_device(factors, power.device)[..., None, None]
-    return torch.einsum("bk,pbij->pkij", to_device(bands, power.device), scaled)
+    by_row = to_device(bands.transpose(0, 1).contiguous(), power.device)
+    return torch.matmul(scaled.permute(0, 2, 3, 1)[:, :, None], by_row)

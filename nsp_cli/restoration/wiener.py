@@ -7,7 +7,6 @@ from itertools import chain, pairwise
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from nsp_cli.ops.block_dct import BlockDct
 from nsp_cli.tiling.grid import Tile, TileGrid
@@ -27,23 +26,30 @@ def wiener_filter(planes: Tensor, threshold: Tensor, *, keep_mean: bool = False)
 
     Args:
         planes: (3, H, W).
-        threshold: (3, 256, rows, columns) power; rows and columns may be 1.
+        threshold: (3, rows, 16, columns, 16) power; rows and columns may be 1.
         keep_mean: Whether the blocks' means stay as they are.
     """
     blocks = BlockDct(FILTER_SIDE)
     coefficients = blocks.forward(planes)
-    local = _mean_of_nine(coefficients.square())
-    gain = (1 - threshold / local.clamp_(min=1e-12)).clamp_(min=0)
+    local = _mean_of_nine(coefficients).clamp_(min=1e-12)
+    gain = torch.addcdiv(local.new_ones(()), threshold, local, value=-1).clamp_(min=0)
     if keep_mean:
-        gain[:, 0] = 1
+        gain[:, :, 0, :, 0] = 1
     return blocks.inverse(coefficients.mul_(gain), *planes.shape[-2:])
 
 
-def _mean_of_nine(power: Tensor) -> Tensor:
-    """Mean power of every block and its neighbours. Sums of slices are faster here than pooling."""
-    power = functional.pad(power, (1, 1, 1, 1), mode="replicate")
-    power = power[..., :-2, :] + power[..., 1:-1, :] + power[..., 2:, :]
-    return (power[..., :-2] + power[..., 1:-1] + power[..., 2:]).div_(9)
+def _mean_of_nine(coefficients: Tensor) -> Tensor:
+    """Mean power of every block and its neighbours, (3, rows, 16, columns, 16).
+
+    Past the edges, the blocks at the edges count twice. Sums of slices are faster here than pooling.
+    """
+    planes, rows, side, columns, _ = coefficients.shape
+    power = coefficients.new_empty(planes, rows + 2, side, columns + 2, side)
+    torch.square(coefficients, out=power[:, 1:-1, :, 1:-1])
+    power[:, 0], power[:, -1] = power[:, 1], power[:, -2]
+    power[:, :, :, 0], power[:, :, :, -1] = power[:, :, :, 1], power[:, :, :, -2]
+    upright = (power[:, :-2] + power[:, 1:-1]).add_(power[:, 2:])
+    return (upright[:, :, :, :-2] + upright[:, :, :, 1:-1]).add_(upright[:, :, :, 2:]).div_(9)
 
 
 def in_tiles(result: Tensor, halo: int, device: torch.device, process: Callable[[Tile], Tensor]) -> None:

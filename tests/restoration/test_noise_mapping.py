@@ -7,6 +7,7 @@ import torch
 
 from nsp_cli.networks.noise_map import NoiseMapNetwork
 from nsp_cli.ops.pixels import from_unit_range
+from nsp_cli.restoration import noise_mapping
 from nsp_cli.restoration.execution import Execution
 from nsp_cli.restoration.noise_mapping import map_noise
 from tests.scenes import scene, to_8_bits, white_noise
@@ -25,6 +26,29 @@ def test_tiles_leave_no_trace(core):
     photo = to_8_bits(noisy())
     whole, tiled = (map_noise(photo, Execution(CPU, torch.float32, side)).bands for side in (1 << 20, core))
     torch.testing.assert_close(tiled, whole, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("strip", [1, 20_000, 1 << 24])
+@pytest.mark.parametrize("shape", [(181, 203), (8, 203), (300, 9)])
+def test_rows_are_those_of_the_whole_photo(monkeypatch, strip, shape):
+    monkeypatch.setattr(noise_mapping, "_STRIP_PIXELS", strip)
+    photo = to_8_bits(noisy(*shape))
+    whole, in_rows = (map_noise(photo, Execution(CPU, torch.float32, core)).bands for core in (1 << 20, None))
+    torch.testing.assert_close(in_rows, whole, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("core", [None, 64])
+def test_what_is_not_finite_is_repeated_in_float32(monkeypatch, core):
+    begin = NoiseMapNetwork.begin
+
+    def overflowing(network, x):
+        cells, levels = begin(network, x)
+        return cells * (1 if cells.dtype == torch.float32 else torch.inf), levels
+
+    photo = to_8_bits(noisy())
+    exact = map_noise(photo, Execution(CPU, torch.float32, core)).bands
+    monkeypatch.setattr(NoiseMapNetwork, "begin", overflowing)
+    assert torch.equal(map_noise(photo, Execution(CPU, torch.bfloat16, core)).bands, exact)
 
 
 def test_it_has_the_level_of_each_place():
