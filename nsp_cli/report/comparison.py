@@ -20,7 +20,7 @@ from nsp_cli.report.pages import render
 from nsp_cli.report.pictures import REGION_SIDE, Packed, pack_within
 from nsp_cli.report.regions import choose_regions
 from nsp_cli.report.versions import Version
-from nsp_cli.restoration.pipeline import RestorationPlan, plan_restoration
+from nsp_cli.restoration.planning import RestorationPlan, plan_restoration
 from nsp_cli.restoration.view import view_of
 
 # Attachments in mails grow by a third; the usual limit is 25 MB.

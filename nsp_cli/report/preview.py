@@ -17,7 +17,8 @@ from nsp_cli.photo import Photo, Pixels, labelled_sheet, srgb_pixels, to_bit_dep
 from nsp_cli.report.regions import Region, choose_regions
 from nsp_cli.report.versions import strength_name
 from nsp_cli.restoration.inference import Restorer
-from nsp_cli.restoration.pipeline import RestorationPlan, denoise_by_strengths, plan_for
+from nsp_cli.restoration.pipeline import denoise_by_strengths
+from nsp_cli.restoration.planning import RestorationPlan, plan_for
 from nsp_cli.restoration.strength import Strength
 from nsp_cli.restoration.view import view_of
 

@@ -18,6 +18,7 @@ from nsp_cli.ops.progress import OnProgress
 from nsp_cli.photo import Photo, Provenance, read_photo, read_provenance
 from nsp_cli.restoration import pipeline
 from nsp_cli.restoration.inference import Restorer
+from nsp_cli.restoration.planning import plan_for
 from nsp_cli.restoration.strength import Strength
 from nsp_cli.restoration.view import view_of
 
@@ -109,7 +110,7 @@ def strength_versions(
         restorer,
         noisy,
         [Strength(strength, strength) for strength in strengths],
-        pipeline.plan_for(restorer, noisy, view_of(before.photo, noisy)),
+        plan_for(restorer, noisy, view_of(before.photo, noisy)),
         keep_hot_pixels=keep_hot_pixels,
         on_progress=on_progress,
     )

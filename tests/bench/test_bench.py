@@ -15,7 +15,7 @@ from nsp_cli.errors import WeightsError
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.networks.unet import UnetConfig
 from nsp_cli.restoration.execution import Execution
-from nsp_cli.restoration.pipeline import plan_restoration
+from nsp_cli.restoration.planning import plan_restoration
 
 CPU = torch.device("cpu")
 

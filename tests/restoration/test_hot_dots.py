@@ -13,6 +13,7 @@ from nsp_cli.ops.pixels import from_unit_range, to_unit_range
 from nsp_cli.ops.transfer import linear_to_srgb, srgb_to_linear
 from nsp_cli.restoration import hot_dots, pipeline
 from nsp_cli.restoration.hot_dots import LIMITS, DotLimits
+from nsp_cli.restoration.planning import plan_for
 from nsp_cli.restoration.strength import Strength
 from nsp_cli.restoration.view import View
 
@@ -162,7 +163,7 @@ def test_dots_stay_if_they_are_to_be_kept(bundled) -> None:
         gone, other = work(bundled(name), NOISY)
         assert (plan.hot_pixels, other.hot_pixels) == (0, 9)
         assert kept.float().amax() > gone.float().amax() + 20
-    plan = pipeline.plan_for(bundled("nsp-fast"), NOISY)
+    plan = plan_for(bundled("nsp-fast"), NOISY)
     [several] = pipeline.denoise_by_strengths(
         bundled("nsp-fast"), NOISY, [Strength()], plan, keep_hot_pixels=True
     )

@@ -13,6 +13,7 @@ from nsp_cli.evaluation.folders import evaluate, find_pairs, mean_score
 from nsp_cli.evaluation.metrics import psnr
 from nsp_cli.restoration import back_projection, pipeline
 from nsp_cli.restoration.execution import Execution
+from nsp_cli.restoration.planning import plan_for, plan_restoration
 from nsp_cli.restoration.strength import blend
 from tests.conftest import SHARED
 from tests.scenes import correlated_noise, fractal, scene, to_8_bits, white_noise
@@ -53,7 +54,7 @@ def test_strength_nought_gives_the_photo_itself(restorer, noisy):
 @pytest.mark.parametrize(("level", "mode"), [(4, "direct"), (30, "pd")])
 def test_strong_noise_gets_the_average_and_mild_noise_the_direct_pass(level, mode):
     photo = to_8_bits(scene() + white_noise(scene().shape, level))
-    assert pipeline.plan_restoration(photo).mode == mode
+    assert plan_restoration(photo).mode == mode
 
 
 # The scene's texture is white noise itself, fifteen times as strong as level 2: the student takes some of it
@@ -132,7 +133,7 @@ def test_several_strengths_are_each_what_denoising_gives(restorer, noisy):
     strengths = [
         Strength(*both) for both in ((0, 0), (0.5, 0.5), (1, 1), (0, 1), (2, 1), (2, 0.5), (0.5, 0.5))
     ]
-    plan, seen = pipeline.plan_for(restorer, noisy), []
+    plan, seen = plan_for(restorer, noisy), []
     together = pipeline.denoise_by_strengths(
         restorer, noisy, strengths, plan, on_progress=lambda *step: seen.append(step)
     )
@@ -144,7 +145,7 @@ def test_several_strengths_are_each_what_denoising_gives(restorer, noisy):
 
 def test_a_clean_photo_stays_itself_at_every_strength(restorer):
     clean = torch.full((3, 64, 64), 90, dtype=torch.uint8)
-    plan = pipeline.plan_restoration(clean)
+    plan = plan_restoration(clean)
     results = pipeline.denoise_by_strengths(restorer, clean, [Strength(), Strength(2, 2)], plan)
     assert all(torch.equal(result, clean) for result in results)
 

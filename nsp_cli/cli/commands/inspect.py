@@ -14,7 +14,7 @@ from nsp_cli.cli.workflows.inspection import Measured, MeasuredSensor, measure_a
 from nsp_cli.errors import OutputError, PhotosFailedError
 
 if TYPE_CHECKING:
-    from nsp_cli.restoration.pipeline import RestorationPlan
+    from nsp_cli.restoration.planning import RestorationPlan
 
 # About what full-frame sensors have: 4,000 electrons at white at ISO 1600.
 _ISO_TIMES_ELECTRONS = 1600 * 4000

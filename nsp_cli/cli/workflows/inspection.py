@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nsp_cli.noise.estimation import NoiseProfile
     from nsp_cli.noise.sensor_noise import MosaicNoise
     from nsp_cli.photo import Mosaic
-    from nsp_cli.restoration.pipeline import RestorationPlan
+    from nsp_cli.restoration.planning import RestorationPlan
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +109,7 @@ def _measure(path: Path, max_megapixels: float) -> Measured | MeasuredSensor:
     from nsp_cli.noise.estimation import estimate_noise
     from nsp_cli.ops.pixels import pixels_to_tensor
     from nsp_cli.photo import read_photo
-    from nsp_cli.restoration.pipeline import plan_restoration
+    from nsp_cli.restoration.planning import plan_restoration
     from nsp_cli.restoration.view import view_of
 
     photo = read_photo(path, max_megapixels=max_megapixels, keep_mosaic=True)
