@@ -19,7 +19,9 @@ import fsspec
 import pytest
 from noisy_files import save
 
+from nsp_cli.batch import Job, Outcome, Selection, addresses, find_photos, plan_jobs
 from nsp_cli.batch.addresses import Address, fetch, listed, located, send
+from nsp_cli.batch.cluster import ClusterPipeline, Request, Share, photos
 from nsp_cli.errors import InputError
 
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -65,13 +67,39 @@ class TestFiles:
         (tmp_path / "a").write_bytes(b"content")
         for name in ("b.jpg", "a.jpg", "day2/c.jpg", ".hidden.jpg", ".trash/d.jpg"):
             send(tmp_path / "a", memory / name)
-        found = [(str(address), str(below)) for address, below in listed(memory, recursive=True)]
+        found = [(str(address), str(below), size) for address, below, size in listed(memory, recursive=True)]
         assert found == [
-            ("memory://shoot/a.jpg", "."),
-            ("memory://shoot/b.jpg", "."),
-            ("memory://shoot/day2/c.jpg", "day2"),
+            ("memory://shoot/a.jpg", ".", 7),
+            ("memory://shoot/b.jpg", ".", 7),
+            ("memory://shoot/day2/c.jpg", "day2", 7),
         ]
         assert len(list(listed(memory, recursive=False))) == 2
+
+    def test_the_address_of_a_file_yields_that_file(self, memory, tmp_path):
+        send(save(tmp_path / "a.png"), memory / "a.png")
+        assert [address for address, _, _ in listed(memory / "a.png", recursive=False)] == [memory / "a.png"]
+
+    def test_a_cluster_begins_the_largest_first(self, memory, tmp_path, monkeypatch):
+        begun: list[str] = []
+
+        class Recording:
+            def __init__(self, *_settings: object) -> None:
+                pass
+
+            def __class_getitem__(cls, _types: object) -> type[Recording]:
+                return cls
+
+            def run(self, jobs: list[Job]) -> Iterator[tuple[int, Outcome]]:
+                begun.extend(job.source.name for job in jobs)
+                yield from ()
+
+        monkeypatch.setattr(photos, "Farm", Recording)
+        for number, side in enumerate((40, 120, 80)):
+            send(save(tmp_path / "a.png", side=side), memory / f"{number}.png")
+        jobs = plan_jobs(find_photos(Selection((memory,))), output=Address("memory://out"), ending="")
+        pipeline = ClusterPipeline(Request(pytest.fail), Share(1), [], pytest.fail)
+        assert [outcome.job for outcome in pipeline.run(jobs)] == jobs
+        assert begun == ["1.png", "2.png", "0.png"]
 
     @pytest.mark.parametrize("address", ["nothing-known://a/b", "memory2://a/b"])
     def test_an_unknown_protocol_is_an_error_for_users(self, address):
@@ -229,6 +257,16 @@ class TestServers:
         assert not server.tree("out")
         assert run_nsp(*command, "-m", tiny_weights).code == 0
         assert server.tree("out").keys() == {"a.jpg", "b.png"}
+
+    @pytest.mark.parametrize("recursive", [False, True])
+    def test_a_list_tells_sizes_without_a_request_per_photo(self, server, shoot, monkeypatch, recursive):
+        system, _ = addresses._opened(Address(server.address))
+        for request in ("info", "_info"):
+            monkeypatch.setattr(system, request, pytest.fail, raising=False)
+        found = find_photos(Selection((Address(f"{server.address}/shoot"),), recursive))
+        assert {(photo.below / photo.path.name).as_posix(): photo.size for photo in found} == {
+            name: len(content) for name, content in tree(shoot).items() if recursive or "/" not in name
+        }
 
     def test_what_is_not_there(self, run_nsp, server, tiny_weights):
         run = run_nsp("denoise", f"{server.address}/none", "-o", f"{server.address}/out", "-m", tiny_weights)
