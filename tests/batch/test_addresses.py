@@ -6,9 +6,11 @@ import json
 import os
 import pickle
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,10 +21,12 @@ import fsspec
 import pytest
 from noisy_files import save
 
-from nsp_cli.batch import Job, Outcome, Selection, addresses, find_photos, plan_jobs
+from nsp_cli.batch import Job, Outcome, RunSettings, Selection, addresses, find_photos, foresee, plan_jobs
 from nsp_cli.batch.addresses import Address, fetch, listed, located, send
 from nsp_cli.batch.cluster import ClusterPipeline, Request, Share, photos
 from nsp_cli.errors import InputError
+from nsp_cli.evaluation import folders
+from nsp_cli.evaluation.folders import find_pairs
 
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
 START_SECONDS = 60
@@ -283,6 +287,23 @@ class TestServers:
         assert run.returncode == 0, run.stderr
         assert server.tree("out") == tree(tmp_path / "plain")
 
+    @pytest.mark.parametrize("cluster", [False, True])
+    def test_scores_are_the_same(self, run_nsp, server, shoot, tmp_path, tiny_weights, cluster):
+        for number, name in enumerate(("a.png", "b.png")):
+            clean = save(tmp_path / "clean" / name, 9 + number)
+            send(clean, Address(f"{server.address}/clean/{name}"))
+        plain = run_nsp("evaluate", shoot, tmp_path / "clean", "-m", tiny_weights, "--json")
+        assert plain.code == 0, plain.err
+        for clean in (f"{server.address}/clean", tmp_path / "clean"):
+            command = ["evaluate", f"{server.address}/shoot", clean, "-m", tiny_weights, "--json"]
+            if cluster:
+                pytest.importorskip("ray")
+                command = [sys.executable, "-m", "nsp_cli", *command, "--cluster", "auto"]
+                out = subprocess.run(list(map(str, command)), stdout=-1, timeout=240, check=True).stdout
+            else:
+                out = run_nsp(*command).out.encode()
+            assert json.loads(out) == json.loads(plain.out)
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("content", [None, "other"])
@@ -296,6 +317,68 @@ def test_a_server_that_is_not_known_gets_nothing(sftp, tmp_path, content):
     type(sftp.system).clear_instance_cache()
     with pytest.raises(InputError, match="known_hosts"):
         list(listed(Address(sftp.address), recursive=True))
+
+
+class TestPairs:
+    def test_files_and_folders_there_and_here(self, memory, tmp_path):
+        for name in ("noisy/a.jpg", "noisy/b.png", "clean/a.png", "clean/b.png"):
+            send(save(tmp_path / name), memory / name)
+        send(tmp_path / "noisy" / "a.jpg", memory / "noisy" / "notes.txt")
+        noisy, clean = memory / "noisy", memory / "clean"
+        there = [(noisy / "a.jpg", clean / "a.png"), (noisy / "b.png", clean / "b.png")]
+        assert find_pairs(noisy, clean) == there
+        here = [(photo, tmp_path / "clean" / truth.name) for photo, truth in there]
+        assert find_pairs(noisy, tmp_path / "clean") == here
+        assert find_pairs(noisy / "a.jpg", clean / "b.png") == [(noisy / "a.jpg", clean / "b.png")]
+        assert find_pairs(noisy / "a.jpg", clean) == there[:1]
+        with pytest.raises(InputError, match="memory://shoot/none contains no photos"):
+            find_pairs(memory / "none", clean)
+
+    def test_what_fails_is_named_and_nothing_is_left(
+        self, run_nsp, memory, tmp_path, tiny_weights, monkeypatch
+    ):
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+        (tmp_path / "temporary").mkdir()
+        for name, side in (
+            ("noisy/a.png", 40),
+            ("clean/a.png", 41),
+            ("noisy/b.png", 40),
+            ("clean/b.png", 40),
+        ):
+            send(save(tmp_path / name, side=side), memory / name)
+        (tmp_path / "bad.png").write_bytes(b"bad")
+        for folder in ("noisy", "clean"):
+            send(tmp_path / "bad.png", memory / folder / "bad.png")
+        run = run_nsp("evaluate", f"{memory}/noisy", f"{memory}/clean", "-m", tiny_weights, "--json")
+        assert run.code == 1
+        assert [score["name"] for score in json.loads(run.out)["images"]] == ["b.png"]
+        flat = " ".join(run.err.split())
+        assert "memory://shoot/noisy/a.png and memory://shoot/clean/a.png differ in size" in flat
+        assert "memory://shoot/noisy/bad.png is not a photo" in flat
+        assert not list((tmp_path / "temporary").iterdir())
+
+    def test_sigterm_leaves_nothing(self, run_nsp, memory, tmp_path, tiny_weights, monkeypatch):
+        send(save(tmp_path / "a.png"), memory / "a.png")
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+        (tmp_path / "temporary").mkdir()
+        brought = []
+
+        def be_ended(*_given: object) -> None:
+            brought.extend((tmp_path / "temporary").iterdir())
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(20)
+
+        monkeypatch.setattr(folders, "evaluate", be_ended)
+        assert run_nsp("evaluate", f"{memory}/a.png", f"{memory}/a.png", "-m", tiny_weights).code == 130
+        assert len(brought) == 2
+        assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_a_dry_run_names_the_address_of_a_bad_photo(memory, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"bad")
+    send(tmp_path / "bad.png", memory / "bad.png")
+    forecast = foresee(Job(memory / "bad.png", tmp_path / "out.png"), RunSettings("net", "0" * 64, ""))
+    assert forecast.reason.startswith("memory://shoot/bad.png is not a photo")
 
 
 @pytest.mark.parametrize("options", [["--keep-times"], ["--open"], ["--report", "page.html"]])
