@@ -20,6 +20,7 @@ from nsp_cli.cli.workflows import training
 from nsp_cli.errors import TrainingError
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.training.blind_spot import BlindSpotTask
+from nsp_cli.training.data import photo_cache
 from nsp_cli.training.run import loop
 from nsp_cli.training.run import trainer as trainer_module
 from nsp_cli.training.run.distributed import ProcessGroup, joined_process_group
@@ -157,6 +158,29 @@ def test_each_machine_removes_its_decoded_photos(tmp_path, tiny_weights):
     assert tiny_weights.with_name("mine.safetensors").exists()
     assert (tmp_path / "cache" / "decoded").is_dir()
     assert not list((tmp_path / "cache" / "decoded").iterdir())
+
+
+def run_slowly(rank: int, size: int, port: int, folder: Path) -> None:
+    """Runs nsp train in two processes of one machine: one writes slowly, one opens the cache slowly."""
+    join_as(rank, size, port)
+    os.environ |= {"NSP_CACHE_DIR": str(folder / "cache")}
+    module, name = (photo_cache, "remove_all_leftovers") if rank else (photo_cache.np, "save")
+    real, (before, after) = getattr(module, name), (1, 0) if rank else (0, 3)
+    setattr(module, name, lambda *given: (time.sleep(before), real(*given), time.sleep(after)))
+    start = ["--from", str(folder / "tiny.safetensors"), "--crop", "120", "--batch", "1", "--device", "cpu"]
+    code = main(
+        ["train", str(folder / "shots"), "-o", str(folder / "mine.safetensors"), *start, "--steps", "2"]
+    )
+    sys.exit(code)
+
+
+@pytest.mark.slow
+@needs_distributed
+@pytest.mark.usefixtures("tiny_weights")
+def test_no_process_removes_what_another_one_writes(tmp_path):
+    (tmp_path / "shots").mkdir()
+    Image.fromarray(noisy_pixels(300, 600)).save(tmp_path / "shots" / "a.png")
+    assert in_two_processes(run_slowly, tmp_path) == [0, 0]
 
 
 def adapt_for_seconds(rank: int, size: int, port: int, folder: Path) -> None:
