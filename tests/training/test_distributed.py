@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import socket
 import sys
 import time
@@ -113,6 +114,23 @@ def train_until_a_photo_is_gone(rank: int, size: int, port: int, folder: Path) -
         train(own, processes, 2, own / "checkpoint", fail)
 
 
+def train_until_one_is_interrupted(rank: int, size: int, port: int, folder: Path) -> None:
+    """Trains until only the second process gets a signal; writes down that both were interrupted."""
+
+    def interrupt(step: int) -> None:
+        if rank and step == 3:
+            signal.raise_signal(signal.SIGTERM)
+
+    join_as(rank, size, port)
+    own = folder / f"rank{rank}"
+    own.mkdir()
+    with joined_process_group(CPU) as processes:
+        try:
+            train(own, processes, 2, own / "checkpoint", interrupt)
+        except KeyboardInterrupt:
+            (own / "interrupted").touch()
+
+
 def in_two_processes(target: Callable[[int, int, int, Path], None], folder: Path) -> list[int | None]:
     """Exit codes of both processes; None for a process that had to be killed."""
     with socket.socket() as probe:
@@ -212,6 +230,14 @@ def test_an_error_in_one_process_ends_both(tmp_path):
     codes = in_two_processes(train_until_a_photo_is_gone, tmp_path)
     assert codes[1] == 1
     assert codes[0] not in (0, None)
+
+
+@pytest.mark.slow
+@needs_distributed
+def test_a_signal_to_one_process_interrupts_both(tmp_path):
+    assert in_two_processes(train_until_one_is_interrupted, tmp_path) == [0, 0]
+    assert all((tmp_path / f"rank{rank}" / "interrupted").exists() for rank in range(2))
+    assert torch.load(tmp_path / "rank0" / "checkpoint")["state"]["step"] == 3
 
 
 @pytest.mark.slow
