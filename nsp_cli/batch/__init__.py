@@ -10,7 +10,7 @@ from nsp_cli.batch.outcome import Outcome, Status
 from nsp_cli.batch.pipeline import Pipeline
 from nsp_cli.batch.restored import Restore, Restored
 from nsp_cli.batch.run_settings import RunSettings, WeightsFile
-from nsp_cli.batch.streaming import StreamingPipeline, is_remote
+from nsp_cli.batch.streaming import StreamingPipeline, brought, is_remote
 from nsp_cli.batch.watch import arriving_jobs
 from nsp_cli.batch.worker import Demosaic, Demosaiced, Worker
 
@@ -32,6 +32,7 @@ __all__ = [
     "WeightsFile",
     "Worker",
     "arriving_jobs",
+    "brought",
     "find_photos",
     "find_unsupported",
     "foresee",

@@ -47,9 +47,10 @@ def located(path: Path) -> Path:
     return Address(path) if len(path.parts) > 1 and _SCHEME.fullmatch(path.parts[0]) else path
 
 
-def listed(address: Address, *, recursive: bool) -> Iterator[tuple[Address, Path]]:
+def listed(address: Address, *, recursive: bool) -> Iterator[tuple[Address, Path, int]]:
     """Yields the files at an address, in a stable order, each with its folder relative to the address.
 
+    The third value is the size in bytes, 0 where the list does not tell it; no file is asked for it.
     Hidden files and folders are left out. The address of a file yields that file.
 
     Raises:
@@ -57,11 +58,11 @@ def listed(address: Address, *, recursive: bool) -> Iterator[tuple[Address, Path
     """
     with _translated(InputError, address, "listed"):
         system, root = _opened(address)
-        names = system.find(root, maxdepth=None if recursive else 1)
-    for name in sorted(names):
+        found = system.find(root, maxdepth=None if recursive else 1, detail=True)
+    for name, facts in sorted(found.items()):
         below = PurePosixPath(name).relative_to(PurePosixPath(root))
         if not any(part.startswith(".") for part in below.parts):
-            yield address / below, Path(below.parent)
+            yield address / below, Path(below.parent), facts.get("size") or 0
 
 
 def fetch(address: Address, path: Path) -> bool:

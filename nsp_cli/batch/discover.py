@@ -46,11 +46,13 @@ class Found:
         path: File of the photo.
         below: Its folder, relative to the one that was named; "." for photos that were named themselves.
         is_named: Whether it was named itself and not found in a folder.
+        size: Bytes, where the list of an address told them; else 0.
     """
 
     path: Path
     below: Path = Path()
     is_named: bool = True
+    size: int = 0
 
 
 def read_list(path: Path) -> list[Path]:
@@ -123,11 +125,11 @@ def _expand(named: Path, recursive: bool, leave_out: Path | None) -> Iterator[Fo
 
 def _at_address(named: Address, recursive: bool, leave_out: Path | None) -> Iterator[Found]:
     is_empty = True
-    for address, below in listed(named, recursive=recursive):
+    for address, below, size in listed(named, recursive=recursive):
         is_skipped = leave_out is not None and leave_out in address.parents
         if address.suffix.lower() in PHOTO_SUFFIXES and not is_skipped:
             is_empty = False
-            yield Found(address, below, is_named=address == named)
+            yield Found(address, below, address == named, size)
     if is_empty:
         raise InputError(f"{named} contains no photos.", "Check the address, or add --recursive.")
 

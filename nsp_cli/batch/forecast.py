@@ -10,7 +10,7 @@ from nsp_cli.batch.naming import Job
 from nsp_cli.batch.outcome import Status
 from nsp_cli.batch.restored import Restore
 from nsp_cli.batch.run_settings import RunSettings
-from nsp_cli.batch.streaming import brought
+from nsp_cli.batch.streaming import brought_job
 from nsp_cli.errors import InputError, NspError
 from nsp_cli.photo import check_readable, photo_size
 
@@ -43,7 +43,7 @@ class Forecast:
 def foresee(job: Job, settings: RunSettings) -> Forecast:
     """Returns what a run would do with a photo, from its header and checksum, without reading pixels."""
     try:
-        with brought(job) as here:
+        with brought_job(job) as here:
             check_readable(here.source)
             _, sha256 = fingerprint(here.source)
             if is_copy(here, sha256) or is_finished(here, sha256, settings):

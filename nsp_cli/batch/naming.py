@@ -20,10 +20,17 @@ _LONGEST_NAME = 255
 
 @dataclass(frozen=True)
 class Job:
-    """One photo and the file of its result."""
+    """One photo and the file of its result.
+
+    Attributes:
+        source: File or address of the photo.
+        target: File or address of the result.
+        size: Bytes of a photo at an address, as far as they are known; else 0.
+    """
 
     source: Path
     target: Path
+    size: int = 0
 
 
 def plan_jobs(
@@ -56,7 +63,7 @@ def plan_jobs(
             raise OutputError(
                 f"The suffix of {output} contradicts --format {file_format}.", "Leave --format out."
             )
-        return [Job(photos[0].path, output)]
+        return [Job(photos[0].path, output, photos[0].size)]
     namer = _Namer(output, ending, file_format)
     photos = _without_results(photos, namer)
     if not photos:
@@ -130,7 +137,7 @@ def _with_own_names(photos: Sequence[Found], namer: _Namer) -> list[Job]:
         if wanted[_key(target)] > 1:
             target = _free(photo, namer, taken)  # noqa: PLW2901 - the same target, renamed
             taken.add(_key(target))
-        jobs.append(Job(photo.path, target))
+        jobs.append(Job(photo.path, target, photo.size))
     return jobs
 
 

@@ -23,7 +23,33 @@ def is_remote(job: Job) -> bool:
 
 
 @contextmanager
-def brought(job: Job) -> Iterator[Job]:
+def brought(path: Path, *, must_exist: bool = True) -> Iterator[Path]:
+    """Brings a file to this machine while the block runs, if it is at an address.
+
+    Errors that leave the block name the address.
+
+    Yields:
+        The file, or the place where it would be.
+
+    Raises:
+        InputError: The file is not there, or cannot be read.
+    """
+    if not isinstance(path, Address):
+        yield path
+        return
+    with temporary_folder() as folder:
+        here = folder / path.name
+        if not fetch(path, here) and must_exist:
+            raise InputError(f"{path} does not exist.", "Check the address.")
+        try:
+            yield here
+        except NspError as error:
+            _rename(error, here, path)
+            raise
+
+
+@contextmanager
+def brought_job(job: Job) -> Iterator[Job]:
     """Brings a job's photo, and its result if there is one, to this machine while the block runs.
 
     Yields:
@@ -32,23 +58,8 @@ def brought(job: Job) -> Iterator[Job]:
     Raises:
         InputError: The photo is not there or cannot be read.
     """
-    if not is_remote(job):
-        yield job
-        return
-    with temporary_folder() as folder:
-        yield Job(
-            _brought(job.source, folder / "photo", must_exist=True), _brought(job.target, folder / "result")
-        )
-
-
-def _brought(path: Path, folder: Path, *, must_exist: bool = False) -> Path:
-    if not isinstance(path, Address):
-        return path
-    folder.mkdir()
-    here = folder / path.name
-    if not fetch(path, here) and must_exist:
-        raise InputError(f"{path} does not exist.", "Check the address.")
-    return here
+    with brought(job.source) as source, brought(job.target, must_exist=False) as target:
+        yield Job(source, target)
 
 
 def process_anywhere(job: Job, process: Callable[[Job], Outcome]) -> Outcome:
@@ -61,7 +72,7 @@ def process_anywhere(job: Job, process: Callable[[Job], Outcome]) -> Outcome:
     if not is_remote(job):
         return process(job)
     try:
-        with brought(job) as here:
+        with brought_job(job) as here:
             outcome = as_named(process(here), job)
             if isinstance(job.target, Address) and outcome.status in (Status.DONE, Status.PASSED_THROUGH):
                 send(here.target, job.target)
@@ -73,9 +84,13 @@ def process_anywhere(job: Job, process: Callable[[Job], Outcome]) -> Outcome:
 def as_named(outcome: Outcome, job: Job) -> Outcome:
     """The same outcome under the names that the user gave, also in its error."""
     if outcome.error is not None:
-        for path, name in ((outcome.job.source, job.source), (outcome.job.target, job.target)):
-            outcome.error.message = outcome.error.message.replace(str(path), str(name))
+        _rename(outcome.error, outcome.job.source, job.source)
+        _rename(outcome.error, outcome.job.target, job.target)
     return replace(outcome, job=job)
+
+
+def _rename(error: NspError, path: Path, name: Path) -> None:
+    error.message = error.message.replace(str(path), str(name))
 
 
 @dataclass(frozen=True, eq=False)

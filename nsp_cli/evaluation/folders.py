@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nsp_cli.batch.addresses import Address, listed
 from nsp_cli.errors import InputError
 from nsp_cli.evaluation.metrics import psnr, ssim
 from nsp_cli.ops.pixels import from_unit_range, pixels_to_tensor, to_unit_range
@@ -92,16 +93,17 @@ def score_trial(name: str, trial: Trial, restore: Callable[[Tensor], Tensor]) ->
 
 
 def find_pairs(noisy: Path, clean: Path) -> list[tuple[Path, Path]]:
-    """Matches the photos of two folders by name. Two files are one pair.
+    """Matches the photos of two folders, here or at addresses, by name. Two files are one pair.
 
     Names are compared without their suffix, so that a PNG can be compared with a JPEG.
 
     Raises:
         InputError: A folder is missing or empty, or a noisy photo has no clean counterpart.
     """
-    if noisy.is_file() and clean.is_file():
+    noisy_photos, clean_photos = _photos_at(noisy), _photos_at(clean)
+    if (noisy_photos, clean_photos) == ([noisy], [clean]):
         return [(noisy, clean)]
-    pairs, alone = match_folders(noisy, clean)
+    pairs, alone = _match(noisy_photos, clean_photos)
     if alone:
         raise InputError(
             f"{alone[0]} has no clean counterpart in {clean}.",
@@ -119,19 +121,30 @@ def match_folders(noisy: Path, clean: Path) -> tuple[list[tuple[Path, Path]], li
     Raises:
         InputError: A folder is missing or empty.
     """
-    noisy_files, clean_files = _by_stem(noisy), _by_stem(clean)
+    return _match(_photos_at(noisy), _photos_at(clean))
+
+
+def _match(noisy: Sequence[Path], clean: Sequence[Path]) -> tuple[list[tuple[Path, Path]], list[Path]]:
+    noisy_files, clean_files = ({path.stem: path for path in photos} for photos in (noisy, clean))
     stems = sorted(noisy_files)
     pairs = [(noisy_files[stem], clean_files[stem]) for stem in stems if stem in clean_files]
     return pairs, [noisy_files[stem] for stem in stems if stem not in clean_files]
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder.", "Give a folder of noisy and a folder of clean photos.")
-    files = {path.stem: path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES}
-    if not files:
-        raise InputError(f"{folder} contains no photos.", "Check the folder.")
-    return files
+def _photos_at(place: Path) -> list[Path]:
+    """The photos of a folder, or a file alone."""
+    if place.is_file():
+        return [place]
+    if isinstance(place, Address):
+        paths: Iterable[Path] = (address for address, _, _ in listed(place, recursive=False))
+    elif place.is_dir():
+        paths = place.iterdir()
+    else:
+        raise InputError(f"{place} is not a folder.", "Give a folder of noisy and a folder of clean photos.")
+    photos = [path for path in paths if path.suffix.lower() in PHOTO_SUFFIXES]
+    if not photos:
+        raise InputError(f"{place} contains no photos.", "Check the folder.")
+    return photos
 
 
 def evaluate(

@@ -6,9 +6,11 @@ import json
 import os
 import pickle
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +21,12 @@ import fsspec
 import pytest
 from noisy_files import save
 
+from nsp_cli.batch import Job, Outcome, RunSettings, Selection, addresses, find_photos, foresee, plan_jobs
 from nsp_cli.batch.addresses import Address, fetch, listed, located, send
+from nsp_cli.batch.cluster import ClusterPipeline, Request, Share, photos
 from nsp_cli.errors import InputError
+from nsp_cli.evaluation import folders
+from nsp_cli.evaluation.folders import find_pairs
 
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
 START_SECONDS = 60
@@ -65,13 +71,39 @@ class TestFiles:
         (tmp_path / "a").write_bytes(b"content")
         for name in ("b.jpg", "a.jpg", "day2/c.jpg", ".hidden.jpg", ".trash/d.jpg"):
             send(tmp_path / "a", memory / name)
-        found = [(str(address), str(below)) for address, below in listed(memory, recursive=True)]
+        found = [(str(address), str(below), size) for address, below, size in listed(memory, recursive=True)]
         assert found == [
-            ("memory://shoot/a.jpg", "."),
-            ("memory://shoot/b.jpg", "."),
-            ("memory://shoot/day2/c.jpg", "day2"),
+            ("memory://shoot/a.jpg", ".", 7),
+            ("memory://shoot/b.jpg", ".", 7),
+            ("memory://shoot/day2/c.jpg", "day2", 7),
         ]
         assert len(list(listed(memory, recursive=False))) == 2
+
+    def test_the_address_of_a_file_yields_that_file(self, memory, tmp_path):
+        send(save(tmp_path / "a.png"), memory / "a.png")
+        assert [address for address, _, _ in listed(memory / "a.png", recursive=False)] == [memory / "a.png"]
+
+    def test_a_cluster_begins_the_largest_first(self, memory, tmp_path, monkeypatch):
+        begun: list[str] = []
+
+        class Recording:
+            def __init__(self, *_settings: object) -> None:
+                pass
+
+            def __class_getitem__(cls, _types: object) -> type[Recording]:
+                return cls
+
+            def run(self, jobs: list[Job]) -> Iterator[tuple[int, Outcome]]:
+                begun.extend(job.source.name for job in jobs)
+                yield from ()
+
+        monkeypatch.setattr(photos, "Farm", Recording)
+        for number, side in enumerate((40, 120, 80)):
+            send(save(tmp_path / "a.png", side=side), memory / f"{number}.png")
+        jobs = plan_jobs(find_photos(Selection((memory,))), output=Address("memory://out"), ending="")
+        pipeline = ClusterPipeline(Request(pytest.fail), Share(1), [], pytest.fail)
+        assert [outcome.job for outcome in pipeline.run(jobs)] == jobs
+        assert begun == ["1.png", "2.png", "0.png"]
 
     @pytest.mark.parametrize("address", ["nothing-known://a/b", "memory2://a/b"])
     def test_an_unknown_protocol_is_an_error_for_users(self, address):
@@ -230,6 +262,16 @@ class TestServers:
         assert run_nsp(*command, "-m", tiny_weights).code == 0
         assert server.tree("out").keys() == {"a.jpg", "b.png"}
 
+    @pytest.mark.parametrize("recursive", [False, True])
+    def test_a_list_tells_sizes_without_a_request_per_photo(self, server, shoot, monkeypatch, recursive):
+        system, _ = addresses._opened(Address(server.address))
+        for request in ("info", "_info"):
+            monkeypatch.setattr(system, request, pytest.fail, raising=False)
+        found = find_photos(Selection((Address(f"{server.address}/shoot"),), recursive))
+        assert {(photo.below / photo.path.name).as_posix(): photo.size for photo in found} == {
+            name: len(content) for name, content in tree(shoot).items() if recursive or "/" not in name
+        }
+
     def test_what_is_not_there(self, run_nsp, server, tiny_weights):
         run = run_nsp("denoise", f"{server.address}/none", "-o", f"{server.address}/out", "-m", tiny_weights)
         assert run.code == 1
@@ -245,6 +287,23 @@ class TestServers:
         assert run.returncode == 0, run.stderr
         assert server.tree("out") == tree(tmp_path / "plain")
 
+    @pytest.mark.parametrize("cluster", [False, True])
+    def test_scores_are_the_same(self, run_nsp, server, shoot, tmp_path, tiny_weights, cluster):
+        for number, name in enumerate(("a.png", "b.png")):
+            clean = save(tmp_path / "clean" / name, 9 + number)
+            send(clean, Address(f"{server.address}/clean/{name}"))
+        plain = run_nsp("evaluate", shoot, tmp_path / "clean", "-m", tiny_weights, "--json")
+        assert plain.code == 0, plain.err
+        for clean in (f"{server.address}/clean", tmp_path / "clean"):
+            command = ["evaluate", f"{server.address}/shoot", clean, "-m", tiny_weights, "--json"]
+            if cluster:
+                pytest.importorskip("ray")
+                command = [sys.executable, "-m", "nsp_cli", *command, "--cluster", "auto"]
+                out = subprocess.run(list(map(str, command)), stdout=-1, timeout=240, check=True).stdout
+            else:
+                out = run_nsp(*command).out.encode()
+            assert json.loads(out) == json.loads(plain.out)
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("content", [None, "other"])
@@ -258,6 +317,68 @@ def test_a_server_that_is_not_known_gets_nothing(sftp, tmp_path, content):
     type(sftp.system).clear_instance_cache()
     with pytest.raises(InputError, match="known_hosts"):
         list(listed(Address(sftp.address), recursive=True))
+
+
+class TestPairs:
+    def test_files_and_folders_there_and_here(self, memory, tmp_path):
+        for name in ("noisy/a.jpg", "noisy/b.png", "clean/a.png", "clean/b.png"):
+            send(save(tmp_path / name), memory / name)
+        send(tmp_path / "noisy" / "a.jpg", memory / "noisy" / "notes.txt")
+        noisy, clean = memory / "noisy", memory / "clean"
+        there = [(noisy / "a.jpg", clean / "a.png"), (noisy / "b.png", clean / "b.png")]
+        assert find_pairs(noisy, clean) == there
+        here = [(photo, tmp_path / "clean" / truth.name) for photo, truth in there]
+        assert find_pairs(noisy, tmp_path / "clean") == here
+        assert find_pairs(noisy / "a.jpg", clean / "b.png") == [(noisy / "a.jpg", clean / "b.png")]
+        assert find_pairs(noisy / "a.jpg", clean) == there[:1]
+        with pytest.raises(InputError, match="memory://shoot/none contains no photos"):
+            find_pairs(memory / "none", clean)
+
+    def test_what_fails_is_named_and_nothing_is_left(
+        self, run_nsp, memory, tmp_path, tiny_weights, monkeypatch
+    ):
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+        (tmp_path / "temporary").mkdir()
+        for name, side in (
+            ("noisy/a.png", 40),
+            ("clean/a.png", 41),
+            ("noisy/b.png", 40),
+            ("clean/b.png", 40),
+        ):
+            send(save(tmp_path / name, side=side), memory / name)
+        (tmp_path / "bad.png").write_bytes(b"bad")
+        for folder in ("noisy", "clean"):
+            send(tmp_path / "bad.png", memory / folder / "bad.png")
+        run = run_nsp("evaluate", f"{memory}/noisy", f"{memory}/clean", "-m", tiny_weights, "--json")
+        assert run.code == 1
+        assert [score["name"] for score in json.loads(run.out)["images"]] == ["b.png"]
+        flat = " ".join(run.err.split())
+        assert "memory://shoot/noisy/a.png and memory://shoot/clean/a.png differ in size" in flat
+        assert "memory://shoot/noisy/bad.png is not a photo" in flat
+        assert not list((tmp_path / "temporary").iterdir())
+
+    def test_sigterm_leaves_nothing(self, run_nsp, memory, tmp_path, tiny_weights, monkeypatch):
+        send(save(tmp_path / "a.png"), memory / "a.png")
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+        (tmp_path / "temporary").mkdir()
+        brought = []
+
+        def be_ended(*_given: object) -> None:
+            brought.extend((tmp_path / "temporary").iterdir())
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(20)
+
+        monkeypatch.setattr(folders, "evaluate", be_ended)
+        assert run_nsp("evaluate", f"{memory}/a.png", f"{memory}/a.png", "-m", tiny_weights).code == 130
+        assert len(brought) == 2
+        assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_a_dry_run_names_the_address_of_a_bad_photo(memory, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"bad")
+    send(tmp_path / "bad.png", memory / "bad.png")
+    forecast = foresee(Job(memory / "bad.png", tmp_path / "out.png"), RunSettings("net", "0" * 64, ""))
+    assert forecast.reason.startswith("memory://shoot/bad.png is not a photo")
 
 
 @pytest.mark.parametrize("options", [["--keep-times"], ["--open"], ["--report", "page.html"]])

@@ -434,7 +434,7 @@ def test_interruption_exits_with_130(run_nsp, picture, tiny_weights, monkeypatch
     def interrupt(*arguments: object, **settings: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nsp_cli.batch.pipeline._wait", interrupt)
+    monkeypatch.setattr("nsp_cli.batch.pipeline.wait_for", interrupt)
     run = run_nsp("denoise", picture, "-m", tiny_weights)
     assert run.code == 130
     assert "Interrupted" in run.err

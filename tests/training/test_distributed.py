@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import socket
 import sys
 import time
@@ -20,6 +21,7 @@ from nsp_cli.cli.workflows import training
 from nsp_cli.errors import TrainingError
 from nsp_cli.networks.dbsn import DbsnConfig
 from nsp_cli.training.blind_spot import BlindSpotTask
+from nsp_cli.training.data import photo_cache
 from nsp_cli.training.run import loop
 from nsp_cli.training.run import trainer as trainer_module
 from nsp_cli.training.run.distributed import ProcessGroup, joined_process_group
@@ -112,6 +114,23 @@ def train_until_a_photo_is_gone(rank: int, size: int, port: int, folder: Path) -
         train(own, processes, 2, own / "checkpoint", fail)
 
 
+def train_until_one_is_interrupted(rank: int, size: int, port: int, folder: Path) -> None:
+    """Trains until only the second process gets a signal; writes down that both were interrupted."""
+
+    def interrupt(step: int) -> None:
+        if rank and step == 3:
+            signal.raise_signal(signal.SIGTERM)
+
+    join_as(rank, size, port)
+    own = folder / f"rank{rank}"
+    own.mkdir()
+    with joined_process_group(CPU) as processes:
+        try:
+            train(own, processes, 2, own / "checkpoint", interrupt)
+        except KeyboardInterrupt:
+            (own / "interrupted").touch()
+
+
 def in_two_processes(target: Callable[[int, int, int, Path], None], folder: Path) -> list[int | None]:
     """Exit codes of both processes; None for a process that had to be killed."""
     with socket.socket() as probe:
@@ -159,6 +178,29 @@ def test_each_machine_removes_its_decoded_photos(tmp_path, tiny_weights):
     assert not list((tmp_path / "cache" / "decoded").iterdir())
 
 
+def run_slowly(rank: int, size: int, port: int, folder: Path) -> None:
+    """Runs nsp train in two processes of one machine: one writes slowly, one opens the cache slowly."""
+    join_as(rank, size, port)
+    os.environ |= {"NSP_CACHE_DIR": str(folder / "cache")}
+    module, name = (photo_cache, "remove_all_leftovers") if rank else (photo_cache.np, "save")
+    real, (before, after) = getattr(module, name), (1, 0) if rank else (0, 3)
+    setattr(module, name, lambda *given: (time.sleep(before), real(*given), time.sleep(after)))
+    start = ["--from", str(folder / "tiny.safetensors"), "--crop", "120", "--batch", "1", "--device", "cpu"]
+    code = main(
+        ["train", str(folder / "shots"), "-o", str(folder / "mine.safetensors"), *start, "--steps", "2"]
+    )
+    sys.exit(code)
+
+
+@pytest.mark.slow
+@needs_distributed
+@pytest.mark.usefixtures("tiny_weights")
+def test_no_process_removes_what_another_one_writes(tmp_path):
+    (tmp_path / "shots").mkdir()
+    Image.fromarray(noisy_pixels(300, 600)).save(tmp_path / "shots" / "a.png")
+    assert in_two_processes(run_slowly, tmp_path) == [0, 0]
+
+
 def adapt_for_seconds(rank: int, size: int, port: int, folder: Path) -> None:
     """Runs nsp train for a few seconds in processes that take a different time to get ready."""
     join_as(rank, size, port)
@@ -188,6 +230,14 @@ def test_an_error_in_one_process_ends_both(tmp_path):
     codes = in_two_processes(train_until_a_photo_is_gone, tmp_path)
     assert codes[1] == 1
     assert codes[0] not in (0, None)
+
+
+@pytest.mark.slow
+@needs_distributed
+def test_a_signal_to_one_process_interrupts_both(tmp_path):
+    assert in_two_processes(train_until_one_is_interrupted, tmp_path) == [0, 0]
+    assert all((tmp_path / f"rank{rank}" / "interrupted").exists() for rank in range(2))
+    assert torch.load(tmp_path / "rank0" / "checkpoint")["state"]["step"] == 3
 
 
 @pytest.mark.slow

@@ -77,7 +77,7 @@ class ClusterPipeline:
         if not isinstance(jobs[0].target, Address):
             make_folder(jobs[0].target.parent, "Choose another with -o.")
             must_exist.append(jobs[0].target.parent.absolute())
-        order = sorted(range(len(jobs)), key=lambda index: _size(jobs[index].source), reverse=True)
+        order = sorted(range(len(jobs)), key=lambda index: _size(jobs[index]), reverse=True)
         farm = Farm[Job, Outcome](
             replace(self.request, must_exist=must_exist),
             self.share,
@@ -145,8 +145,8 @@ def _named(job: Job, error: NspError) -> NspError:
     return NspError(f"{job.source}: {error.message}", error.hint)
 
 
-def _size(path: Path) -> int:
+def _size(job: Job) -> int:
     try:
-        return path.stat().st_size
+        return job.size or job.source.stat().st_size
     except OSError:
         return 0

@@ -99,10 +99,11 @@ def _evaluate_pairs(
     *,
     json: bool,
 ) -> None:
+    from nsp_cli.batch import located
     from nsp_cli.cli.workflows.pairs import score_pairs
     from nsp_cli.evaluation.folders import find_pairs
 
-    pairs = find_pairs(noisy, clean)
+    pairs = find_pairs(located(noisy), located(clean))
     scores = {}
     results = score_pairs(pairs, operation, machine, cluster)
     with closing(results), progress_bars.progress("Scoring") as on_progress:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from nsp_cli.cli import console
 from nsp_cli.cli.options.groups import MachineOptions
-from nsp_cli.cli.signals import CLUSTER_GRACE_SECONDS, ended_by_signals
-from nsp_cli.cli.workflows.cluster import joined_cluster, machine_that_asks, workers_there
+from nsp_cli.cli.signals import CLUSTER_GRACE_SECONDS, GRACE_SECONDS, ended_by_signals
+from nsp_cli.cli.workflows.cluster import JoinedCluster, joined_cluster, machine_that_asks, workers_there
 from nsp_cli.cli.workflows.loading import load_restorers, make_workers
 from nsp_cli.cli.workflows.operations import Operation
 from nsp_cli.errors import InputError, NspError
@@ -36,11 +36,13 @@ class ScoringService:
 
     def process(self, item: Pair, *, is_again: bool) -> PairScore | InputError:  # noqa: ARG002 - as `Service`
         """Returns the scores of a pair, or why it has none."""
+        from nsp_cli.batch import brought
         from nsp_cli.evaluation.folders import denoising_trial, enlarging_trial, evaluate
 
+        make_trial = enlarging_trial if self.enlarges else denoising_trial
         try:
-            make_trial = enlarging_trial if self.enlarges else denoising_trial
-            (score,) = evaluate([item], self._restored, make_trial)
+            with brought(item[0]) as noisy, brought(item[1]) as clean:
+                (score,) = evaluate([(noisy, clean)], self._restored, make_trial)
         except InputError as error:
             return error
         return score
@@ -52,7 +54,7 @@ class ScoringService:
             return self.restore(photo, None, View.of(photo)).pixels
 
     def stop(self) -> None:
-        """Does nothing: a worker that scores has no files to remove."""
+        """Does nothing: a worker removes the photos that it brought when it ends."""
 
 
 def score_pairs(
@@ -69,25 +71,31 @@ def score_pairs(
     Raises:
         NspError: The network cannot be loaded, or the cluster cannot be joined.
     """
-    (restorer,) = load_restorers(operation, machine_that_asks(machine, cluster), share=False)
-    if cluster is None:
-        (worker, *_) = make_workers([restorer], operation)
-        service = ScoringService(worker.restore, operation.enlarges)
-        for index, pair in enumerate(pairs):
-            yield index, service.process(pair, is_again=False)
-        return
+    grace = GRACE_SECONDS if cluster is None else CLUSTER_GRACE_SECONDS
+    with ended_by_signals(grace):
+        (restorer,) = load_restorers(operation, machine_that_asks(machine, cluster), share=False)
+        if cluster is None:
+            (worker, *_) = make_workers([restorer], operation)
+            service = ScoringService(worker.restore, operation.enlarges)
+            yield from ((index, service.process(pair, is_again=False)) for index, pair in enumerate(pairs))
+            return
+        with joined_cluster(cluster, operation, machine, restorer) as there:
+            yield from _scored_there(pairs, operation, there)
+
+
+def _scored_there(
+    pairs: Sequence[Pair], operation: Operation, there: JoinedCluster
+) -> Generator[tuple[int, PairScore | InputError], None, None]:
+    from nsp_cli.batch import Address
     from nsp_cli.batch.cluster import Farm, Request
 
-    with (
-        ended_by_signals(CLUSTER_GRACE_SECONDS),
-        joined_cluster(cluster, operation, machine, restorer) as there,
-    ):
-        make = partial(_serve_scores, operation, there.machine)
-        request = Request(make, there.checksums, [path.absolute() for path in pairs[0]])
-        farm = Farm[Pair, "PairScore | InputError"](
-            request, there.share, there.weights, _lost, on_refusal=console.show_error
-        )
-        yield from farm.run([(noisy.absolute(), clean.absolute()) for noisy, clean in pairs])
+    make = partial(_serve_scores, operation, there.machine)
+    shared = [path.absolute() for path in pairs[0] if not isinstance(path, Address)]
+    request = Request(make, there.checksums, shared)
+    farm = Farm[Pair, "PairScore | InputError"](
+        request, there.share, there.weights, _lost, on_refusal=console.show_error
+    )
+    yield from farm.run([(noisy.absolute(), clean.absolute()) for noisy, clean in pairs])
 
 
 def _lost(pair: Pair, error: NspError) -> InputError:

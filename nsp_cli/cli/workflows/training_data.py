@@ -55,6 +55,7 @@ def opened_cache(request: TrainRequest, recipe: BaseRecipe, processes: ProcessGr
     share = PHOTO_CACHE_SHARE if isinstance(recipe, StudentRecipe) else 1.0
     with processes.first_on_machine():
         cache = PhotoCache(request.output, machine=processes.machine, share=share)
+    processes.meet()  # whoever opens the cache removes what is unfinished there
     try:
         yield cache
     except BaseException:

@@ -88,6 +88,11 @@ class ProcessGroup:
         if self.is_first_on_machine and self.size > 1:
             distributed.barrier()
 
+    def meet(self) -> None:
+        """Waits until all processes have come here."""
+        if self.size > 1:
+            distributed.barrier()
+
     def _message_device(self) -> torch.device:
         if distributed.get_backend() == "nccl":
             return torch.device("cuda", self.local_rank)

@@ -116,6 +116,8 @@ class _Loop:
         """Used share of the budget; infinite if any process was asked to stop."""
         trainer = self._trainer
         trainer.seconds, stop = trainer.processes.largest(trainer.seconds, float(stop_request.is_set))
+        if stop:  # so that no process takes this for the end of the run
+            stop_request.is_set = True
         return math.inf if stop else self._budget.progress(trainer.step, trainer.seconds)
 
     def _describe(self) -> TrainingProgress:
