@@ -34,10 +34,10 @@ class PhotoService:
     def process(self, item: Job, *, is_again: bool) -> Outcome:
         """Returns the outcome of a photo, and waits if the worker that was thought dead still works on it."""
         end = time.monotonic() + (_ORPHAN_SECONDS if is_again else 0.0)
-        outcome = process_anywhere(item, self.pipeline.process)
+        outcome = process_anywhere(item, self.pipeline)
         while outcome.is_elsewhere and time.monotonic() < end:
             time.sleep(_POLL_SECONDS)
-            outcome = process_anywhere(item, self.pipeline.process)
+            outcome = process_anywhere(item, self.pipeline)
         return outcome
 
     def stop(self) -> None:
