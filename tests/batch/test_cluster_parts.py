@@ -89,18 +89,18 @@ class TestStation:
         assert isinstance(refusal, InputError)
         assert "nas" in refusal.message
 
-    def test_stopping_waits_for_what_ends(self):
+    def test_leaving_waits_for_what_ends(self):
         station, results = Station(), []
         station.open(Request(Waiting))
         thread = threading.Thread(target=lambda: results.append(station.process(1, False)))
         thread.start()
         begin = time.monotonic()
-        station.stop(20)
+        station.leave(20)
         assert time.monotonic() - begin < 10  # the service would have gone on for 20 seconds
         thread.join(20)
         assert results == [1]
 
-    def test_stopping_does_not_wait_for_what_does_not_end(self, tmp_path):
+    def test_leaving_does_not_wait_for_what_does_not_end(self, tmp_path):
         station, path, service = Station(), tmp_path / "result", Stubborn()
         station.open(Request(lambda _weights: service))
         thread = threading.Thread(target=station.process, args=(1, False), daemon=True)
@@ -108,11 +108,19 @@ class TestStation:
         with suppress(OutputError), replacing(path) as file:
             file.write(b"half")
             begin = time.monotonic()
-            station.stop(0.1)
+            station.leave(0.1)
             assert time.monotonic() - begin < 10
             assert not list(tmp_path.iterdir())
         service.may_end.set()
         thread.join(20)
+
+    def test_stopping_removes_nothing(self, tmp_path):
+        station = Station()
+        station.open(Request(Doubling))
+        with replacing(tmp_path / "result") as file:
+            file.write(b"whole")
+            station.stop()
+        assert (tmp_path / "result").read_bytes() == b"whole"
 
 
 class TestPhotoService:
@@ -190,7 +198,7 @@ class TestShare:
     @pytest.fixture(autouse=True)
     def nodes(self, monkeypatch) -> list[dict[str, float]]:
         found: list[dict[str, float]] = []
-        monkeypatch.setattr(share, "_nodes", lambda: found)
+        monkeypatch.setattr(share, "_nodes", lambda: {str(n): node for n, node in enumerate(found)})
         return found
 
     def test_one_worker_for_each_gpu_with_its_part_of_the_cores(self, nodes):
@@ -215,6 +223,10 @@ class TestShare:
         chosen = choose_share("cpu")
         nodes += [{"CPU": 4}]
         assert chosen.slots() == 3
+
+    def test_a_node_that_is_left_out_has_no_room(self, nodes):
+        nodes += [{"CPU": 2}, {"CPU": 6}]
+        assert choose_share("cpu").slots(without={"1"}) == 1
 
     @pytest.mark.parametrize("device", ["cuda", "auto"])
     def test_a_cluster_without_the_device(self, nodes, device):

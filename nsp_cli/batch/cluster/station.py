@@ -78,10 +78,14 @@ class Station:
             with self._lock:
                 self._busy -= 1
 
-    def stop(self, seconds: float) -> None:
-        """Ends all work, and removes what is unfinished after some seconds. The process must end then."""
+    def stop(self) -> None:
+        """Lets all work end soon. What is being written is written."""
         for service in self._services:
             service.stop()
+
+    def leave(self, seconds: float) -> None:
+        """Ends all work, and removes what is unfinished after some seconds. The process must end then."""
+        self.stop()
         end = time.monotonic() + seconds
         while self._busy and time.monotonic() < end:
             time.sleep(_POLL_SECONDS)
