@@ -14,10 +14,11 @@ from noisy_files import save
 
 from nsp_cli import __version__
 from nsp_cli.batch import Job, Outcome, Pipeline, Restored, RunSettings, Status, Worker
-from nsp_cli.batch.cluster import PhotoService, Request, Share, choose_share, share
+from nsp_cli.batch.cluster import PhotoService, Request, Share, choose_share, photos, share
+from nsp_cli.batch.cluster import station as station_module
 from nsp_cli.batch.cluster.station import Station
 from nsp_cli.errors import DeviceError, InputError, NspError, OutputError, UnexpectedError, WeightsError
-from nsp_cli.files import claim, hidden_name, replacing
+from nsp_cli.files import claim, hidden_name, marked, replacing
 
 
 class Doubling:
@@ -88,6 +89,22 @@ class TestStation:
         refusal = Station().open(Request(pytest.fail, must_exist=[tmp_path / "nas"]))
         assert isinstance(refusal, InputError)
         assert "nas" in refusal.message
+
+    def test_a_node_with_a_folder_of_its_own_is_refused(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(station_module, "_LATE_SECONDS", 0.1)
+        (tmp_path / "nas").mkdir()
+        with marked(tmp_path / "nas") as marker:
+            assert Station().open(Request(Doubling, marker=marker)) is None
+        refusal = Station().open(Request(pytest.fail, marker=marker))
+        assert isinstance(refusal, InputError)
+        assert f"another folder {tmp_path / 'nas'}" in refusal.message
+        assert not list((tmp_path / "nas").iterdir())
+
+    def test_a_marker_may_appear_late(self, tmp_path):
+        timer = threading.Timer(0.5, (tmp_path / "late").touch)
+        timer.start()
+        assert Station().open(Request(Doubling, marker=tmp_path / "late")) is None
+        timer.join()
 
     def test_leaving_waits_for_what_ends(self):
         station, results = Station(), []
@@ -233,6 +250,23 @@ class TestShare:
         nodes += [{"CPU": 2}] if device == "cuda" else [{"memory": 1e9}]
         with pytest.raises(DeviceError):
             choose_share(device)
+
+
+def test_all_nodes_look_for_a_file_among_the_results(tmp_path, monkeypatch):
+    class Looking:
+        def __init__(self, request, *_arguments):
+            self.marker = request.marker
+
+        def run(self, _items):
+            assert self.marker.parent == tmp_path / "out"
+            assert self.marker.exists()
+            yield 0, Outcome(job, Status.DONE)
+
+    monkeypatch.setattr(photos, "Farm", {(Job, Outcome): Looking})
+    job = Job(save(tmp_path / "a.png"), tmp_path / "out" / "a.png")
+    run = photos.ClusterPipeline(Request(pytest.fail), Share(1), [], lambda *_: None).run([job])
+    assert [outcome.status for outcome in run] == [Status.DONE]
+    assert not list((tmp_path / "out").iterdir())
 
 
 class TestErrorsOnTheirWay:
