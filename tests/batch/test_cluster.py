@@ -17,6 +17,8 @@ import pytest
 from noisy_files import save
 
 from nsp_cli.batch.cluster import Farm, Request, Service, Share, connected
+from nsp_cli.batch.cluster import farm as farm_module
+from nsp_cli.batch.cluster.station import Station
 from nsp_cli.errors import NspError
 from tests.conftest import Run
 
@@ -341,6 +343,28 @@ def test_there_are_no_more_workers_than_items(cluster, second, tmp_path):
         farm = Farm[int, int](request, Share(1), [], pytest.fail, on_begin=count)
         assert list(farm.run(range(1))) == [(0, 0)]
     assert counts == [1]
+
+
+def test_a_run_that_waits_for_another_one_says_so(cluster, tmp_path, monkeypatch):
+    import ray
+
+    monkeypatch.setattr(farm_module, "_PATIENCE_SECONDS", 1.0)
+    waits: list[int] = []
+    with connected(cluster.address):
+        other = ray.remote(Station).options(num_cpus=1).remote()
+        ray.get(other.stop.remote())
+
+        def let_go() -> None:
+            waits.append(1)
+            ray.kill(other)
+
+        end = threading.Timer(30, ray.kill, [other])  # or the test would not end if nobody says so
+        end.start()
+        request = Request(on_node("none", NspError(""), 0, tmp_path))
+        farm = Farm[int, int](request, Share(1), [], pytest.fail, on_wait=let_go)
+        assert list(farm.run(range(1))) == [(0, 0)]
+        end.cancel()
+    assert waits == [1]
 
 
 def test_nodes_that_cannot_take_part_are_named(cluster, tmp_path):

@@ -7,6 +7,8 @@ never. Ray's tasks would be free of that, but for each photo on a GPU they start
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +20,8 @@ from nsp_cli.batch.cluster.station import Request, Station
 from nsp_cli.errors import DeviceError, NspError, reason_of
 
 _POLL_SECONDS = 0.5
+# More than workers need to start on a busy machine.
+_PATIENCE_SECONDS = 30.0
 # What workers get to end by themselves.
 _GRACE_SECONDS = 1.0
 # Workers that may die over one item, before it is taken for the cause; the last of them had no other item at
@@ -56,6 +60,7 @@ class Farm(Generic[_Item, _Result]):
         lost: Makes the result of an item over which workers died, from the item and the error.
         on_begin: Called with the item's index when it is handed to a worker.
         on_refusal: Called with the reason why a node cannot take part.
+        on_wait: Called when there has been no worker for a while.
     """
 
     request: Request
@@ -64,6 +69,7 @@ class Farm(Generic[_Item, _Result]):
     lost: Callable[[_Item, NspError], _Result]
     on_begin: Callable[[int], object] = lambda _index: None
     on_refusal: Callable[[NspError], object] = lambda _error: None
+    on_wait: Callable[[], object] = lambda: None
     _hands: list[_Hand] = field(default_factory=list)
     _opening: dict[Any, _Hand] = field(default_factory=dict)
     _flight: dict[Any, tuple[_Task, _Hand]] = field(default_factory=dict)
@@ -71,6 +77,7 @@ class Farm(Generic[_Item, _Result]):
     _contents: list[Any] = field(default_factory=list)
     _refused: set[str] = field(default_factory=set)
     _failures: Counter[str] = field(default_factory=Counter)
+    _patient_until: float = 0.0
 
     def run(self, items: Sequence[_Item]) -> Generator[tuple[int, _Result], None, None]:
         """Yields the index and the result of each item, as soon as it is known.
@@ -88,6 +95,7 @@ class Farm(Generic[_Item, _Result]):
             while self._waiting or self._flight:
                 self._hire()
                 self._hand_out(items)
+                self._notice_waiting()
                 done, _ = ray.wait([*self._flight, *self._opening], timeout=_POLL_SECONDS)
                 for reference in done:
                     if reference in self._opening:
@@ -133,6 +141,14 @@ class Farm(Generic[_Item, _Result]):
             hand.tasks += 1
             hand.has_suspect = task.is_suspect
             self.on_begin(task.index)
+
+    def _notice_waiting(self) -> None:
+        """Says once if there is no worker: other runs have them all, or the machines are gone."""
+        if self._hands or not self._patient_until:
+            self._patient_until = time.monotonic() + _PATIENCE_SECONDS
+        elif time.monotonic() > self._patient_until:
+            self._patient_until = math.inf
+            self.on_wait()
 
     def _welcome(self, reference: Any) -> None:
         """Takes in a worker that has opened. If it cannot work, its node is left out.

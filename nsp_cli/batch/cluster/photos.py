@@ -56,6 +56,7 @@ class ClusterPipeline:
         weights: Files that are sent to the nodes.
         begin: Called with a photo's index when its work begins.
         on_refusal: Called with the reason why a node cannot take part.
+        on_wait: Called when there has been no worker for a while.
     """
 
     request: Request
@@ -63,6 +64,7 @@ class ClusterPipeline:
     weights: Sequence[Path]
     begin: Callable[[int, Job], object]
     on_refusal: Callable[[NspError], object] = lambda _error: None
+    on_wait: Callable[[], object] = lambda: None
     _farms: list[Farm[Job, Outcome]] = field(default_factory=list)
 
     def run(self, jobs: Sequence[Job]) -> Generator[Outcome, None, None]:
@@ -83,6 +85,7 @@ class ClusterPipeline:
                 lambda job, error: Outcome(job, Status.FAILED, error=_named(job, error)),
                 lambda place: self.begin(order[place], jobs[order[place]]),
                 self.on_refusal,
+                self.on_wait,
             )
             self._farms.append(farm)
             left = set(order)

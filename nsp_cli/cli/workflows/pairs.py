@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from nsp_cli.cli import console
 from nsp_cli.cli.options.groups import MachineOptions
 from nsp_cli.cli.signals import CLUSTER_GRACE_SECONDS, ended_by_signals
-from nsp_cli.cli.workflows.cluster import joined_cluster, machine_that_asks, workers_there
+from nsp_cli.cli.workflows.cluster import joined_cluster, machine_that_asks, say_waiting, workers_there
 from nsp_cli.cli.workflows.loading import load_restorers, make_workers
 from nsp_cli.cli.workflows.operations import Operation
 from nsp_cli.errors import InputError, NspError
@@ -85,7 +85,12 @@ def score_pairs(
         make = partial(_serve_scores, operation, there.machine)
         request = Request(make, there.checksums, [path.absolute() for path in pairs[0]])
         farm = Farm[Pair, "PairScore | InputError"](
-            request, there.share, there.weights, _lost, on_refusal=console.show_error
+            request,
+            there.share,
+            there.weights,
+            _lost,
+            on_refusal=console.show_error,
+            on_wait=say_waiting,
         )
         yield from farm.run([(noisy.absolute(), clean.absolute()) for noisy, clean in pairs])
 
