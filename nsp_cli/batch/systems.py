@@ -17,6 +17,7 @@ _SFTP = {"timeout": 30.0, "banner_timeout": 60.0, "auth_timeout": 60.0}
 _SILENCE = 60.0
 # Seconds before a broken connection is made again.
 _PAUSES = (1.0, 4.0)
+_gone: set[tuple[str, ...]] = set()  # protocols and hosts that failed last
 
 _T = TypeVar("_T")
 
@@ -31,17 +32,23 @@ def with_system(parts: tuple[str, ...], work: Callable[[Any, str], _T]) -> _T:
     Raises:
         Exception: What the system raises. Each of fsspec's has errors of its own, with no common class.
     """
-    for pause in (*_PAUSES, None):
+    # A server that is gone would cost the pauses for each of many photos.
+    for pause in (*([] if parts[:2] in _gone else _PAUSES), None):
         system = None
         try:
             system, root = _opened(*parts[:2])
-            return work(system, "/".join((root, *parts[2:])) or "/")
+            result = work(system, "/".join((root, *parts[2:])) or "/")
         except Exception as error:
-            if pause is None or not _is_broken(error):
-                raise
-            if system is not None:
-                system._cache.pop(system._fs_token, None)
-            time.sleep(pause)
+            if _is_broken(error):
+                if system is not None:
+                    system._cache.pop(system._fs_token, None)
+                if pause is not None:
+                    time.sleep(pause)
+                    continue
+                _gone.add(parts[:2])
+            raise
+        _gone.discard(parts[:2])
+        return result
     raise AssertionError  # the last round returns or raises
 
 

@@ -168,6 +168,22 @@ class TestFiles:
         with pytest.raises(InputError, match="Permission denied"):
             fetch(memory / "a.jpg", tmp_path / "a")
 
+    def test_a_server_that_is_gone_is_waited_for_once(self, memory, tmp_path, monkeypatch):
+        def fail(*_arguments, **_options):
+            tries.append(1)
+            raise EOFError
+
+        monkeypatch.setattr(systems, "_PAUSES", (0.0, 0.0))
+        tries: list[int] = []
+        with monkeypatch.context() as patch:
+            patch.setattr(type(fsspec.filesystem("memory")), "info", fail)
+            for expected in (3, 4, 5):
+                with pytest.raises(InputError):
+                    fetch(memory / "a.jpg", tmp_path / "a")
+                assert len(tries) == expected
+        assert not fetch(memory / "a.jpg", tmp_path / "a")  # it is back
+        assert not systems._gone
+
 
 class TestRuns:
     """Runs on addresses in memory."""
@@ -464,6 +480,17 @@ class TestSendingBySftp:
         send(tmp_path / "a", address)
         with_system(address.parts, lambda system, _name: system.client.get_transport().close())
         assert fetch(address, tmp_path / "b")
+
+    def test_a_silent_server_does_not_hold_a_run(self, sftp, tmp_path, monkeypatch):
+        address = Address(f"{sftp.address}/a.jpg")
+        assert with_system(address.parts, lambda system, _name: system.ftp.get_channel().gettimeout() < 100)
+        monkeypatch.setattr(systems, "_SFTP", dict.fromkeys(systems._SFTP, 0.5))
+        monkeypatch.setattr(systems, "_PAUSES", ())
+        with socket.create_server(("127.0.0.1", 0)) as listening:  # it answers no login
+            begin, port = time.monotonic(), listening.getsockname()[1]
+            with pytest.raises(InputError):
+                fetch(Address(f"sftp://127.0.0.1:{port}/a.jpg"), tmp_path / "a")
+        assert time.monotonic() - begin < 10
 
     def test_a_password_is_not_shown(self, sftp, run_nsp, tiny_weights):
         address = sftp.address.replace("sftp://", "sftp://nobody:se-cret@")
