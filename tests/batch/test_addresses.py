@@ -212,15 +212,15 @@ class TestRuns:
         assert run_nsp("denoise", memory, "-o", "memory://out.d/29.11", "-m", tiny_weights).code == 0
         assert fsspec.filesystem("memory").exists("/out.d/29.11/a.png")
 
-    def test_nothing_is_fetched_when_the_run_was_stopped(self, run_nsp, memory, tmp_path, tiny_weights):
+    def test_nothing_is_fetched_when_the_run_was_stopped(
+        self, run_nsp, memory, tmp_path, tiny_weights, monkeypatch
+    ):
         (tmp_path / "bad").write_bytes(b"bad")
         for number in range(30):
             send(tmp_path / "bad", memory / f"{number}.jpg")
-        system, fetched = fsspec.filesystem("memory"), []
-        with pytest.MonkeyPatch.context() as patch:
-            plain = system.get_file
-            patch.setattr(system, "get_file", lambda *names: (fetched.append(names), plain(*names)))
-            run = run_nsp("denoise", memory, "-o", tmp_path, "-m", tiny_weights, "--fail-fast", "--json")
+        fetched, plain = [], streaming.fetch
+        monkeypatch.setattr(streaming, "fetch", lambda *names: (fetched.append(names), plain(*names))[1])
+        run = run_nsp("denoise", memory, "-o", tmp_path, "-m", tiny_weights, "--fail-fast", "--json")
         assert run.code == 1
         assert len(run.out.splitlines()) == 30
         assert len(fetched) < 10
