@@ -152,6 +152,27 @@ def temporary_folder() -> Iterator[Path]:
             _unfinished.discard(folder)
 
 
+@contextmanager
+def marked(folder: Path) -> Iterator[Path]:
+    """Makes an empty hidden file while the block runs, so that another machine can tell if it has the folder.
+
+    Raises:
+        OutputError: Nothing can be written there.
+    """
+    path = folder / f"{_PREFIX}shared-{secrets.token_hex(8)}"
+    _unfinished.add(path)
+    try:
+        try:
+            path.touch(exist_ok=False)
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+        yield path
+    finally:
+        with suppress(OSError):
+            path.unlink()
+        _unfinished.discard(path)
+
+
 def remove_unfinished() -> None:
     """Removes what this process has not finished. It must end at once, and nothing else may run in it."""
     for path in list(_unfinished):

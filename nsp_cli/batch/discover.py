@@ -125,8 +125,10 @@ def _expand(named: Path, recursive: bool, leave_out: Path | None) -> Iterator[Fo
 
 def _at_address(named: Address, recursive: bool, leave_out: Path | None) -> Iterator[Found]:
     is_empty = True
+    # As in a folder, where only what is below it is left out.
+    skipped = leave_out if leave_out is not None and named in leave_out.parents else None
     for address, below, size in listed(named, recursive=recursive):
-        is_skipped = leave_out is not None and leave_out in address.parents
+        is_skipped = skipped is not None and skipped in address.parents
         if address.suffix.lower() in PHOTO_SUFFIXES and not is_skipped:
             is_empty = False
             yield Found(address, below, address == named, size)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from nsp_cli.batch.addresses import Address
 from nsp_cli.batch.discover import Found
 from nsp_cli.errors import InputError, OutputError
 from nsp_cli.photo import FORMAT_SUFFIXES, WRITABLE_SUFFIXES, format_of, result_suffix
@@ -76,6 +77,8 @@ def plan_jobs(
 def _names_a_file(output: Path) -> bool:
     if output.is_dir() or not output.suffix:
         return False
+    if isinstance(output, Address):  # nothing tells whether it is a folder, and a bucket may have a suffix
+        return len(output.parts) > 2 and output.suffix.lower() in WRITABLE_SUFFIXES
     if output.suffix.lower() not in WRITABLE_SUFFIXES:
         raise OutputError(
             f"{output} is not a folder, and {output.suffix} is not a format that nsp writes.",

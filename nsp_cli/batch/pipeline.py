@@ -70,23 +70,12 @@ class Pipeline:
 
     def process(self, job: Job) -> Outcome:
         """Returns the outcome of one photo. Several threads may call it: they share the workers."""
-        read = self._guarded(job, self._read, job)
-        worked = self._guarded(job, self._work, 0, read)
-        return self._guarded(job, self._write, worked)
+        read = self.guarded(job, self._read, job)
+        worked = self.guarded(job, self._work, 0, read)
+        return self.guarded(job, self._write, worked)
 
-    def stop(self) -> None:
-        """Drops the photos that are not finished; their outcomes say "not begun"."""
-        self._stop.set()
-
-    def _start(self, pools: Sequence[ThreadPoolExecutor], index: int, job: Job) -> Future[Outcome]:
-        """Submits a photo to all stages. Each takes photos in order, so it may wait for the one before."""
-        reading, working, writing = pools
-        read = reading.submit(self._guarded, job, self._read, job)
-        worked = working.submit(lambda: self._guarded(job, self._work, index, read.result()))
-        return writing.submit(lambda: self._guarded(job, self._write, worked.result()))
-
-    def _guarded(self, job: Job, stage: Callable[..., T], *arguments: object) -> T | Outcome:
-        """Runs a stage, and makes any error the photo's outcome."""
+    def guarded(self, job: Job, stage: Callable[..., T], *arguments: object) -> T | Outcome:
+        """Returns what a stage of the work on a photo returns; any error becomes the photo's outcome."""
         try:
             return stage(*arguments)
         except Interrupted:
@@ -103,9 +92,28 @@ class Pipeline:
         except Exception as error:  # a fault of nsp or a library, which must not cost the other photos
             return Outcome(job, Status.FAILED, error=UnexpectedError(job.source, error))
 
-    def _read(self, job: Job) -> Ready | Outcome:
+    def stop(self) -> None:
+        """Drops the photos that are not finished; their outcomes say "not begun"."""
+        self._stop.set()
+
+    def check_running(self) -> None:
+        """Ends the work on a photo if the run was stopped.
+
+        Raises:
+            Interrupted: It was.
+        """
         if self._stop.is_set():
             raise Interrupted
+
+    def _start(self, pools: Sequence[ThreadPoolExecutor], index: int, job: Job) -> Future[Outcome]:
+        """Submits a photo to all stages. Each takes photos in order, so it may wait for the one before."""
+        reading, working, writing = pools
+        read = reading.submit(self.guarded, job, self._read, job)
+        worked = working.submit(lambda: self.guarded(job, self._work, index, read.result()))
+        return writing.submit(lambda: self.guarded(job, self._write, worked.result()))
+
+    def _read(self, job: Job) -> Ready | Outcome:
+        self.check_running()
         return read_job(job, self.settings)
 
     def _work(self, index: int, ready: Ready | Outcome) -> Worked | Outcome:
@@ -115,8 +123,7 @@ class Pipeline:
         on_progress = self.begin(index, ready.job)
 
         def report(done: int, total: int) -> None:
-            if self._stop.is_set():
-                raise Interrupted
+            self.check_running()
             on_progress(done, total)
 
         try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from nsp_cli.batch.addresses import Address, fetch, send
 from nsp_cli.batch.naming import Job
 from nsp_cli.batch.outcome import Outcome, Status
 from nsp_cli.batch.pipeline import Pipeline, wait_for
-from nsp_cli.errors import InputError, NspError
-from nsp_cli.files import temporary_folder
+from nsp_cli.errors import InputError, NspError, OutputError
+from nsp_cli.files import cannot_write, temporary_folder
 
 
 def is_remote(job: Job) -> bool:
@@ -33,11 +34,12 @@ def brought(path: Path, *, must_exist: bool = True) -> Iterator[Path]:
 
     Raises:
         InputError: The file is not there, or cannot be read.
+        OutputError: This machine has no room for temporary files.
     """
     if not isinstance(path, Address):
         yield path
         return
-    with temporary_folder() as folder:
+    with _room() as folder:
         here = folder / path.name
         if not fetch(path, here) and must_exist:
             raise InputError(f"{path} does not exist.", "Check the address.")
@@ -57,27 +59,45 @@ def brought_job(job: Job) -> Iterator[Job]:
 
     Raises:
         InputError: The photo is not there or cannot be read.
+        OutputError: The result would replace its photo, or this machine has no room for temporary files.
     """
+    if isinstance(job.source, Address) and job.source.is_same_file(job.target):
+        raise OutputError(
+            f"{job.target} is the input itself, which nsp never overwrites.", "Choose another name."
+        )
     with brought(job.source) as source, brought(job.target, must_exist=False) as target:
         yield Job(source, target)
 
 
-def process_anywhere(job: Job, process: Callable[[Job], Outcome]) -> Outcome:
+@contextmanager
+def _room() -> Iterator[Path]:
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(temporary_folder())
+        except OSError as error:
+            place = Path(tempfile.gettempdir())
+            raise cannot_write(place, error, "Let TMPDIR name another folder.") from error
+        yield folder
+
+
+def process_anywhere(job: Job, pipeline: Pipeline) -> Outcome:
     """Returns the outcome of a photo, wherever it and its result are. Results appear whole or not at all.
 
     Args:
         job: The photo and the place of its result.
-        process: Does the work on files of this machine.
+        pipeline: Does the work on files of this machine.
     """
     if not is_remote(job):
-        return process(job)
-    try:
-        with brought_job(job) as here:
-            outcome = as_named(process(here), job)
-            if isinstance(job.target, Address) and outcome.status in (Status.DONE, Status.PASSED_THROUGH):
-                send(here.target, job.target)
-    except NspError as error:
-        return Outcome(job, Status.FAILED, error=error)
+        return pipeline.process(job)
+    return pipeline.guarded(job, _process_there, job, pipeline)
+
+
+def _process_there(job: Job, pipeline: Pipeline) -> Outcome:
+    pipeline.check_running()
+    with brought_job(job) as here:
+        outcome = as_named(pipeline.process(here), job)
+        if isinstance(job.target, Address) and outcome.status in (Status.DONE, Status.PASSED_THROUGH):
+            send(here.target, job.target)
     return outcome
 
 
@@ -109,7 +129,7 @@ class StreamingPipeline:
         with ThreadPoolExecutor(most) as pool:
             try:
                 for job in jobs:
-                    flight.append(pool.submit(process_anywhere, job, self.pipeline.process))
+                    flight.append(pool.submit(process_anywhere, job, self.pipeline))
                     if len(flight) >= most:
                         yield wait_for(flight.popleft())
                 while flight:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,20 @@ import fsspec
 import pytest
 from noisy_files import save
 
-from nsp_cli.batch import Job, Outcome, RunSettings, Selection, addresses, find_photos, foresee, plan_jobs
+from nsp_cli.batch import (
+    Job,
+    Outcome,
+    RunSettings,
+    Selection,
+    find_photos,
+    foresee,
+    plan_jobs,
+    streaming,
+    systems,
+)
 from nsp_cli.batch.addresses import Address, fetch, listed, located, send
 from nsp_cli.batch.cluster import ClusterPipeline, Request, Share, photos
+from nsp_cli.batch.systems import with_system
 from nsp_cli.errors import InputError
 from nsp_cli.evaluation import folders
 from nsp_cli.evaluation.folders import find_pairs
@@ -45,6 +57,34 @@ class TestAddress:
         address = Address("sftp://me@host:2222/photos")
         assert pickle.loads(pickle.dumps(address)) == address
         assert str(pickle.loads(pickle.dumps(address))) == "sftp://me@host:2222/photos"
+
+    def test_a_password_is_kept_and_not_shown(self):
+        address = located(Path("sftp://me:se@cr:et@host/photos/a.jpg"))
+        assert isinstance(address, Address)
+        for one in (address, address.parent, address / "b", pickle.loads(pickle.dumps(address))):
+            assert one.parts[1] == "me:se@cr:et@host"
+            assert "cr:et" not in f"{one} {one!r} {os.fspath(one)} {one.as_posix()}"
+        assert str(address) == "sftp://me:***@host/photos/a.jpg"
+        assert address.without_password("no login with se@cr:et") == "no login with ***"
+
+    @pytest.mark.parametrize(
+        ("one", "other", "is_same"),
+        [
+            ("s3://b/a.jpg", "s3://b/a.jpg", True),
+            ("s3://b/a.jpg", "s3a://b/a.jpg", True),
+            ("s3://b/a.jpg", "s3://b/b.jpg", False),
+            ("sftp://me:x@nas:22/a.jpg", "sftp://NAS/a.jpg", True),
+            ("sftp://nas:2222/a.jpg", "sftp://nas/a.jpg", False),
+            ("sftp://nas/a.jpg", "a.jpg", False),
+        ],
+    )
+    def test_two_addresses_of_one_file(self, one, other, is_same):
+        address = located(Path(one))
+        assert isinstance(address, Address)
+        assert address.is_same_file(located(Path(other))) is is_same
+
+    def test_an_address_of_a_file_here_is_a_path(self):
+        assert located(Path("file:///day%201/a.jpg")) == Path("/day 1/a.jpg")
 
     @pytest.mark.parametrize("path", ["photo.jpg", "C:/photos/a.jpg", "/s3:/a.jpg", "s3:", "A Day: 1/a.jpg"])
     def test_paths_stay_paths(self, path):
@@ -109,6 +149,147 @@ class TestFiles:
     def test_an_unknown_protocol_is_an_error_for_users(self, address):
         with pytest.raises(InputError, match="cannot be listed"):
             list(listed(Address(address), recursive=True))
+
+    def test_a_folder_that_cannot_be_listed_is_not_taken_for_empty(self, memory, tmp_path, monkeypatch):
+        (tmp_path / "a").write_bytes(b"content")
+        send(tmp_path / "a", memory / "day2" / "c.jpg")
+        system = fsspec.filesystem("memory")
+        plain = system.ls
+
+        def fail(path, **options):
+            if path.endswith("day2"):
+                raise PermissionError(13, "Permission denied")
+            return plain(path, **options)
+
+        monkeypatch.setattr(system, "ls", fail)
+        with pytest.raises(InputError, match="Permission denied"):
+            list(listed(memory, recursive=True))
+
+    def test_a_file_that_cannot_be_asked_for_is_not_taken_for_absent(self, memory, tmp_path, monkeypatch):
+        def fail(_path, **_options):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(fsspec.filesystem("memory"), "info", fail)
+        with pytest.raises(InputError, match="Permission denied"):
+            fetch(memory / "a.jpg", tmp_path / "a")
+
+    def test_a_piece_of_a_file_is_not_taken_for_the_file(self, memory, tmp_path, monkeypatch):
+        (tmp_path / "a").write_bytes(b"content")
+        send(tmp_path / "a", memory / "a.jpg")
+
+        def get_piece(_system, _name, path):
+            Path(path).write_bytes(b"cont")
+
+        monkeypatch.setattr(systems, "_PAUSES", (0.0,))
+        monkeypatch.setattr(type(fsspec.filesystem("memory")), "get_file", get_piece)
+        with pytest.raises(InputError, match="did not arrive whole"):
+            fetch(memory / "a.jpg", tmp_path / "b")
+
+    def test_a_full_disk_here_names_the_folder(self, memory, tmp_path, monkeypatch):
+        def fail(_name, _path):
+            raise OSError(28, "No space left on device")
+
+        (tmp_path / "a").write_bytes(b"content")
+        send(tmp_path / "a", memory / "a.jpg")
+        monkeypatch.setattr(fsspec.filesystem("memory"), "get_file", fail)
+        with pytest.raises(InputError) as failed:
+            fetch(memory / "a.jpg", tmp_path / "b")
+        assert "TMPDIR" in failed.value.hint
+
+    def test_a_broken_connection_is_made_again(self, memory, tmp_path, monkeypatch):
+        errors = [EOFError(), OSError("Socket is closed")]
+
+        def fail(*_arguments, **_options):
+            if errors:
+                raise errors.pop()
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(systems, "_PAUSES", (0.0, 0.0))
+        monkeypatch.setattr(type(fsspec.filesystem("memory")), "info", fail)
+        with pytest.raises(InputError, match="Permission denied"):
+            fetch(memory / "a.jpg", tmp_path / "a")
+
+    def test_a_server_that_is_gone_is_waited_for_once(self, memory, tmp_path, monkeypatch):
+        def fail(*_arguments, **_options):
+            tries.append(1)
+            raise EOFError
+
+        monkeypatch.setattr(systems, "_PAUSES", (0.0, 0.0))
+        tries: list[int] = []
+        with monkeypatch.context() as patch:
+            patch.setattr(type(fsspec.filesystem("memory")), "info", fail)
+            for expected in (3, 4, 5):
+                with pytest.raises(InputError):
+                    fetch(memory / "a.jpg", tmp_path / "a")
+                assert len(tries) == expected
+        assert not fetch(memory / "a.jpg", tmp_path / "a")  # it is back
+        assert not systems._gone
+
+
+class TestRuns:
+    """Runs on addresses in memory."""
+
+    def test_a_photo_is_never_replaced(self, run_nsp, memory, tmp_path, tiny_weights):
+        photo = save(tmp_path / "a.png")
+        send(photo, memory / "a.png")
+        command = ("denoise", memory / "a.png", "-o", memory / "a.png", "-m", tiny_weights, "--overwrite")
+        for more in ([], ["--dry-run"]):
+            run = run_nsp(*command, *more)
+            assert "is the input itself" in run.err + run.out
+        assert fsspec.filesystem("memory").cat_file("/shoot/a.png") == photo.read_bytes()
+
+    @pytest.mark.parametrize("output", ["memory://shoot/day1", "memory://shoot/day1/out", "memory://shoot"])
+    def test_results_beside_below_and_above_their_photos(
+        self, run_nsp, memory, tmp_path, tiny_weights, output
+    ):
+        send(save(tmp_path / "a.png"), memory / "day1" / "a.png")
+        command = ("denoise", f"{memory}/day1", "-o", output, "-m", tiny_weights, "--json")
+        first, again = run_nsp(*command), run_nsp(*command)
+        assert (first.code, first.err.count("Error")) == (0, 0), first.err
+        assert [json.loads(line)["status"] for line in again.out.splitlines()] == ["skipped"]
+
+    def test_a_folder_may_have_a_suffix(self, run_nsp, memory, tmp_path, tiny_weights):
+        send(save(tmp_path / "a.png"), memory / "a.png")
+        assert run_nsp("denoise", memory, "-o", "memory://out.d/29.11", "-m", tiny_weights).code == 0
+        assert fsspec.filesystem("memory").exists("/out.d/29.11/a.png")
+
+    def test_nothing_is_fetched_when_the_run_was_stopped(
+        self, run_nsp, memory, tmp_path, tiny_weights, monkeypatch
+    ):
+        (tmp_path / "bad").write_bytes(b"bad")
+        for number in range(30):
+            send(tmp_path / "bad", memory / f"{number}.jpg")
+        fetched, plain = [], streaming.fetch
+        monkeypatch.setattr(streaming, "fetch", lambda *names: (fetched.append(names), plain(*names))[1])
+        run = run_nsp("denoise", memory, "-o", tmp_path, "-m", tiny_weights, "--fail-fast", "--json")
+        assert run.code == 1
+        assert len(run.out.splitlines()) == 30
+        assert len(fetched) < 10
+
+    def test_a_fault_costs_one_photo(self, run_nsp, memory, tmp_path, tiny_weights, monkeypatch):
+        for name in ("a.png", "b.png"):
+            send(save(tmp_path / name), memory / name)
+        plain = streaming.fetch
+
+        def fetch_or_fail(address, path):
+            if address.name == "a.png":
+                raise KeyError("fault")
+            return plain(address, path)
+
+        monkeypatch.setattr(streaming, "fetch", fetch_or_fail)
+        run = run_nsp("denoise", memory, "-o", tmp_path / "out", "-m", tiny_weights, "--json")
+        assert statuses(run) == {"a.png": "failed", "b.png": "done"}
+
+    def test_no_room_for_temporary_files(self, run_nsp, memory, tmp_path, tiny_weights, monkeypatch):
+        send(save(tmp_path / "a.png"), memory / "a.png")
+
+        def fail():
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(streaming, "temporary_folder", fail)
+        run = run_nsp("denoise", memory, "-o", tmp_path / "out", "-m", tiny_weights)
+        assert run.code == 1
+        assert "TMPDIR" in run.err
 
 
 @dataclass
@@ -264,13 +445,25 @@ class TestServers:
 
     @pytest.mark.parametrize("recursive", [False, True])
     def test_a_list_tells_sizes_without_a_request_per_photo(self, server, shoot, monkeypatch, recursive):
-        system, _ = addresses._opened(Address(server.address))
-        for request in ("info", "_info"):
-            monkeypatch.setattr(system, request, pytest.fail, raising=False)
-        found = find_photos(Selection((Address(f"{server.address}/shoot"),), recursive))
+        address, asked = Address(f"{server.address}/shoot"), []
+        system = with_system(address.parts, lambda system, _name: system)
+        info = system.info
+        monkeypatch.setattr(system, "info", lambda name, **more: asked.append(name) or info(name, **more))
+        found = find_photos(Selection((address,), recursive))
+        assert [name.rpartition("/")[2] for name in asked] == ["shoot"]
         assert {(photo.below / photo.path.name).as_posix(): photo.size for photo in found} == {
             name: len(content) for name, content in tree(shoot).items() if recursive or "/" not in name
         }
+
+    def test_names_with_signs_of_addresses(self, run_nsp, server, tmp_path, tiny_weights):
+        names = {"a b.png", "a#b.png", "a?b=c.png", "a%20b.png", "a::file:b.png", "ä é.png", "'\"&+.png"}
+        for number, name in enumerate(sorted(names)):
+            send(save(tmp_path / f"{number}.png", number), Address(f"{server.address}/shoot #1?/{name}"))
+        run = run_nsp(
+            "denoise", f"{server.address}/shoot #1?", "-o", f"{server.address}/out", "-m", tiny_weights
+        )
+        assert run.code == 0, run.err
+        assert server.tree("out").keys() == names
 
     def test_what_is_not_there(self, run_nsp, server, tiny_weights):
         run = run_nsp("denoise", f"{server.address}/none", "-o", f"{server.address}/out", "-m", tiny_weights)
@@ -379,6 +572,64 @@ def test_a_dry_run_names_the_address_of_a_bad_photo(memory, tmp_path):
     send(tmp_path / "bad.png", memory / "bad.png")
     forecast = foresee(Job(memory / "bad.png", tmp_path / "out.png"), RunSettings("net", "0" * 64, ""))
     assert forecast.reason.startswith("memory://shoot/bad.png is not a photo")
+
+
+@pytest.mark.slow
+class TestSendingBySftp:
+    def test_an_interrupted_send_leaves_what_was_there(self, sftp, tmp_path, monkeypatch):
+        (tmp_path / "a").write_bytes(b"old")
+        address = Address(f"{sftp.address}/out/a.jpg")
+        send(tmp_path / "a", address)
+        (tmp_path / "a").write_bytes(b"new content")
+
+        def put_half(system, path, name, **_options):
+            system.pipe_file(name, Path(path).read_bytes()[:4])
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(type(sftp.system), "put_file", put_half)
+        with pytest.raises(KeyboardInterrupt):
+            send(tmp_path / "a", address)
+        assert sftp.tree("out") == {"a.jpg": b"old"}
+
+    def test_the_same_result_sent_twice_at_once_is_whole(self, sftp, tmp_path):
+        address = Address(f"{sftp.address}/out/day/a.jpg")
+        contents = [bytes([number]) * 3_000_000 for number in range(4)]
+        for number, content in enumerate(contents):
+            (tmp_path / f"{number}").write_bytes(content)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda number: send(tmp_path / f"{number}", address), range(4)))
+        assert sftp.tree("out").keys() == {"day/a.jpg"}
+        assert sftp.tree("out")["day/a.jpg"] in contents
+
+    def test_the_longest_name(self, sftp, tmp_path):
+        (tmp_path / "a").write_bytes(b"content")
+        send(tmp_path / "a", Address(f"{sftp.address}/out/{'a' * 251}.jpg"))
+        assert len(sftp.tree("out")) == 1
+
+    def test_a_server_that_comes_back(self, sftp, tmp_path):
+        (tmp_path / "a").write_bytes(b"content")
+        address = Address(f"{sftp.address}/out/a.jpg")
+        send(tmp_path / "a", address)
+        with_system(address.parts, lambda system, _name: system.client.get_transport().close())
+        assert fetch(address, tmp_path / "b")
+
+    def test_a_silent_server_does_not_hold_a_run(self, sftp, tmp_path, monkeypatch):
+        address = Address(f"{sftp.address}/a.jpg")
+        assert with_system(address.parts, lambda system, _name: system.ftp.get_channel().gettimeout() < 100)
+        monkeypatch.setattr(systems, "_SFTP", dict.fromkeys(systems._SFTP, 0.5))
+        monkeypatch.setattr(systems, "_PAUSES", ())
+        with socket.create_server(("127.0.0.1", 0)) as listening:  # it answers no login
+            begin, port = time.monotonic(), listening.getsockname()[1]
+            with pytest.raises(InputError):
+                fetch(Address(f"sftp://127.0.0.1:{port}/a.jpg"), tmp_path / "a")
+        assert time.monotonic() - begin < 10
+
+    def test_a_password_is_not_shown(self, sftp, run_nsp, tiny_weights):
+        address = sftp.address.replace("sftp://", "sftp://nobody:se-cret@")
+        run = run_nsp("denoise", f"{address}/a.jpg", "-o", address, "-m", tiny_weights)
+        assert run.code == 1
+        assert "nobody:***@" in run.err
+        assert "se-cret" not in run.err + run.out
 
 
 @pytest.mark.parametrize("options", [["--keep-times"], ["--open"], ["--report", "page.html"]])

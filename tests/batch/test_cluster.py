@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +17,8 @@ import pytest
 from noisy_files import save
 
 from nsp_cli.batch.cluster import Farm, Request, Service, Share, connected
+from nsp_cli.batch.cluster import farm as farm_module
+from nsp_cli.batch.cluster.station import Station
 from nsp_cli.errors import NspError
 from tests.conftest import Run
 
@@ -221,6 +225,26 @@ def test_a_cluster_that_is_not_there(run_nsp, tmp_path, tiny_weights, address):
     assert "ray start" in run.err
 
 
+@pytest.mark.parametrize("answer", [b"HTTP/1.0 400 Bad request", b"", None])
+def test_what_answers_is_no_cluster(run_nsp, tmp_path, tiny_weights, answer):
+    def serve(listening: socket.socket) -> None:
+        there, _ = listening.accept()
+        with there:
+            if answer is not None:
+                there.sendall(answer)
+            else:  # it hears and says nothing
+                while there.recv(100):
+                    pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, args=(listening,), daemon=True).start()
+        begin, address = time.monotonic(), f"127.0.0.1:{listening.getsockname()[1]}"
+        run = run_nsp("denoise", save(tmp_path / "a.png"), "-m", tiny_weights, "--cluster", address)
+    assert run.code == 1
+    assert "is not the head of a Ray cluster" in run.err
+    assert time.monotonic() - begin < 60
+
+
 def toy(folder: Path) -> Callable[[Sequence[Path]], Service]:
     """A service that doubles numbers. Number 3 kills its worker once, number 5 always."""
 
@@ -255,6 +279,92 @@ def test_dead_workers_are_replaced_and_what_kills_them_is_given_up(cluster, tmp_
     }
     assert 1 <= len((tmp_path / "5").read_text()) <= 3  # one that died may not have come to it
     assert len({pid for _, pid in results.values() if pid}) > 1
+
+
+def on_node(bad: str, fault: Exception, tries: int, folder: Path) -> Callable[[Sequence[Path]], Service]:
+    """A service that does not begin on one node, and waits for tries to. Number 1 kills its worker once."""
+    (folder / bad).touch()
+
+    def make(_weights: Sequence[Path]) -> Service:
+        import ray
+
+        node = ray.get_runtime_context().get_node_id()
+        with (folder / node).open("a") as file:
+            file.write("x")
+        if node == bad:
+            raise fault
+
+        class Toy:
+            def process(self, item: int, *, is_again: bool) -> int:
+                if item == 1 and not is_again:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                end = time.monotonic() + 60
+                while len((folder / bad).read_text()) < tries and time.monotonic() < end:
+                    time.sleep(0.1)
+                time.sleep(0.2)
+                return item
+
+            def stop(self) -> None:
+                pass
+
+        return Toy()
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("fault", "tries"), [(NspError("not here"), 1), (ModuleNotFoundError("not here"), 3)]
+)
+def test_a_node_that_cannot_take_part_is_left_out_and_the_others_go_on(
+    cluster, second, tmp_path, fault, tries
+):
+    refusals: list[NspError] = []
+    with connected(cluster.address):
+        make = on_node(second.node_id, fault, tries, tmp_path)
+        farm = Farm[int, int](Request(make), Share(1), [], pytest.fail, on_refusal=refusals.append)
+        assert sorted(farm.run(range(40))) == [(number, number) for number in range(40)]
+    assert len(refusals) == 1
+    assert refusals[0].message.endswith("not here") or refusals[0].message.endswith("not here.")
+    assert "Traceback" not in refusals[0].message
+    assert len((tmp_path / second.node_id).read_text()) <= 4  # of two workers at once, each twice
+
+
+def test_there_are_no_more_workers_than_items(cluster, second, tmp_path):
+    import ray
+    from ray._private import state
+
+    def count(_index: int) -> None:
+        job = ray.get_runtime_context().get_job_id()
+        counts.append(sum(actor["JobID"] == job for actor in state.actors().values()))
+
+    counts: list[int] = []
+    with connected(cluster.address):
+        request = Request(on_node("none", NspError(""), 0, tmp_path))
+        farm = Farm[int, int](request, Share(1), [], pytest.fail, on_begin=count)
+        assert list(farm.run(range(1))) == [(0, 0)]
+    assert counts == [1]
+
+
+def test_a_run_that_waits_for_another_one_says_so(cluster, tmp_path, monkeypatch):
+    import ray
+
+    monkeypatch.setattr(farm_module, "_PATIENCE_SECONDS", 1.0)
+    waits: list[int] = []
+    with connected(cluster.address):
+        other = ray.remote(Station).options(num_cpus=1).remote()
+        ray.get(other.stop.remote())
+
+        def let_go() -> None:
+            waits.append(1)
+            ray.kill(other)
+
+        end = threading.Timer(30, ray.kill, [other])  # or the test would not end if nobody says so
+        end.start()
+        request = Request(on_node("none", NspError(""), 0, tmp_path))
+        farm = Farm[int, int](request, Share(1), [], pytest.fail, on_wait=let_go)
+        assert list(farm.run(range(1))) == [(0, 0)]
+        end.cancel()
+    assert waits == [1]
 
 
 def test_nodes_that_cannot_take_part_are_named(cluster, tmp_path):

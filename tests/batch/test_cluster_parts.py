@@ -14,10 +14,11 @@ from noisy_files import save
 
 from nsp_cli import __version__
 from nsp_cli.batch import Job, Outcome, Pipeline, Restored, RunSettings, Status, Worker
-from nsp_cli.batch.cluster import PhotoService, Request, Share, choose_share, share
+from nsp_cli.batch.cluster import PhotoService, Request, Share, choose_share, photos, share
+from nsp_cli.batch.cluster import station as station_module
 from nsp_cli.batch.cluster.station import Station
 from nsp_cli.errors import DeviceError, InputError, NspError, OutputError, UnexpectedError, WeightsError
-from nsp_cli.files import claim, hidden_name, replacing
+from nsp_cli.files import claim, hidden_name, marked, replacing
 
 
 class Doubling:
@@ -89,18 +90,34 @@ class TestStation:
         assert isinstance(refusal, InputError)
         assert "nas" in refusal.message
 
-    def test_stopping_waits_for_what_ends(self):
+    def test_a_node_with_a_folder_of_its_own_is_refused(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(station_module, "_LATE_SECONDS", 0.1)
+        (tmp_path / "nas").mkdir()
+        with marked(tmp_path / "nas") as marker:
+            assert Station().open(Request(Doubling, marker=marker)) is None
+        refusal = Station().open(Request(pytest.fail, marker=marker))
+        assert isinstance(refusal, InputError)
+        assert f"another folder {tmp_path / 'nas'}" in refusal.message
+        assert not list((tmp_path / "nas").iterdir())
+
+    def test_a_marker_may_appear_late(self, tmp_path):
+        timer = threading.Timer(0.5, (tmp_path / "late").touch)
+        timer.start()
+        assert Station().open(Request(Doubling, marker=tmp_path / "late")) is None
+        timer.join()
+
+    def test_leaving_waits_for_what_ends(self):
         station, results = Station(), []
         station.open(Request(Waiting))
         thread = threading.Thread(target=lambda: results.append(station.process(1, False)))
         thread.start()
         begin = time.monotonic()
-        station.stop(20)
+        station.leave(20)
         assert time.monotonic() - begin < 10  # the service would have gone on for 20 seconds
         thread.join(20)
         assert results == [1]
 
-    def test_stopping_does_not_wait_for_what_does_not_end(self, tmp_path):
+    def test_leaving_does_not_wait_for_what_does_not_end(self, tmp_path):
         station, path, service = Station(), tmp_path / "result", Stubborn()
         station.open(Request(lambda _weights: service))
         thread = threading.Thread(target=station.process, args=(1, False), daemon=True)
@@ -108,11 +125,19 @@ class TestStation:
         with suppress(OutputError), replacing(path) as file:
             file.write(b"half")
             begin = time.monotonic()
-            station.stop(0.1)
+            station.leave(0.1)
             assert time.monotonic() - begin < 10
             assert not list(tmp_path.iterdir())
         service.may_end.set()
         thread.join(20)
+
+    def test_stopping_removes_nothing(self, tmp_path):
+        station = Station()
+        station.open(Request(Doubling))
+        with replacing(tmp_path / "result") as file:
+            file.write(b"whole")
+            station.stop()
+        assert (tmp_path / "result").read_bytes() == b"whole"
 
 
 class TestPhotoService:
@@ -190,7 +215,7 @@ class TestShare:
     @pytest.fixture(autouse=True)
     def nodes(self, monkeypatch) -> list[dict[str, float]]:
         found: list[dict[str, float]] = []
-        monkeypatch.setattr(share, "_nodes", lambda: found)
+        monkeypatch.setattr(share, "_nodes", lambda: {str(n): node for n, node in enumerate(found)})
         return found
 
     def test_one_worker_for_each_gpu_with_its_part_of_the_cores(self, nodes):
@@ -216,11 +241,32 @@ class TestShare:
         nodes += [{"CPU": 4}]
         assert chosen.slots() == 3
 
+    def test_a_node_that_is_left_out_has_no_room(self, nodes):
+        nodes += [{"CPU": 2}, {"CPU": 6}]
+        assert choose_share("cpu").slots(without={"1"}) == 1
+
     @pytest.mark.parametrize("device", ["cuda", "auto"])
     def test_a_cluster_without_the_device(self, nodes, device):
         nodes += [{"CPU": 2}] if device == "cuda" else [{"memory": 1e9}]
         with pytest.raises(DeviceError):
             choose_share(device)
+
+
+def test_all_nodes_look_for_a_file_among_the_results(tmp_path, monkeypatch):
+    class Looking:
+        def __init__(self, request, *_arguments):
+            self.marker = request.marker
+
+        def run(self, _items):
+            assert self.marker.parent == tmp_path / "out"
+            assert self.marker.exists()
+            yield 0, Outcome(job, Status.DONE)
+
+    monkeypatch.setattr(photos, "Farm", {(Job, Outcome): Looking})
+    job = Job(save(tmp_path / "a.png"), tmp_path / "out" / "a.png")
+    run = photos.ClusterPipeline(Request(pytest.fail), Share(1), [], lambda *_: None).run([job])
+    assert [outcome.status for outcome in run] == [Status.DONE]
+    assert not list((tmp_path / "out").iterdir())
 
 
 class TestErrorsOnTheirWay:

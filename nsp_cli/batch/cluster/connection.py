@@ -18,6 +18,9 @@ HERE = "auto"
 # Bytes. Weights and short messages are all that goes through Ray; photos never do.
 _OBJECT_STORE = 100 * 2**20
 _ANSWER_SECONDS = 5.0
+# What HTTP/2 begins with, an empty frame of settings included, and where a frame tells its type.
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+_FRAME_TYPE, _SETTINGS = 3, b"\x04"
 _INSTALL = "Install it: pip install 'nsp-cli[cluster]'"
 
 
@@ -71,14 +74,25 @@ def _start(address: str) -> None:
 def _check_answering(address: str) -> None:
     """Asks first, because Ray itself would try for minutes, and could not be interrupted.
 
+    Ray speaks gRPC, which begins with settings of HTTP/2 from both sides. Its dashboard does not.
+
     Raises:
         OSError: Nobody answers.
-        ValueError: The address has no port.
+        ValueError: The address has no port, or is not of Ray.
     """
     host, _, port = address.rpartition(":")
     if not (host and port.isdecimal()):
         raise ValueError("it is not HOST:PORT")
-    socket.create_connection((host, int(port)), timeout=_ANSWER_SECONDS).close()
+    with socket.create_connection((host, int(port)), timeout=_ANSWER_SECONDS) as there:
+        if os.environ.get("RAY_USE_TLS", "0") != "0":
+            return
+        there.sendall(_GREETING)
+        try:
+            answer = there.recv(_FRAME_TYPE + 1)
+        except OSError:  # silent, or hung up
+            answer = b""
+    if answer[_FRAME_TYPE:] != _SETTINGS:
+        raise ValueError("what answers there is not the head of a Ray cluster")
 
 
 @contextmanager

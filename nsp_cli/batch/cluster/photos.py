@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from nsp_cli.batch.pipeline import Pipeline
 from nsp_cli.batch.restored import Restore
 from nsp_cli.batch.streaming import as_named, process_anywhere
 from nsp_cli.errors import NspError
-from nsp_cli.files import make_folder
+from nsp_cli.files import make_folder, marked
 
 # What a process needs to end after its node was lost, or its photo to be done.
 _ORPHAN_SECONDS = 60.0
@@ -34,10 +35,10 @@ class PhotoService:
     def process(self, item: Job, *, is_again: bool) -> Outcome:
         """Returns the outcome of a photo, and waits if the worker that was thought dead still works on it."""
         end = time.monotonic() + (_ORPHAN_SECONDS if is_again else 0.0)
-        outcome = process_anywhere(item, self.pipeline.process)
+        outcome = process_anywhere(item, self.pipeline)
         while outcome.is_elsewhere and time.monotonic() < end:
             time.sleep(_POLL_SECONDS)
-            outcome = process_anywhere(item, self.pipeline.process)
+            outcome = process_anywhere(item, self.pipeline)
         return outcome
 
     def stop(self) -> None:
@@ -55,6 +56,7 @@ class ClusterPipeline:
         weights: Files that are sent to the nodes.
         begin: Called with a photo's index when its work begins.
         on_refusal: Called with the reason why a node cannot take part.
+        on_wait: Called when there has been no worker for a while.
     """
 
     request: Request
@@ -62,6 +64,7 @@ class ClusterPipeline:
     weights: Sequence[Path]
     begin: Callable[[int, Job], object]
     on_refusal: Callable[[NspError], object] = lambda _error: None
+    on_wait: Callable[[], object] = lambda: None
     _farms: list[Farm[Job, Outcome]] = field(default_factory=list)
 
     def run(self, jobs: Sequence[Job]) -> Generator[Outcome, None, None]:
@@ -70,29 +73,37 @@ class ClusterPipeline:
         If you stop iterating, or interrupt, the workers end. Nothing half-done is left.
 
         Raises:
-            OutputError: The folder of the results cannot be created.
+            OutputError: The folder of the results cannot be created or written.
             NspError: No node can take part.
         """
-        must_exist = [*self.request.must_exist]
-        if not isinstance(jobs[0].target, Address):
-            make_folder(jobs[0].target.parent, "Choose another with -o.")
-            must_exist.append(jobs[0].target.parent.absolute())
         order = sorted(range(len(jobs)), key=lambda index: _size(jobs[index]), reverse=True)
-        farm = Farm[Job, Outcome](
-            replace(self.request, must_exist=must_exist),
-            self.share,
-            self.weights,
-            lambda job, error: Outcome(job, Status.FAILED, error=_named(job, error)),
-            lambda place: self.begin(order[place], jobs[order[place]]),
-            self.on_refusal,
-        )
-        self._farms.append(farm)
-        left = set(order)
-        for place, outcome in farm.run([_everywhere(jobs[index]) for index in order]):
-            left.remove(order[place])
-            yield as_named(outcome, jobs[order[place]])
+        with self._shared(jobs[0].target.parent) as request:
+            farm = Farm[Job, Outcome](
+                request,
+                self.share,
+                self.weights,
+                lambda job, error: Outcome(job, Status.FAILED, error=_named(job, error)),
+                lambda place: self.begin(order[place], jobs[order[place]]),
+                self.on_refusal,
+                self.on_wait,
+            )
+            self._farms.append(farm)
+            left = set(order)
+            for place, outcome in farm.run([_everywhere(jobs[index]) for index in order]):
+                left.remove(order[place])
+                yield as_named(outcome, jobs[order[place]])
         for index in sorted(left):
             yield Outcome(jobs[index], Status.NOT_BEGUN)
+
+    @contextmanager
+    def _shared(self, folder: Path) -> Iterator[Request]:
+        """Adds to the request what a node must see in the folder of the results."""
+        if isinstance(folder, Address):
+            yield self.request
+            return
+        make_folder(folder, "Choose another with -o.")
+        with marked(folder.absolute()) as marker:
+            yield replace(self.request, marker=marker)
 
     def stop(self) -> None:
         """Drops the photos that are not finished; their outcomes say "not begun"."""

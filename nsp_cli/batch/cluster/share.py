@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,9 +32,13 @@ class Share:
         """Number of photos that a worker has at a time."""
         return _WITH_GPU if self.gpus else _WITHOUT_GPU
 
-    def slots(self) -> int:
-        """Number of workers that the nodes of the cluster have room for, at this moment."""
-        return sum(self._fitting(resources) for resources in _nodes())
+    def slots(self, *, without: Collection[str] = ()) -> int:
+        """Number of workers that the nodes of the cluster have room for, at this moment.
+
+        Args:
+            without: Ids of nodes that do not count.
+        """
+        return sum(self._fitting(resources) for node, resources in _nodes().items() if node not in without)
 
     def _fitting(self, resources: Mapping[str, float]) -> int:
         asked = {"CPU": self.cores, "GPU": self.gpus}
@@ -52,7 +56,7 @@ def choose_share(device: str) -> Share:
     Raises:
         DeviceError: No node has the device.
     """
-    nodes = _nodes()
+    nodes = list(_nodes().values())
     with_gpu = [node for node in nodes if node.get("GPU", 0) >= 1]
     if device == "cuda" or (device == "auto" and with_gpu):
         if not with_gpu:
@@ -64,7 +68,8 @@ def choose_share(device: str) -> Share:
     return Share(min(_MOST_CORES, *cores))
 
 
-def _nodes() -> list[dict[str, Any]]:
+def _nodes() -> dict[str, dict[str, Any]]:
+    """The resources of all living nodes, by the nodes' ids."""
     import ray
 
-    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}

@@ -16,6 +16,8 @@ from nsp_cli.errors import InputError, NspError, WeightsError
 from nsp_cli.files import file_sha256, remove_unfinished, temporary_folder
 
 _POLL_SECONDS = 0.02
+_LATE_SECONDS = 5.0
+_SHARE = "All machines must share the folders, under the same paths."
 
 
 class Service(Protocol):
@@ -36,12 +38,14 @@ class Request:
         make: Makes the service from local weights files, in the order of `checksums`.
         checksums: sha256 of each weights file.
         must_exist: Paths that a node sees if it shares the photos' folders.
+        marker: A file that this machine has just made among the results; None if nothing is written.
         version: Version of nsp that the results will name.
     """
 
     make: Callable[[Sequence[Path]], Service]
     checksums: Sequence[str] = ()
     must_exist: Sequence[Path] = ()
+    marker: Path | None = None
     version: str = __version__
 
 
@@ -78,10 +82,14 @@ class Station:
             with self._lock:
                 self._busy -= 1
 
-    def stop(self, seconds: float) -> None:
-        """Ends all work, and removes what is unfinished after some seconds. The process must end then."""
+    def stop(self) -> None:
+        """Lets all work end soon. What is being written is written."""
         for service in self._services:
             service.stop()
+
+    def leave(self, seconds: float) -> None:
+        """Ends all work, and removes what is unfinished after some seconds. The process must end then."""
+        self.stop()
         end = time.monotonic() + seconds
         while self._busy and time.monotonic() < end:
             time.sleep(_POLL_SECONDS)
@@ -97,9 +105,20 @@ def _check_node(request: Request) -> None:
         )
     for path in request.must_exist:
         if not os.path.lexists(path):
-            raise InputError(
-                f"{here} does not see {path}.", "All machines must share the folders, under the same paths."
-            )
+            raise InputError(f"{here} does not see {path}.", _SHARE)
+    if request.marker is not None and not _appears(request.marker):
+        # Else its results would stay on a disk of its own.
+        raise InputError(f"{here} has another folder {request.marker.parent} than this machine.", _SHARE)
+
+
+def _appears(path: Path) -> bool:
+    """Waits for a file that another machine has made. Network drives may show it late."""
+    end = time.monotonic() + _LATE_SECONDS
+    while not os.path.lexists(path):
+        if time.monotonic() > end:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
 
 
 def _saved(folder: Path, contents: Sequence[bytes], checksums: Sequence[str]) -> list[Path]:

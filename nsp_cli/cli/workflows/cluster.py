@@ -98,9 +98,16 @@ def on_cluster(
         request = request_for(photos, there.checksums, jobs)
         speed = request_for(partial(_serve_speed, operation, there.machine), there.checksums, jobs)
         yield (
-            lambda begin: ClusterPipeline(request, there.share, there.weights, begin, console.show_error),
+            lambda begin: ClusterPipeline(
+                request, there.share, there.weights, begin, console.show_error, say_waiting
+            ),
             lambda: measured_speed(speed, there.share, there.weights),
         )
+
+
+def say_waiting() -> None:
+    """Says why nothing happens."""
+    console.say("No worker is free: other runs have them, or machines are gone. nsp waits; Ctrl-C ends it.")
 
 
 def _weights_to_send(operation: Operation, restorer: Restorer) -> list[ResolvedWeights]:

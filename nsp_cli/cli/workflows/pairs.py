@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 from nsp_cli.cli import console
 from nsp_cli.cli.options.groups import MachineOptions
 from nsp_cli.cli.signals import CLUSTER_GRACE_SECONDS, GRACE_SECONDS, ended_by_signals
-from nsp_cli.cli.workflows.cluster import JoinedCluster, joined_cluster, machine_that_asks, workers_there
+from nsp_cli.cli.workflows.cluster import (
+    JoinedCluster,
+    joined_cluster,
+    machine_that_asks,
+    say_waiting,
+    workers_there,
+)
 from nsp_cli.cli.workflows.loading import load_restorers, make_workers
 from nsp_cli.cli.workflows.operations import Operation
 from nsp_cli.errors import InputError, NspError
@@ -93,7 +99,12 @@ def _scored_there(
     shared = [path.absolute() for path in pairs[0] if not isinstance(path, Address)]
     request = Request(make, there.checksums, shared)
     farm = Farm[Pair, "PairScore | InputError"](
-        request, there.share, there.weights, _lost, on_refusal=console.show_error
+        request,
+        there.share,
+        there.weights,
+        _lost,
+        on_refusal=console.show_error,
+        on_wait=say_waiting,
     )
     yield from farm.run([(noisy.absolute(), clean.absolute()) for noisy, clean in pairs])
 
