@@ -134,6 +134,8 @@ def test_a_node_killed_half_way_costs_nothing(cluster, second, run_nsp, shoot, t
 
 
 def test_a_node_that_joins_takes_part(cluster, run_nsp, shoot, tmp_path, tiny_weights):
+    for number in range(60, 200):  # enough for the time that a node takes to start on a busy machine
+        save(shoot / f"{number}.png", number)
     out = tmp_path / "out"
     with nsp("denoise", shoot, "-r", "-o", out, "-m", tiny_weights, "--cluster", cluster.address) as run:
         wait_for(lambda: finished(out) >= 2, run)
@@ -143,7 +145,7 @@ def test_a_node_that_joins_takes_part(cluster, run_nsp, shoot, tmp_path, tiny_we
         _, errors = run.communicate(timeout=HANG_SECONDS)
     cluster.remove_node(node)
     assert run.returncode == 0, errors
-    assert "60 done" in errors
+    assert "200 done" in errors
 
 
 def test_auto_is_like_a_run_without_a_cluster(run_nsp, tmp_path, tiny_weights):

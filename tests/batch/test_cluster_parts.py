@@ -245,6 +245,11 @@ class TestShare:
         nodes += [{"CPU": 2}, {"CPU": 6}]
         assert choose_share("cpu").slots(without={"1"}) == 1
 
+    def test_ray_hands_out_the_gpus(self, nodes):
+        nodes += [{"CPU": 32, "GPU": 8}]
+        with pytest.raises(DeviceError, match="Ray chooses"):
+            choose_share("cuda:1")
+
     @pytest.mark.parametrize("device", ["cuda", "auto"])
     def test_a_cluster_without_the_device(self, nodes, device):
         nodes += [{"CPU": 2}] if device == "cuda" else [{"memory": 1e9}]

@@ -54,8 +54,10 @@ def choose_share(device: str) -> Share:
         device: As the command line names it. "auto" takes GPUs if any node has one.
 
     Raises:
-        DeviceError: No node has the device.
+        DeviceError: No node has the device, or it is one GPU of several, which Ray alone hands out.
     """
+    if device.startswith("cuda:"):
+        raise DeviceError("With --cluster, Ray chooses the GPU of each worker.", "Use --device cuda.")
     nodes = list(_nodes().values())
     with_gpu = [node for node in nodes if node.get("GPU", 0) >= 1]
     if device == "cuda" or (device == "auto" and with_gpu):
