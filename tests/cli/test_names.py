@@ -12,45 +12,54 @@ import numpy as np
 import pytest
 
 from nsp_cli.photo import Photo, write_photo
+from tests.streams import streamed
 
 NAMES = ["1.png", "2_日本é.png", "3.png"]
 
 
-def printed(folder: Path, encoding: str, *arguments: object) -> subprocess.CompletedProcess[bytes]:
-    """Runs nsp with streams of another encoding."""
+@pytest.fixture
+def named(tmp_path: Path) -> Path:
+    """A folder of photos with those names."""
+    folder = tmp_path / "in"
+    folder.mkdir()
     for name in NAMES:
         write_photo(Photo(np.zeros((8, 8, 3), np.uint8)), folder / name)
+    return folder
+
+
+def in_a_process(*arguments: object, encoding: str) -> subprocess.CompletedProcess[bytes]:
+    """Runs nsp with streams to which Python gave the encoding."""
     command = [sys.executable, "-m", "nsp_cli", *map(str, arguments)]
     environment = os.environ | {"PYTHONIOENCODING": encoding}
     return subprocess.run(command, capture_output=True, check=False, env=environment)
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "ascii:strict", "utf-8", "utf-16"])
+@pytest.mark.parametrize(
+    ("encoding", "run_nsp_in"),
+    [("ascii:strict", in_a_process), *((name, streamed) for name in ("cp1252", "ascii", "utf-8", "utf-16"))],
+)
 def test_names_that_the_streams_cannot_hold_do_not_end_a_run(
-    tmp_path: Path, tiny_weights: Path, encoding: str
+    tmp_path: Path, named: Path, tiny_weights: Path, encoding: str, run_nsp_in
 ) -> None:
-    (tmp_path / "in").mkdir()
     out = tmp_path / "out"
-    run = printed(tmp_path / "in", encoding, "denoise", tmp_path / "in", "-o", out, "-m", tiny_weights)
+    run = run_nsp_in("denoise", named, "-o", out, "-m", tiny_weights, encoding=encoding)
     assert run.returncode == 0, run.stderr
     assert sorted(path.name for path in out.iterdir()) == sorted(NAMES)
     assert len(run.stdout.decode(encoding.split(":", maxsplit=1)[0]).splitlines()) == 3
 
 
-def test_json_stays_json_in_a_narrow_encoding(tmp_path: Path, tiny_weights: Path) -> None:
-    (tmp_path / "in").mkdir()
-    arguments = ("denoise", tmp_path / "in", "-o", tmp_path / "out", "-m", tiny_weights, "--json")
-    run = printed(tmp_path / "in", "cp1252", *arguments)
+def test_json_stays_json_in_a_narrow_encoding(tmp_path: Path, named: Path, tiny_weights: Path) -> None:
+    arguments = ("denoise", named, "-o", tmp_path / "out", "-m", tiny_weights, "--json")
+    run = streamed(*arguments, encoding="cp1252")
     sources = [json.loads(line)["source"] for line in run.stdout.decode("cp1252").splitlines()]
     assert [Path(source).name for source in sources] == NAMES
 
 
-def test_names_in_errors_tables_and_logs(tmp_path: Path, tiny_weights: Path) -> None:
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "4_写.png").write_bytes(b"no photo")
+def test_names_in_errors_tables_and_logs(tmp_path: Path, named: Path, tiny_weights: Path) -> None:
+    (named / "4_写.png").write_bytes(b"no photo")
     log = tmp_path / "log.txt"
-    arguments = ("denoise", tmp_path / "in", "-o", tmp_path / "out", "-m", tiny_weights, "--log", log)
-    run = printed(tmp_path / "in", "cp1252", *arguments)
+    arguments = ("denoise", named, "-o", tmp_path / "out", "-m", tiny_weights, "--log", log)
+    run = in_a_process(*arguments, encoding="cp1252")
     assert run.returncode == 1
     assert rb"4_\u5199.png" in run.stderr
     assert b"Traceback" not in run.stderr

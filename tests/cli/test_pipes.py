@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from PIL import Image
 
 from nsp_cli.cli.workflows.display import RunDisplay
 from nsp_cli.photo import Photo, read_photo, write_photo
+from tests.streams import streamed
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
 
@@ -28,24 +30,25 @@ def picture(tmp_path: Path) -> Path:
     return tmp_path / "photo.png"
 
 
-def piped(content: bytes, *arguments: object, folder: Path) -> subprocess.CompletedProcess[bytes]:
-    """Runs nsp with a pipe at each end; temporary files go to a folder that must be empty afterwards."""
-    temporary = folder / "temporary"
-    temporary.mkdir(exist_ok=True)
+@pytest.fixture(autouse=True)
+def _temporary_files_vanish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    for name in ("TMPDIR", "TEMP"):
+        monkeypatch.setenv(name, str(folder))
+    yield
+    assert list(folder.glob("nsp-*")) == []
+
+
+def piped(content: bytes, *arguments: object) -> subprocess.CompletedProcess[bytes]:
+    """Runs nsp in a process with a pipe at each end."""
     command = [sys.executable, "-m", "nsp_cli", *map(str, arguments)]
-    run = subprocess.run(
-        command,
-        input=content,
-        capture_output=True,
-        check=False,
-        env=os.environ | {"TMPDIR": str(temporary), "TEMP": str(temporary)},
-    )
-    assert [path.name for path in temporary.iterdir() if path.name.startswith("nsp-")] == []
-    return run
+    return subprocess.run(command, input=content, capture_output=True, check=False)
 
 
 def test_from_input_to_output(picture: Path, tiny_weights: Path, run_nsp, tmp_path: Path) -> None:
-    run = piped(picture.read_bytes(), "denoise", "-", "-o", "-", "-m", tiny_weights, folder=tmp_path)
+    run = piped(picture.read_bytes(), "denoise", "-", "-o", "-", "-m", tiny_weights)
     assert run.returncode == 0, run.stderr
     (tmp_path / "out.png").write_bytes(run.stdout)
     run_nsp("denoise", picture, "-o", tmp_path / "usual.png", "-m", tiny_weights)
@@ -53,29 +56,26 @@ def test_from_input_to_output(picture: Path, tiny_weights: Path, run_nsp, tmp_pa
     assert b"30" in run.stderr
 
 
-def test_in_another_format(picture: Path, tmp_path: Path, tiny_weights: Path) -> None:
-    run = piped(
-        picture.read_bytes(),
-        *("--quiet", "denoise", "-", "-o", "-", "--format", "tiff", "-m", tiny_weights),
-        folder=tmp_path,
-    )
+def test_in_another_format(picture: Path, tiny_weights: Path) -> None:
+    arguments = ("--quiet", "denoise", "-", "-o", "-", "--format", "tiff", "-m", tiny_weights)
+    run = streamed(*arguments, content=picture.read_bytes())
     assert run.stdout[:2] in (b"II", b"MM")
     assert run.stderr == b""
     with Image.open(io.BytesIO(run.stdout)) as image:
         assert image.size == (30, 40)
 
 
-def test_a_photo_that_is_passed_through_keeps_every_byte(tmp_path: Path) -> None:
+def test_a_photo_that_is_passed_through_keeps_every_byte() -> None:
     file = io.BytesIO()
     Image.new("RGB", (64, 64), (90, 120, 60)).save(file, "JPEG", comment="words")
-    run = piped(file.getvalue(), "denoise", "-", "-o", "-", "--device", "cpu", folder=tmp_path)
+    run = piped(file.getvalue(), "denoise", "-", "-o", "-", "--device", "cpu")
     assert run.stdout == file.getvalue()
     assert b"passed through" in run.stderr
 
 
 @pytest.mark.parametrize("content", [b"", b"no photo", b"\xff\xd8\xff damaged"])
-def test_what_is_no_photo_gives_no_output(tmp_path: Path, tiny_weights: Path, content: bytes) -> None:
-    run = piped(content, "denoise", "-", "-o", "-", "-m", tiny_weights, folder=tmp_path)
+def test_what_is_no_photo_gives_no_output(tiny_weights: Path, content: bytes) -> None:
+    run = streamed("denoise", "-", "-o", "-", "-m", tiny_weights, content=content)
     assert (run.returncode, run.stdout) == (1, b"")
     assert b"Error" in run.stderr
     assert b"Traceback" not in run.stderr
@@ -84,14 +84,12 @@ def test_what_is_no_photo_gives_no_output(tmp_path: Path, tiny_weights: Path, co
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
 def test_a_signal_while_input_is_read_leaves_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "nsp_cli", "denoise", "-", "-o", "-"]
-    environment = os.environ | {"TMPDIR": str(tmp_path)}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as run:
-        while not list(tmp_path.glob("nsp-*/*")):
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as run:
+        while not list(tmp_path.glob("temporary/nsp-*/*")):
             assert run.poll() is None
             time.sleep(0.01)
         run.send_signal(signal.SIGTERM)
         assert run.wait(30) == 130
-    assert list(tmp_path.glob("nsp-*")) == []
 
 
 @pytest.mark.parametrize(("stream", "word"), [("stdin", "input"), ("stdout", "output")])
@@ -117,13 +115,13 @@ def test_messages_name_no_temporary_file(picture: Path, tmp_path: Path, tiny_wei
     log, target = tmp_path / "log", tmp_path / "b.png"
     common = ("-m", tiny_weights, "--log", log)
     damaged, sound = b"\xff\xd8\xff damaged", picture.read_bytes()
-    to_file = piped(sound, "-v", "denoise", "-", "-o", target, "--json", *common, folder=tmp_path)
+    to_file = streamed("-v", "denoise", "-", "-o", target, "--json", *common, content=sound)
     assert json.loads(to_file.stdout)["source"] == "standard input"
     runs = [
         to_file,
-        piped(damaged, "denoise", "-", "-o", "-", *common, folder=tmp_path),
-        piped(sound, "denoise", "-", "-o", "-", "--dry-run", *common, folder=tmp_path),
-        piped(b"", "denoise", "-", "-o", "-", *common, folder=tmp_path),
+        streamed("denoise", "-", "-o", "-", *common, content=damaged),
+        streamed("denoise", "-", "-o", "-", "--dry-run", *common, content=sound),
+        streamed("denoise", "-", "-o", "-", *common),
     ]
     written = log.read_text() + "".join((run.stdout + run.stderr).decode() for run in runs)
     assert "nsp-" not in written.replace("nsp-cli", "")
@@ -153,9 +151,9 @@ def test_a_page_and_the_progress_name_no_temporary_file(
 
 
 def test_one_end_may_be_a_file(picture: Path, tmp_path: Path, tiny_weights: Path) -> None:
-    run = piped(b"", "denoise", picture, "-o", "-", "-m", tiny_weights, folder=tmp_path)
+    run = streamed("denoise", picture, "-o", "-", "-m", tiny_weights)
     target = tmp_path / "b.png"
-    piped(picture.read_bytes(), "denoise", "-", "-o", target, "-m", tiny_weights, folder=tmp_path)
+    streamed("denoise", "-", "-o", target, "-m", tiny_weights, content=picture.read_bytes())
     assert target.read_bytes()[:8] == run.stdout[:8] == b"\x89PNG\r\n\x1a\n"
     assert sorted(path.name for path in tmp_path.glob("*.png")) == ["b.png", "photo.png"]
 

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from nsp_cli import Strength
-from nsp_cli.evaluation.folders import evaluate, find_pairs, mean_score
+from nsp_cli.evaluation.folders import denoising_trial, find_pairs, mean_score, read_pair, score_trial
 from nsp_cli.evaluation.metrics import psnr
 from nsp_cli.restoration import back_projection, pipeline
 from nsp_cli.restoration.execution import Execution
@@ -166,6 +167,11 @@ def test_progress_rises_to_the_photos_pixels(restorer, noisy):
         assert seen[-1] == (160 * 184, 160 * 184)
 
 
+def middle(picture: Tensor, side: int = 256) -> Tensor:
+    top, left = ((length - side) // 2 for length in picture.shape[1:])
+    return picture[:, top : top + side, left : left + side]
+
+
 @pytest.mark.shared
 @pytest.mark.slow
 @pytest.mark.parametrize(
@@ -178,9 +184,10 @@ def test_progress_rises_to_the_photos_pixels(restorer, noisy):
     ],
 )
 def test_real_pictures_gain(bundled, model, name, least):
-    restorer, folder = bundled(model), SHARED / "data" / "dev" / name
-    pairs = find_pairs(folder / "noisy", folder / "clean")[::7]
-    scores = evaluate(pairs, lambda photo: pipeline.denoise_tensor(restorer, photo)[0])
+    restorer, folder, scores = bundled(model), SHARED / "data" / "dev" / name, []
+    for pair in find_pairs(folder / "noisy", folder / "clean")[::7]:
+        trial = denoising_trial(*map(middle, read_pair(*pair)))
+        scores.append(score_trial(name, trial, lambda photo: pipeline.denoise_tensor(restorer, photo)[0]))
     noisy, denoised = (
         mean_score([getattr(score, side) for score in scores]) for side in ("noisy", "denoised")
     )
