@@ -219,10 +219,10 @@ class Farm(Generic[_Item, _Result]):
 
 
 def _node_of(actor: Any) -> str:
-    """Returns the id of an actor's node, also if the actor is dead."""
+    """Returns the id of an actor's node, also if the actor is dead; "" if it never had one."""
     from ray._private import state  # the public call needs Ray's dashboard
 
-    return str(state.actors(actor._actor_id.hex())["Address"]["NodeID"])
+    return str(state.actors(actor._actor_id.hex()).get("Address", {}).get("NodeID", ""))
 
 
 def _host_of(node: str) -> str | None:
