@@ -113,8 +113,8 @@ def student(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def shots(tmp_path: Path) -> Path:
-    """A folder of two noisy photos."""
+def shots(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A folder of two noisy photos; 620 pixels wide, if a test asks for no other width."""
     from tests.students import save_shots
 
-    return save_shots(tmp_path)
+    return save_shots(tmp_path, getattr(request, "param", 620))

@@ -24,12 +24,12 @@ def save_student(folder: Path, config: UnetConfig = TINY, name: str = "student")
     return path
 
 
-def save_shots(folder: Path) -> Path:
-    """Writes two noisy photos into folder/shots and returns that."""
+def save_shots(folder: Path, width: int) -> Path:
+    """Writes two noisy photos into folder/shots and returns that; from 300 pixels, no region is held out."""
     shots = folder / "shots"
     shots.mkdir()
     for number in range(2):
-        Image.fromarray(noisy_pixels(300, 620, seed=number)).save(shots / f"{number}.png")
+        Image.fromarray(noisy_pixels(300, width, seed=number)).save(shots / f"{number}.png")
     return shots
 
 

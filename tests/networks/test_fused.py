@@ -7,6 +7,7 @@ import torch
 
 from nsp_cli.networks.dbsn import DbsnConfig, fused
 
+CONFIGS = [DbsnConfig(32, 2), DbsnConfig(16, 1, t=1), DbsnConfig(32, 1, t=4), DbsnConfig(128, 1)]
 pytest.importorskip("triton")
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="test_gpu does this where a GPU is")
 
@@ -24,12 +25,15 @@ def test_what_is_tried_first_works_and_a_failure_is_no_error(monkeypatch):
     assert not fused._kernels_work(torch.device("cpu"), torch.float32, 16)
 
 
+# The layout is brought in order before the first kernel, whatever the network's size.
 @pytest.mark.parametrize(
-    "config",
-    [DbsnConfig(32, 2), DbsnConfig(16, 1, t=1), DbsnConfig(32, 1, t=4), DbsnConfig(128, 1)],
+    ("config", "layout"),
+    [
+        *((config, torch.channels_last) for config in CONFIGS),
+        *((config, torch.contiguous_format) for config in CONFIGS[:2]),
+    ],
     ids=str,
 )
-@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
 def test_fused_layers_answer_as_single_ones(config, layout, monkeypatch):
     network = config.build().eval()
     picture = torch.rand(2, 3, 20, 14).contiguous(memory_format=layout)

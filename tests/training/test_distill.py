@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from safetensors.torch import load_file
 from nsp_cli.cli import console
 from nsp_cli.networks.unet import UnetConfig
 from nsp_cli.weights.file import describe_weights
-from tests.students import TINY, stop_after
+from tests.students import TINY, save_student, stop_after
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +46,7 @@ def test_a_student_denoises_and_names_its_teacher(run_nsp, distill, shots):
     assert not np.array_equal(before, after)
 
 
+@pytest.mark.parametrize("shots", [300], indirect=True)
 def test_a_student_can_teach(distill, student):
     run, weights = distill("--steps", 1, "--teacher", student)
     assert run.code == 0, run.err
@@ -64,6 +67,7 @@ def test_a_student_can_become_one_that_enlarges(run_nsp, distill, shots):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("shots", [300], indirect=True)
 def test_a_resumed_run_equals_the_unbroken_one_bit_for_bit(distill, monkeypatch):
     unbroken, whole = distill("--steps", 4, name="whole")
     assert unbroken.code == 0, unbroken.err
@@ -100,9 +104,9 @@ def test_plain_refuses_students(run_nsp, shots, student):
     assert "Traceback" not in run.err
 
 
-def test_mode_pd_refuses_students(run_nsp, shots, distill):
-    _, weights = distill("--steps", 1, "--x2")
-    run = run_nsp("upscale", shots / "0.png", "--mode", "pd", "-m", weights)
+def test_mode_pd_refuses_students(run_nsp, shots, tmp_path):
+    enlarging = save_student(tmp_path, replace(TINY, scale=2), "enlarging")
+    run = run_nsp("upscale", shots / "0.png", "--mode", "pd", "-m", enlarging)
     assert run.code == 1
     assert "nsp-light" in run.err
 

@@ -59,15 +59,17 @@ def true_error(candidate: Restorer, clean: Tensor, seed: int) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("side", [3, 7])
-def test_differences_of_recorrupted_error_equal_the_true_ones(pictures, side):
-    better, worse = restorer(3), restorer(side, 0.7)
-    estimated = [
-        recorrupted_error(worse, n, seed=9) - recorrupted_error(better, n, seed=9) for n, _ in pictures
-    ]
-    true = [true_error(worse, c, seed=9) - true_error(better, c, seed=9) for _, c in pictures]
-    assert fmean(true) > 5
-    assert fmean(estimated) == pytest.approx(fmean(true), rel=0.25)
+def test_differences_of_recorrupted_error_equal_the_true_ones(pictures):
+    def mean_errors(candidate: Restorer) -> tuple[float, float]:
+        """Estimated and true."""
+        estimated = fmean(recorrupted_error(candidate, noisy, seed=9) for noisy, _ in pictures)
+        return estimated, fmean(true_error(candidate, clean, seed=9) for _, clean in pictures)
+
+    best = mean_errors(restorer(3))
+    for side in (3, 7):
+        worse = mean_errors(restorer(side, 0.7))
+        assert worse[1] - best[1] > 5, side
+        assert worse[0] - best[0] == pytest.approx(worse[1] - best[1], rel=0.25), side
 
 
 @pytest.mark.slow
@@ -101,7 +103,7 @@ def test_what_is_left_of_odd_noise_is_told_by_noise_of_other_photos(monkeypatch,
 
 @pytest.mark.slow
 def test_the_same_weights_gain_nothing(pictures):
-    judgement = judge(restorer(3), restorer(3), [n for n, _ in pictures], pd_factor=5)
+    judgement = judge(restorer(3), restorer(3), [n for n, _ in pictures[:2]], pd_factor=5)
     assert judgement is not None
     assert not judgement.is_better
     assert all(measure.gain == 0 for measure in judgement.measures)
