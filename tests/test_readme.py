@@ -61,7 +61,10 @@ def test_the_readme_can_be_read_to_the_end():
 def test_every_option_named_exists(help_texts):
     for page, text in GUIDES.items():
         own = re.sub(
-            r"^.*(?:pip|make|python|torchrun|ray start|#SBATCH|kubectl) .*$", "", text, flags=re.MULTILINE
+            r"^.*(?:(?:pip|make|python|torchrun|ray start|#SBATCH|kubectl) |f\"--).*$",
+            "",
+            text,
+            flags=re.MULTILINE,
         )
         for option in set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", own)):
             assert any(option in text for text in help_texts.values()), (page, option)
