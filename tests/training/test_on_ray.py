@@ -78,7 +78,7 @@ def processes_about(folder: Path) -> list[str]:
 
 
 def test_the_weights_are_those_of_torchrun(script, tmp_path):
-    save_shots(tmp_path)
+    save_shots(tmp_path, 300)
     save_student(tmp_path)
     torchrun = [
         "-m",
@@ -103,7 +103,7 @@ def test_the_weights_are_those_of_torchrun(script, tmp_path):
 
 
 def test_ctrl_c_ends_all_processes(script, tmp_path):
-    save_shots(tmp_path)
+    save_shots(tmp_path, 300)
     save_student(tmp_path)
     command = [sys.executable, str(script), *training(tmp_path, "mine.safetensors", "--steps", 500)]
     with subprocess.Popen(command, stdout=-1, stderr=-2, text=True) as run:
@@ -122,7 +122,7 @@ def test_ctrl_c_ends_all_processes(script, tmp_path):
 
 
 def test_where_one_process_fails_all_end(script, tmp_path):
-    save_shots(tmp_path)
+    save_shots(tmp_path, 300)
     command = [sys.executable, str(script), *training(tmp_path, "mine.safetensors", "--steps", 4)]
     run = subprocess.run(command, stdout=-1, stderr=-2, text=True, timeout=SECONDS)
     assert run.returncode == 1
