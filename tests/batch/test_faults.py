@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 import torch
 from noisy_files import save
-from PIL import Image
 
 from nsp_cli.photo import read_photo, read_provenance
 
@@ -197,15 +196,6 @@ class TestPhotos:
         (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
         for path in (tmp_path / "pipe.jpg", tmp_path / "loop.jpg", Path(os.devnull)):
             assert run_nsp("denoise", path, "-o", out, "-m", tiny_weights).code == 1, path
-
-    def test_a_picture_of_one_row(self, run_nsp, tmp_path, out, tiny_weights):
-        Image.fromarray(np.random.default_rng(0).integers(0, 256, (1, 100_000, 3), np.uint8)).save(
-            tmp_path / "row.png"
-        )
-        run = run_nsp("denoise", tmp_path / "row.png", "-o", out, "-m", tiny_weights)
-        assert run.code == 0, run.err
-        with Image.open(out / "row.png") as image:
-            assert image.size == (100_000, 1)
 
     def test_names_of_255_bytes(self, run_nsp, tmp_path, tiny_weights):
         name = "ü" * 125 + "a.png"

@@ -109,7 +109,7 @@ def test_odd_noise_is_learned_from_noisy_photos_alone(adapt, bundled, tmp_path):
     for seed, name in enumerate(("astronaut", "chelsea", "rocket")):
         noisy, _ = blotched(name, seed)
         Image.fromarray(noisy.permute(1, 2, 0).numpy()).save(folder / f"{name}.png")
-    run, weights = adapt("--steps", 50, "--batch", 4, folder=folder, start=None)
+    run, weights = adapt("--steps", 30, "--batch", 4, folder=folder, start=None)
     assert run.code == 0, run.err
     assert "Not judged" in run.err  # two or three flat places are too few
     noisy, clean = blotched("coffee", 9)

@@ -8,7 +8,6 @@ import shutil
 import socket
 import stat
 import struct
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,6 +29,7 @@ from nsp_cli.photo.metadata import ifd
 from nsp_cli.photo.metadata.ifd import Directory, Entry
 from nsp_cli.photo.metadata.tiff_layout import Layout, read_layout
 from tests.counting import at_most_calls
+from tests.streams import streamed
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
 ORIENTATION, SOFTWARE = 274, 305
@@ -127,9 +127,7 @@ class TestNames:
     def test_that_are_no_text(self, tmp_path: Path, tiny_weights: Path) -> None:
         path = tmp_path / os.fsdecode(b"caf\xe9.png")
         write_photo(photo(), path)
-        command = [sys.executable, "-m", "nsp_cli", "denoise", path, "-m", tiny_weights]
-        environment = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}
-        run = subprocess.run(command, env=environment, capture_output=True, check=False)
+        run = streamed("denoise", path, "-m", tiny_weights)
         assert run.returncode == 0, run.stderr
         assert run.stdout.strip() == os.fsencode(path.with_name(os.fsdecode(b"caf\xe9_denoised.png")))
 
