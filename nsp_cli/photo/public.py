@@ -25,7 +25,7 @@ from nsp_cli.photo.metadata.noise_profile import stated_noise
 from nsp_cli.photo.mosaic import CELL_PLACES, Mosaic, SensorColours, SensorPicture
 from nsp_cli.photo.photo import Photo, to_bit_depth
 from nsp_cli.photo.provenance import Provenance, read_provenance, with_provenance
-from nsp_cli.photo.reading import photo_size, read_photo, why_no_mosaic
+from nsp_cli.photo.reading import check_kind, photo_size, read_photo, why_no_mosaic
 from nsp_cli.photo.sheet import labelled_sheet
 from nsp_cli.photo.sniffing import check_readable
 from nsp_cli.photo.tone import tone_gamma
@@ -51,6 +51,7 @@ __all__ = [
     "Subsampling",
     "Written",
     "camera_facts",
+    "check_kind",
     "check_readable",
     "check_writable",
     "copy_photo",

@@ -15,6 +15,7 @@ from nsp_cli.photo.formats.jpeg import turned_gain_map
 from nsp_cli.photo.formats.raw import missing_mosaic, read_raw
 from nsp_cli.photo.formats.raw_development import RawOptions
 from nsp_cli.photo.formats.registry import recognised, unsupported
+from nsp_cli.photo.formats.spec import FormatSpec
 from nsp_cli.photo.metadata.blocks import GAIN_MAP
 from nsp_cli.photo.metadata.iptc import RESOURCES_DAMAGED, clean_resources
 from nsp_cli.photo.metadata.patching import (
@@ -54,26 +55,43 @@ def read_photo(
         InputError: The file is missing, a folder, empty, not a photo, of an unsupported kind, damaged,
             truncated or too large, or it holds several pictures.
     """
-    check_readable(path)
+    spec = check_kind(path)
     try:
-        photo = _read(path, max_megapixels, raw, keep_mosaic=keep_mosaic, accept_damaged=accept_damaged)
+        photo = _read(spec, path, max_megapixels, raw, keep_mosaic=keep_mosaic, accept_damaged=accept_damaged)
         return dataclasses.replace(_upright(_with_clean_facts(photo)), source=path)
     except MemoryError as error:
         hint = "Close other programs, or make the photo smaller elsewhere first."
         raise InputError(f"{path} needs more memory than is available.", hint) from error
 
 
-def _read(
-    path: Path, max_megapixels: float, raw: RawOptions | None, *, keep_mosaic: bool, accept_damaged: bool
-) -> Photo:
+def check_kind(path: Path) -> FormatSpec:
+    """Tells the format of a photo by the beginning of its file, in a moment.
+
+    Raises:
+        InputError: The file is missing, a folder, empty, no photo, or of a kind that nsp does not read here.
+    """
+    check_readable(path)
     spec = recognised(path)
     if spec is None or spec.read is None:
         raise unsupported(path)
     if not spec.is_available:
         raise InputError(f"{path} is a {spec.label}, which needs {spec.library}.", spec.install_hint)
+    return spec
+
+
+def _read(
+    spec: FormatSpec,
+    path: Path,
+    max_megapixels: float,
+    raw: RawOptions | None,
+    *,
+    keep_mosaic: bool,
+    accept_damaged: bool,
+) -> Photo:
     if spec.name == "raw":
         return read_raw(path, max_megapixels, raw or RawOptions(), keep_mosaic=keep_mosaic)
     read = (spec.read_damaged if accept_damaged else None) or spec.read
+    assert read is not None  # as `check_kind` says
     photo = read(path, max_megapixels)
     if raw not in (None, RawOptions()):
         photo = photo.with_notes("not camera RAW, so the RAW options do not apply")
@@ -86,10 +104,7 @@ def why_no_mosaic(path: Path) -> str:
     Raises:
         InputError: The file is missing, or not a photo that nsp can read.
     """
-    check_readable(path)
-    spec = recognised(path)
-    if spec is None or spec.read is None:
-        raise unsupported(path)
+    spec = check_kind(path)
     return missing_mosaic(path) if spec.name == "raw" else f"{spec.label}, not camera RAW"
 
 

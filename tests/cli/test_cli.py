@@ -14,6 +14,7 @@ from PIL import Image
 
 from nsp_cli import __version__, load_weights
 from nsp_cli.cli import console
+from nsp_cli.cli.workflows import photos
 from nsp_cli.evaluation.folders import enlarging_trial
 from nsp_cli.evaluation.metrics import psnr
 from nsp_cli.ops.pixels import pixels_to_tensor, tensor_to_pixels
@@ -158,6 +159,15 @@ class TestDenoise:
         assert message in run.err.splitlines()[0]
         assert len(run.err.splitlines()) == 2
         assert files(tmp_path) <= {"photo.jpg"}
+
+    @pytest.mark.parametrize("content", [None, b"", b"hello, I am a text"])
+    def test_a_file_that_is_no_photo_waits_for_no_network(self, run_nsp, tmp_path, monkeypatch, content):
+        monkeypatch.setattr(photos, "load_restorers", pytest.fail)
+        if content is not None:
+            (tmp_path / "photo.jpg").write_bytes(content)
+        run = run_nsp("denoise", tmp_path / "photo.jpg")
+        assert run.code == 1
+        assert run.err.startswith("Error: ")
 
     def test_huge_photos_are_refused_by_a_limit_that_can_be_raised(self, run_nsp, picture, tiny_weights):
         run = run_nsp("denoise", picture, "-m", tiny_weights, "--max-megapixels", "0.001")

@@ -65,6 +65,7 @@ def process_photos(
         selection = _selection(named)
         jobs = _plan(selection, operation, written, run)
         _check_addresses(jobs, written, run)
+        _check_alone(jobs, run)
         if piped is not None and len(jobs) != 1:
             raise typer.BadParameter(f"-o - takes the result of one photo, but there are {len(jobs)}.")
         if piped is not None:
@@ -131,6 +132,21 @@ def _check_addresses(jobs: Sequence[Job], result: ResultOptions, run: RunOptions
         ):
             if is_given:
                 raise typer.BadParameter(f"{name} is for files, not for addresses such as s3://...")
+
+
+def _check_alone(jobs: Sequence[Job], run: RunOptions) -> None:
+    """Refuses a single file that is no photo, before seconds go into loading a network.
+
+    One of several photos, or one that JSON reports on, fails when its turn comes.
+
+    Raises:
+        InputError: It is missing, or nsp does not read its kind.
+    """
+    from nsp_cli.batch import is_remote
+    from nsp_cli.photo import check_kind
+
+    if len(jobs) == 1 and not run.json and not is_remote(jobs[0]):
+        check_kind(jobs[0].source)
 
 
 def _are_raw(jobs: Sequence[Job], operation: Operation) -> bool:
