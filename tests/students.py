@@ -25,7 +25,10 @@ def save_student(folder: Path, config: UnetConfig = TINY, name: str = "student")
 
 
 def save_shots(folder: Path, width: int) -> Path:
-    """Writes two noisy photos into folder/shots and returns that; from 300 pixels, no region is held out."""
+    """Writes two noisy photos into folder/shots and returns that.
+
+    Of photos 300 pixels wide no region is held out, of 620 pixels one.
+    """
     shots = folder / "shots"
     shots.mkdir()
     for number in range(2):
