@@ -9,14 +9,19 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 import torch
 
 # Seconds that tell how busy a machine is.
 _ENOUGH_SECONDS = 0.2
+_T = TypeVar("_T")
+
 _CGROUPS, _CAPACITIES = Path("/sys/fs/cgroup"), Path("/sys/devices/system/cpu")
 
 
@@ -32,6 +37,30 @@ def fit_threads() -> None:
     programs leave free. Call it when a photo begins.
     """
     torch.set_num_threads(_MACHINE.threads())
+
+
+def parts_at_once() -> int:
+    """Parts of a picture that are worth working on `side_by_side`: two, or one if there is one thread."""
+    return min(2, torch.get_num_threads())
+
+
+def side_by_side(parts: Sequence[Callable[[], _T]]) -> list[_T]:
+    """Calls functions at once. Each computes with its share of the calling thread's threads.
+
+    Threads that share an operation wait for each other after every single one. Threads that have work of
+    their own do not. What a function raises is raised when all have ended.
+    """
+    if len(parts) == 1:
+        return [parts[0]()]
+    threads = torch.get_num_threads()
+    share = max(1, threads // len(parts))
+    try:
+        with ThreadPoolExecutor(len(parts) - 1, initializer=torch.set_num_threads, initargs=(share,)) as pool:
+            others = [pool.submit(part) for part in parts[1:]]
+            torch.set_num_threads(share)
+            return [parts[0](), *(other.result() for other in others)]
+    finally:
+        torch.set_num_threads(threads)  # also what threads that begin later have
 
 
 @dataclass

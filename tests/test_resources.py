@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from threading import Thread
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Barrier, Event, Thread
 
 import psutil
 import pytest
@@ -21,6 +24,7 @@ from nsp_cli.resources import (
     fit_threads,
     free_threads,
     most_threads,
+    side_by_side,
 )
 
 ANY = float("inf")
@@ -124,6 +128,44 @@ def threads_of_a_photo() -> int:
     thread.start()
     thread.join()
     return found[0]
+
+
+class TestSideBySide:
+    @pytest.fixture(autouse=True)
+    def _four_threads(self) -> Iterator[None]:
+        before = torch.get_num_threads()
+        torch.set_num_threads(4)
+        yield
+        with ThreadPoolExecutor(1) as pool:  # a thread that begins afterwards
+            assert pool.submit(torch.get_num_threads).result() == 4
+        assert torch.get_num_threads() == 4
+        torch.set_num_threads(before)
+
+    def test_each_has_its_share_of_the_threads_at_the_same_time(self):
+        meeting = Barrier(2, timeout=60)
+
+        def work(number: int) -> tuple[int, int]:
+            meeting.wait()
+            return number, torch.get_num_threads()
+
+        assert side_by_side([partial(work, 1), partial(work, 2)]) == [(1, 2), (2, 2)]
+        assert side_by_side([torch.get_num_threads]) == [4]
+
+    def test_an_error_is_raised_when_all_have_ended(self):
+        ended, failing = [], Event()
+
+        def fail() -> None:
+            failing.set()
+            raise ValueError("it failed")
+
+        def work() -> None:
+            failing.wait(60)
+            time.sleep(0.1)
+            ended.append(1)
+
+        with pytest.raises(ValueError, match="it failed"):
+            side_by_side([fail, work])
+        assert ended
 
 
 def test_the_calling_thread_gets_them(monkeypatch):

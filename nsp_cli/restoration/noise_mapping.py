@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from nsp_cli.networks.row_stream import CellStream, first_rows
 from nsp_cli.networks.unet import from_planes
 from nsp_cli.noise.conditioning import NEIGHBOURHOOD
 from nsp_cli.noise.noise_map import NoiseMap
+from nsp_cli.resources import parts_at_once, side_by_side
 from nsp_cli.restoration.execution import Execution
 from nsp_cli.tiling.grid import Span, Tile, TileGrid
 from nsp_cli.tiling.pixels import cut_tile, pad_bottom_right
@@ -75,12 +76,21 @@ def _features_in_rows(photo: Tensor, precision: torch.dtype) -> Tensor:
     """What the network sees in each cell of a photo, (C, rows, columns) float16, on a CPU."""
     _, spec = _estimator(_CPU)
     _, height, width = photo.shape
+    lanes = TileGrid(height, width, spec.radius + CELL, CELL).lanes(parts_at_once())
+    return torch.cat(side_by_side([partial(_lane_features, photo, lane, precision) for lane in lanes]), dim=1)
+
+
+def _lane_features(photo: Tensor, lane: Tile, precision: torch.dtype) -> Tensor:
+    """The same of the rows of a lane."""
+    _, spec = _estimator(_CPU)
+    read = photo[:, lane.rows.read_start : lane.rows.read_stop]
+    _, height, width = read.shape
     rows = max(1, _STRIP_PIXELS // (width * CELL)) * CELL
     # One cell of context, in which the last row of cells finds the pixels that continue it.
     strips = TileGrid(height, width, CELL, CELL).bands(first_rows(spec.radius, rows, CELL), rows)
-    while (features := _streamed(photo, strips, precision)) is None:
+    while (features := _streamed(read, strips, precision)) is None:
         precision = exact_instead_of(precision)
-    return features
+    return features[:, _cells(lane.rows, lane.rows.read_start)]
 
 
 @torch.inference_mode()

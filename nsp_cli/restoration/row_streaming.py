@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from nsp_cli.device import to_device
+from nsp_cli.networks.base import CELL
 from nsp_cli.networks.row_stream import RowStream, first_rows
 from nsp_cli.networks.unet_body import COARSEST, CONTEXT, FOLD, UnetBody
 from nsp_cli.noise.noise_map import NoiseMap
 from nsp_cli.ops.pixels import from_unit_range
 from nsp_cli.ops.progress import OnProgress
+from nsp_cli.resources import parts_at_once, side_by_side
 from nsp_cli.tiling.grid import Tile, TileGrid
 from nsp_cli.tiling.pixels import cut_map, cut_tile, pad_bottom_right
 from nsp_cli.tiling.runner import exact_instead_of
@@ -40,6 +44,8 @@ def stream_rows(
 ) -> None:
     """Writes a network's result for a photo. It is that of one pass over the whole photo.
 
+    Two threads work on a part of the photo each, if it is high enough.
+
     Args:
         network: One that `can_stream`.
         radius: Its receptive-field radius in pixels.
@@ -53,8 +59,54 @@ def stream_rows(
         DeviceError: A result is not finite in float32.
     """
     assert isinstance(network, UnetBody)
-    while not _streamed(network, radius, photo, noise, result, precision, on_progress):
-        precision = exact_instead_of(precision)
+    _, height, width = photo.shape
+    lanes = TileGrid(height, width, radius + CONTEXT, COARSEST).lanes(parts_at_once())
+    finished = False
+    while not finished:
+        shown = _Progress(lanes, on_progress)
+        work = partial(_lane_streamed, network, radius, photo, noise, result, precision)
+        finished = all(side_by_side([partial(work, lane, shown.of(lane)) for lane in lanes]))
+        precision = precision if finished else exact_instead_of(precision)
+
+
+class _Progress:
+    """The progress of all lanes together."""
+
+    def __init__(self, lanes: Sequence[Tile], on_progress: OnProgress | None) -> None:
+        self._done, self._lock, self._on_progress = dict.fromkeys(lanes, 0), threading.Lock(), on_progress
+        self._pixels = sum(lane.core_pixels for lane in lanes)
+
+    def of(self, lane: Tile) -> Callable[[float], None]:
+        """A function that takes the finished share of a lane."""
+
+        def show(share: float) -> None:
+            with self._lock:
+                self._done[lane] = round(share * lane.core_pixels)
+                if self._on_progress:
+                    self._on_progress(sum(self._done.values()), self._pixels)
+
+        return show
+
+
+def _lane_streamed(
+    network: UnetBody,
+    radius: int,
+    photo: Tensor,
+    noise: NoiseMap | Tensor,
+    result: Tensor,
+    precision: torch.dtype,
+    lane: Tile,
+    show: Callable[[float], None],
+) -> bool:
+    """Whether all of a lane's result is finite."""
+    rows, scale = lane.rows, result.shape[1] // photo.shape[1]
+    read = photo[:, rows.read_start : rows.read_stop]
+    if isinstance(noise, NoiseMap):
+        noise = NoiseMap(noise.bands[:, rows.read_start // CELL : -(-rows.read_stop // CELL)])
+    written = result[:, scale * rows.start : scale * rows.stop]
+    return _streamed(
+        network, radius, read, noise, written, scale * (rows.read_start - rows.start), precision, show
+    )
 
 
 @torch.inference_mode()
@@ -64,11 +116,12 @@ def _streamed(
     photo: Tensor,
     noise: NoiseMap | Tensor,
     result: Tensor,
+    first: int,
     precision: torch.dtype,
-    on_progress: OnProgress | None,
+    show: Callable[[float], None],
 ) -> bool:
-    """Whether all of the result is finite."""
-    stream, (_, height, width), done = RowStream(network), photo.shape, 0
+    """Whether all of the result is finite. The photo's first row is the row `first` of it, at most 0."""
+    stream, (_, height, width), done = RowStream(network), photo.shape, first
     for strip in _strips(network, radius, height, width, precision):
         read, told = _read(photo, noise, strip)
         with torch.autocast("cpu", precision, enabled=precision != torch.float32):
@@ -79,8 +132,7 @@ def _streamed(
             # A network that enlarges also denoises: by the mean of what a pixel became.
             answer = functional.avg_pool2d(answer, answer.shape[3] // read.shape[3])
         done = _write(result, answer[0], done)
-        if on_progress:
-            on_progress(strip.rows.stop * width, height * width)
+        show(strip.rows.stop / height)
     return True
 
 
@@ -109,7 +161,9 @@ def _below(strip: Tile) -> int:
 
 
 def _write(result: Tensor, answer: Tensor, first: int) -> int:
-    """Writes rows (3, h, w) from the row `first` on, as far as the result reaches. Returns the next row."""
-    rows = result[:, first : first + answer.shape[1]]
-    rows.copy_(from_unit_range(answer[:, : rows.shape[1], : rows.shape[2]], result.dtype))
-    return first + rows.shape[1]
+    """Writes rows (3, h, w) from the row `first` on, as far as the result has them. Returns the next row."""
+    begin, end = max(0, first), first + answer.shape[1]
+    rows = result[:, begin : max(begin, end)]
+    inside = answer[:, begin - first :][:, : rows.shape[1], : rows.shape[2]]
+    rows.copy_(from_unit_range(inside, result.dtype))
+    return end

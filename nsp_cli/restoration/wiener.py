@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain, pairwise
 
 import torch
 from torch import Tensor
 
 from nsp_cli.ops.block_dct import BlockDct
+from nsp_cli.resources import parts_at_once, side_by_side
 from nsp_cli.tiling.grid import Tile, TileGrid
 from nsp_cli.tiling.pixels import begin_paste
 
@@ -55,12 +57,16 @@ def _mean_of_nine(coefficients: Tensor) -> Tensor:
 def in_tiles(result: Tensor, halo: int, device: torch.device, process: Callable[[Tile], Tensor]) -> None:
     """Fills `result` tile by tile; `process` makes that of a tile with a halo of so many pixels."""
     height, width = result.shape[-2:]
-    core = _CORE_ON_CPU if device.type == "cpu" else _CORE_ON_GPU
+    core, parts = (_CORE_ON_CPU, parts_at_once()) if device.type == "cpu" else (_CORE_ON_GPU, 1)
+    tiles = TileGrid(height, width, halo, step=FILTER_SIDE // 2).plan(core)
+    side_by_side([partial(_fill, result, tiles[part::parts], process) for part in range(parts)])
 
+
+def _fill(result: Tensor, tiles: Sequence[Tile], process: Callable[[Tile], Tensor]) -> None:
     def begin(tile: Tile) -> Callable[[], None]:
         return begin_paste(result, tile, process(tile))
 
-    begun = map(begin, TileGrid(height, width, halo, step=FILTER_SIDE // 2).plan(core))
+    begun = map(begin, tiles)
     # A CUDA GPU works on a tile while the tile before it is written.
     for paste, _ in pairwise(chain(begun, [None])):
         if paste:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+
+# Halos in the height of a lane. Two threads that share each operation lose a quarter of their time
+# (.github/docs/speed.md), so that a sixth more work is worth it.
+_LEAST_HALOS = 6
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,22 @@ class TileGrid:
         starts = [0, *range(first, self.height, others), self.height]
         columns = self._span(0, self.width, self.width)
         return [Tile(self._span(top, bottom, self.height), columns) for top, bottom in pairwise(starts)]
+
+    def lanes(self, count: int) -> list[Tile]:
+        """Covers the photo with bands of about the same height, for work side by side.
+
+        There are fewer, if more than a sixth of a band would be read for others. What bands read ends with
+        the photo.
+        """
+        halo = self._round_up(self.halo)
+        rows = self._round_up(-(-self.height // count))
+        if count > 1 and rows < _LEAST_HALOS * halo:
+            return self.lanes(count - 1)
+        tiles = self.bands(rows, rows)
+        return [replace(tile, rows=self._within_photo(tile.rows)) for tile in tiles]
+
+    def _within_photo(self, rows: Span) -> Span:
+        return replace(rows, read_stop=min(rows.read_stop, self.height))
 
     def split(self, tile: Tile) -> list[Tile]:
         """Splits a tile into up to four, each with its own halo; none if the core is a single step."""

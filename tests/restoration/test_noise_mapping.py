@@ -7,6 +7,7 @@ import torch
 
 from nsp_cli.networks.noise_map import NoiseMapNetwork
 from nsp_cli.ops.pixels import from_unit_range
+from nsp_cli.resources import side_by_side
 from nsp_cli.restoration import noise_mapping
 from nsp_cli.restoration.execution import Execution
 from nsp_cli.restoration.noise_mapping import map_noise
@@ -35,6 +36,19 @@ def test_rows_are_those_of_the_whole_photo(monkeypatch, strip, shape):
     photo = to_8_bits(noisy(*shape))
     whole, in_rows = (map_noise(photo, Execution(CPU, torch.float32, core)).bands for core in (1 << 20, None))
     torch.testing.assert_close(in_rows, whole, rtol=1e-3, atol=1e-5)
+
+
+def test_halves_side_by_side_are_those_of_the_whole_photo(monkeypatch):
+    halves, photo = [], to_8_bits(noisy(1003, 60))
+    monkeypatch.setattr(noise_mapping, "parts_at_once", lambda: 2)
+    monkeypatch.setattr(
+        noise_mapping, "side_by_side", lambda parts: halves.append(len(parts)) or side_by_side(parts)
+    )
+    whole, in_halves = (
+        map_noise(photo, Execution(CPU, torch.float32, core)).bands for core in (1 << 20, None)
+    )
+    torch.testing.assert_close(in_halves, whole, rtol=1e-3, atol=1e-5)
+    assert halves == [2]
 
 
 @pytest.mark.parametrize("core", [None, 64])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,6 +13,7 @@ from nsp_cli.networks import NetworkConfig
 from nsp_cli.networks.bayer import BayerConfig
 from nsp_cli.networks.unet import UnetConfig
 from nsp_cli.noise.noise_map import NoiseMap
+from nsp_cli.resources import side_by_side
 from nsp_cli.restoration import row_streaming
 from nsp_cli.restoration.execution import Execution
 from nsp_cli.restoration.inference import Restorer
@@ -86,6 +89,58 @@ def test_a_mosaic_equals_one_whole_pass(size, phase):
         whole = used.network(padded(shifted[0]), told[None])[0, :, phase[0] : phase[0] + size[0]]
     whole = whole[..., phase[1] : phase[1] + size[1]]
     torch.testing.assert_close(used.demosaic(mosaic, told, phase=phase), whole, atol=1e-5, rtol=1e-5)
+
+
+@pytest.fixture
+def _two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("_two_threads")
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("height", [1160, 1203])
+def test_two_halves_side_by_side_equal_one_whole_pass(monkeypatch, scale, height):
+    monkeypatch.setattr(row_streaming, "_STRIP_BYTES", 10_000)
+    used, photo = restorer(UnetConfig(**SMALL, scale=scale)), photo_of(height, 17)
+    noise, halves = noise_of(photo), []
+    monkeypatch.setattr(
+        row_streaming, "side_by_side", lambda parts: halves.append(len(parts)) or side_by_side(parts)
+    )
+    with torch.no_grad():
+        whole = used.network(padded(photo), noise.bands[None])[0, :, : scale * height, : scale * 17]
+    torch.testing.assert_close(used.upscale(photo, noise=noise), whole, atol=1e-5, rtol=1e-5)
+    assert halves == [2]
+
+
+@pytest.mark.usefixtures("_two_threads")
+def test_halves_of_a_mosaic_equal_one_whole_pass():
+    used, mosaic = restorer(BayerConfig(**SMALL)), photo_of(1202, 16, channels=1)[0]
+    told = torch.full((2, 4), 0.01)
+    with torch.no_grad():
+        whole = used.network(padded(mosaic[None]), told[None])[0, :, :1202]
+    torch.testing.assert_close(used.demosaic(mosaic, told), whole, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("_two_threads")
+def test_halves_show_their_progress_together():
+    used, photo, heard = restorer(UnetConfig(**SMALL)), photo_of(1200, 16), []
+    used.denoise(
+        photo, mode="direct", noise=noise_of(photo), on_progress=lambda *numbers: heard.append(numbers)
+    )
+    assert heard[-1] == (19200, 19200)
+    assert heard == sorted(heard)
+
+
+@pytest.mark.usefixtures("_two_threads")
+def test_where_one_half_is_not_finite_both_are_repeated_in_float32():
+    used, photo = restorer(UnetConfig(**SMALL), precision=torch.float16), photo_of(1200, 16)
+    exact = restorer(UnetConfig(**SMALL))
+    photo[:, 1100:] *= 1e5
+    results = [one.denoise(photo, mode="direct", noise=noise_of(photo)) for one in (used, exact)]
+    assert torch.equal(*results)
 
 
 def test_each_row_is_computed_once(monkeypatch):

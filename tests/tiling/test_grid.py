@@ -47,3 +47,14 @@ def test_splitting_keeps_the_core_and_halves_its_sides():
 def test_a_single_step_cannot_be_split():
     grid = TileGrid(4, 4, halo=0, step=2)
     assert grid.split(grid.plan(2)[0]) == []
+
+
+@pytest.mark.parametrize("height", [1, 95, 576, 577, 1152, 1160, 4001])
+def test_lanes_cover_the_photo_and_read_little_for_each_other(height):
+    grid = TileGrid(height, 30, halo=90, step=8)
+    lanes = grid.lanes(2)
+    rows = [row for lane in lanes for row in range(lane.rows.start, lane.rows.stop)]
+    assert rows == list(range(height))
+    assert all(lane.rows.read_stop == min(height, -(-lane.rows.stop // 8) * 8 + 96) for lane in lanes)
+    assert all(lane.rows.read_start == max(0, lane.rows.start - 96) for lane in lanes)
+    assert len(lanes) == (2 if height > 2 * 6 * 96 - 8 else 1)
