@@ -1,4 +1,4 @@
-"""Runs the bundled noise estimator over a photo in tiles."""
+"""Runs the bundled noise estimator over a photo, in tiles or row by row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nsp_cli.noise.noise_map import NoiseMap
 from nsp_cli.resources import parts_at_once, side_by_side
 from nsp_cli.restoration.execution import Execution
 from nsp_cli.tiling.grid import Span, Tile, TileGrid
-from nsp_cli.tiling.pixels import cut_tile, pad_bottom_right
+from nsp_cli.tiling.pixels import read_tile
 from nsp_cli.tiling.runner import Finish, exact_instead_of, run_tiles
 from nsp_cli.weights.file import load_network
 from nsp_cli.weights.resolve import resolve
@@ -100,7 +100,7 @@ def _streamed(photo: Tensor, strips: Sequence[Tile], precision: torch.dtype) -> 
     stream, features, done = CellStream(network), _empty(network, photo), 0
     for strip in strips:
         cells = _cells(strip.rows, strip.rows.read_start)
-        read = _read(photo, strip, _CPU)[:, :, cells.start * CELL : cells.stop * CELL]
+        read = read_tile(photo, strip, _CPU)[:, :, cells.start * CELL : cells.stop * CELL]
         with torch.autocast("cpu", precision, enabled=precision is not torch.float32):
             seen = stream.push(read, is_last=strip is strips[-1])[0]
         if not seen.isfinite().all():
@@ -151,17 +151,9 @@ def _see(
     """Features of the core's cells, (C, rows, columns) float16."""
     enabled = precision is not torch.float32
     with torch.autocast(device.type, precision if enabled else None, enabled=enabled):
-        features = network.features(_read(photo, tile, device))[0].half()
+        features = network.features(read_tile(photo, tile, device))[0].half()
     rows, columns = tile.rows, tile.columns
     return features[:, _cells(rows, rows.read_start), _cells(columns, columns.read_start)]
-
-
-def _read(photo: Tensor, tile: Tile, device: torch.device) -> Tensor:
-    """What a tile reads, (1, 3, h, w), both sides multiples of 8."""
-    rows, columns = tile.rows, tile.columns
-    size = rows.read_stop - rows.read_start, columns.read_stop - columns.read_start
-    read = pad_bottom_right(cut_tile(photo, tile, device)[None], *size)
-    return read.contiguous(memory_format=torch.channels_last)
 
 
 def _cells(span: Span, first: int = 0) -> slice:

@@ -19,7 +19,7 @@ from nsp_cli.ops.pixels import from_unit_range
 from nsp_cli.ops.progress import OnProgress
 from nsp_cli.resources import parts_at_once, side_by_side
 from nsp_cli.tiling.grid import Tile, TileGrid
-from nsp_cli.tiling.pixels import cut_map, cut_tile, pad_bottom_right
+from nsp_cli.tiling.pixels import cut_map, read_tile
 from nsp_cli.tiling.runner import exact_instead_of
 
 # Size of the largest tensors between layers. 4 MB is 5 % slower: shapes of a start and an end weigh more.
@@ -146,10 +146,8 @@ def _strips(
 
 def _read(photo: Tensor, noise: NoiseMap | Tensor, strip: Tile) -> tuple[Tensor, Tensor]:
     """What the network is fed for a strip: pixels (1, C, h, w), and their noise."""
-    height, width = (axis.read_stop - axis.read_start for axis in (strip.rows, strip.columns))
-    pixels = pad_bottom_right(cut_tile(photo, strip, _CPU)[None], height, width)
     told = cut_map(noise.bands, strip, _CPU) if isinstance(noise, NoiseMap) else to_device(noise, _CPU)
-    return pixels.contiguous(memory_format=torch.channels_last), told[None]
+    return read_tile(photo, strip, _CPU), told[None]
 
 
 def _above(strip: Tile) -> int:

@@ -12,7 +12,7 @@ from nsp_cli.noise.noise_map import NoiseMap
 from nsp_cli.ops.progress import OnProgress
 from nsp_cli.restoration.execution import Execution
 from nsp_cli.tiling.grid import Tile, TileGrid
-from nsp_cli.tiling.pixels import begin_paste, cut_map, cut_tile, pad_bottom_right
+from nsp_cli.tiling.pixels import begin_paste, cut_map, read_tile
 from nsp_cli.tiling.runner import Finish, run_tiles
 
 # Maps a (B, 3, h, w) tile, and its part of the noise map if the network takes one, to a (B, 3, t·h, t·w)
@@ -78,9 +78,7 @@ def _predicted(
     device: torch.device,
     precision: torch.dtype,
 ) -> Tensor:
-    height, width = (axis.read_stop - axis.read_start for axis in (tile.rows, tile.columns))
-    read = pad_bottom_right(cut_tile(noisy, tile, device)[None], height, width)
-    read = read.contiguous(memory_format=torch.channels_last)
+    read = read_tile(noisy, tile, device)
     given = [] if noise is None else [cut_map(noise.bands, tile, device)[None]]
     enabled = precision is not torch.float32
     with torch.autocast(device.type, precision if enabled else None, enabled=enabled):

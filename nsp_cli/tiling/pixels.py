@@ -31,6 +31,16 @@ def cut_tile(image: Tensor, tile: Tile, device: torch.device) -> Tensor:
     return to_unit_range(to_device(part, device))
 
 
+def read_tile(image: Tensor, tile: Tile, device: torch.device) -> Tensor:
+    """What a network is fed for a tile: (1, C, h, w) float32, channels last, as large as the tile says.
+
+    Past the picture's edges it is reflected.
+    """
+    height, width = (axis.read_stop - axis.read_start for axis in (tile.rows, tile.columns))
+    pixels = pad_bottom_right(cut_tile(image, tile, device)[None], height, width)
+    return pixels.contiguous(memory_format=torch.channels_last)
+
+
 def cut_map(bands: Tensor, tile: Tile, device: torch.device) -> Tensor:
     """Copies the part of a noise map that covers all that a tile reads.
 
