@@ -22,7 +22,8 @@ from PIL import Image
 
 from nsp_cli import load_weights
 from nsp_cli.batch import Job, Outcome, Pipeline, Restored, RunSettings, Status, Worker
-from nsp_cli.batch.cluster import ClusterPipeline, Farm, PhotoService, Request, Share
+from nsp_cli.batch.on_cluster import ClusterPipeline, PhotoService
+from nsp_cli.cluster import Farm, Request, Share
 from nsp_cli.restoration import pipeline
 
 WORKERS = (1, 2, 4)

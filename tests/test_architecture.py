@@ -51,7 +51,7 @@ ROWS = [
     {"photo.built_profile", "photo.colour"},
     {"photo.photo", "photo.sniffing"},
     {"photo.mosaic"},
-    {"ops"},
+    {"ops", "cluster"},
     {"device", "files"},
     {"errors", "ops.progress", "resources"},
 ]
@@ -71,7 +71,7 @@ OWNERS = {
     "matplotlib": {"report.plot"},
     "jinja2": {"report"},
     "filelock": {"files"},
-    "ray": {"batch.cluster"},
+    "ray": {"cluster"},
     "fsspec": {"batch.systems"},
     "paramiko": {"batch.systems"},
     "platformdirs": {"training.data"},

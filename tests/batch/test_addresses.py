@@ -29,13 +29,15 @@ from nsp_cli.batch import (
     Selection,
     find_photos,
     foresee,
+    on_cluster,
     plan_jobs,
     streaming,
     systems,
 )
 from nsp_cli.batch.addresses import Address, fetch, listed, located, send
-from nsp_cli.batch.cluster import ClusterPipeline, Request, Share, photos
+from nsp_cli.batch.on_cluster import ClusterPipeline
 from nsp_cli.batch.systems import with_system
+from nsp_cli.cluster import Request, Share
 from nsp_cli.errors import InputError
 from nsp_cli.evaluation import folders
 from nsp_cli.evaluation.folders import find_pairs
@@ -137,7 +139,7 @@ class TestFiles:
                 begun.extend(job.source.name for job in jobs)
                 yield from ()
 
-        monkeypatch.setattr(photos, "Farm", Recording)
+        monkeypatch.setattr(on_cluster, "Farm", Recording)
         for number, side in enumerate((40, 120, 80)):
             send(save(tmp_path / "a.png", side=side), memory / f"{number}.png")
         jobs = plan_jobs(find_photos(Selection((memory,))), output=Address("memory://out"), ending="")
@@ -487,15 +489,16 @@ class TestServers:
             send(clean, Address(f"{server.address}/clean/{name}"))
         plain = run_nsp("evaluate", shoot, tmp_path / "clean", "-m", tiny_weights, "--json")
         assert plain.code == 0, plain.err
-        for clean in (f"{server.address}/clean", tmp_path / "clean"):
-            command = ["evaluate", f"{server.address}/shoot", clean, "-m", tiny_weights, "--json"]
-            if cluster:
-                pytest.importorskip("ray")
-                command = [sys.executable, "-m", "nsp_cli", *command, "--cluster", "auto"]
-                out = subprocess.run(list(map(str, command)), stdout=-1, timeout=240, check=True).stdout
-            else:
-                out = run_nsp(*command).out.encode()
-            assert json.loads(out) == json.loads(plain.out)
+        command = ["evaluate", f"{server.address}/shoot", tmp_path / "clean", "-m", tiny_weights, "--json"]
+        if cluster:
+            pytest.importorskip("ray")
+            command = [sys.executable, "-m", "nsp_cli", *command, "--cluster", "auto"]
+            out = subprocess.run(list(map(str, command)), stdout=-1, timeout=240, check=True).stdout
+        else:
+            out = run_nsp(*command).out.encode()
+            command[2] = f"{server.address}/clean"
+            assert json.loads(run_nsp(*command).out) == json.loads(plain.out)
+        assert json.loads(out) == json.loads(plain.out)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -16,9 +17,9 @@ from pathlib import Path
 import pytest
 from noisy_files import save
 
-from nsp_cli.batch.cluster import Farm, Request, Service, Share, connected
-from nsp_cli.batch.cluster import farm as farm_module
-from nsp_cli.batch.cluster.station import Station
+from nsp_cli.cluster import Farm, Request, Service, Share, connected
+from nsp_cli.cluster import farm as farm_module
+from nsp_cli.cluster.station import Station
 from nsp_cli.errors import NspError
 from tests.conftest import Run
 
@@ -148,14 +149,14 @@ def test_a_node_that_joins_takes_part(cluster, run_nsp, shoot, tmp_path, tiny_we
     assert "200 done" in errors
 
 
-def test_auto_is_like_a_run_without_a_cluster(run_nsp, tmp_path, tiny_weights):
+def test_auto_is_like_a_run_without_a_cluster(cluster, run_nsp, tmp_path, tiny_weights):
     for number in range(4):
         save(tmp_path / "shoot" / f"{number}.png", number)
     (tmp_path / "shoot" / "bad.jpg").write_bytes(b"bad")
     command = ("denoise", tmp_path / "shoot", "-m", tiny_weights, "--json")
     plain = run_nsp(*command, "-o", tmp_path / "plain")
-    on_cluster = (*command, "-o", tmp_path / "out", "--cluster", "auto")
-    first, again = finish(nsp(*on_cluster)), finish(nsp(*on_cluster))
+    on_cluster = (*command, "-o", tmp_path / "out", "--cluster")
+    first, again = finish(nsp(*on_cluster, "auto")), finish(nsp(*on_cluster, cluster.address))
     assert tree(tmp_path / "out") == tree(tmp_path / "plain")
     assert first.code == again.code == plain.code == 1
     assert lines_by_source(first.out) == lines_by_source(plain.out)
@@ -324,11 +325,33 @@ def test_a_node_that_cannot_take_part_is_left_out_and_the_others_go_on(
     with connected(cluster.address):
         make = on_node(second.node_id, fault, tries, tmp_path)
         farm = Farm[int, int](Request(make), Share(1), [], pytest.fail, on_refusal=refusals.append)
-        assert sorted(farm.run(range(40))) == [(number, number) for number in range(40)]
+        assert sorted(farm.run(range(12))) == [(number, number) for number in range(12)]
     assert len(refusals) == 1
     assert refusals[0].message.endswith("not here") or refusals[0].message.endswith("not here.")
     assert "Traceback" not in refusals[0].message
-    assert len((tmp_path / second.node_id).read_text()) <= 4  # of two workers at once, each twice
+    # Three times, and by workers that were starting by then: as many as fit on nodes, dead ones included.
+    assert len((tmp_path / second.node_id).read_text()) <= 8
+
+
+def test_a_worker_that_fails_to_start_gives_its_place_to_the_next_at_once(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(farm_module, "_PATIENCE_SECONDS", 5.0)
+    tried = tmp_path / "tried"
+
+    def make(_weights: Sequence[Path]) -> Service:
+        with tried.open("a") as file:
+            file.write("x")
+        raise ModuleNotFoundError("not here")
+
+    waits: list[int] = []
+    gc.disable()  # what holds the failed worker must not be found by chance
+    try:
+        farm = Farm[int, int](Request(make), Share(1), [], pytest.fail, on_wait=lambda: waits.append(1))
+        with connected(cluster.address), pytest.raises(NspError, match="not here"):
+            list(farm.run(range(3)))
+    finally:
+        gc.enable()
+    assert tried.read_text() == "xxx"
+    assert not waits
 
 
 def test_there_are_no_more_workers_than_items(cluster, second, tmp_path):

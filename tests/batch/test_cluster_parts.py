@@ -13,10 +13,11 @@ import pytest
 from noisy_files import save
 
 from nsp_cli import __version__
-from nsp_cli.batch import Job, Outcome, Pipeline, Restored, RunSettings, Status, Worker
-from nsp_cli.batch.cluster import PhotoService, Request, Share, choose_share, photos, share
-from nsp_cli.batch.cluster import station as station_module
-from nsp_cli.batch.cluster.station import Station
+from nsp_cli.batch import Job, Outcome, Pipeline, Restored, RunSettings, Status, Worker, on_cluster
+from nsp_cli.batch.on_cluster import ClusterPipeline, PhotoService
+from nsp_cli.cluster import Request, Share, choose_share, share
+from nsp_cli.cluster import station as station_module
+from nsp_cli.cluster.station import Station
 from nsp_cli.errors import DeviceError, InputError, NspError, OutputError, UnexpectedError, WeightsError
 from nsp_cli.files import claim, hidden_name, marked, replacing
 
@@ -267,9 +268,9 @@ def test_all_nodes_look_for_a_file_among_the_results(tmp_path, monkeypatch):
             assert self.marker.exists()
             yield 0, Outcome(job, Status.DONE)
 
-    monkeypatch.setattr(photos, "Farm", {(Job, Outcome): Looking})
+    monkeypatch.setattr(on_cluster, "Farm", {(Job, Outcome): Looking})
     job = Job(save(tmp_path / "a.png"), tmp_path / "out" / "a.png")
-    run = photos.ClusterPipeline(Request(pytest.fail), Share(1), [], lambda *_: None).run([job])
+    run = ClusterPipeline(Request(pytest.fail), Share(1), [], lambda *_: None).run([job])
     assert [outcome.status for outcome in run] == [Status.DONE]
     assert not list((tmp_path / "out").iterdir())
 
@@ -301,7 +302,7 @@ class TestErrorsOnTheirWay:
 
 
 def test_without_ray_the_command_says_what_to_install(run_nsp, tmp_path, tiny_weights, monkeypatch):
-    monkeypatch.setattr("nsp_cli.batch.cluster.connection.find_spec", lambda _name: None)
+    monkeypatch.setattr("nsp_cli.cluster.connection.find_spec", lambda _name: None)
     save(tmp_path / "a.png")
     run = run_nsp("denoise", tmp_path / "a.png", "-m", tiny_weights, "--cluster", "auto")
     assert run.code == 1

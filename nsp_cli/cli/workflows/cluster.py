@@ -17,7 +17,8 @@ from nsp_cli.ops.progress import OnProgress, counted
 
 if TYPE_CHECKING:
     from nsp_cli.batch import Job, Pipeline, RunSettings, StreamingPipeline, Worker
-    from nsp_cli.batch.cluster import ClusterPipeline, PhotoService, Share, SpeedService
+    from nsp_cli.batch.on_cluster import ClusterPipeline, PhotoService, SpeedService
+    from nsp_cli.cluster import Share
     from nsp_cli.restoration.inference import Restorer
     from nsp_cli.weights.resolve import ResolvedWeights
 
@@ -63,7 +64,7 @@ def joined_cluster(
     Raises:
         DeviceError: The cluster cannot be joined, or does not have the device.
     """
-    from nsp_cli.batch.cluster import choose_share, connected
+    from nsp_cli.cluster import choose_share, connected
 
     sent = _weights_to_send(operation, restorer)
     with connected(address):
@@ -91,7 +92,7 @@ def on_cluster(
     Yields:
         A function that makes the run, and one that measures how many seconds a megapixel takes the cluster.
     """
-    from nsp_cli.batch.cluster import ClusterPipeline, measured_speed, request_for
+    from nsp_cli.batch.on_cluster import ClusterPipeline, measured_speed, request_for
 
     with joined_cluster(address, operation, machine, restorer) as there:
         photos = partial(_serve_photos, operation, settings, there.machine)
@@ -123,7 +124,7 @@ def _serve_photos(
 ) -> PhotoService:
     """The work on photos in a cluster's worker, made in its process."""
     from nsp_cli.batch import Pipeline
-    from nsp_cli.batch.cluster import PhotoService
+    from nsp_cli.batch.on_cluster import PhotoService
 
     workers = workers_there(operation, machine, weights)
     return PhotoService(Pipeline(settings, workers, lambda _index, _job: lambda _done, _total: None))
@@ -131,7 +132,7 @@ def _serve_photos(
 
 def _serve_speed(operation: Operation, machine: MachineOptions, weights: Sequence[Path]) -> SpeedService:
     """The measurement of a cluster's worker, made in its process."""
-    from nsp_cli.batch.cluster import SpeedService
+    from nsp_cli.batch.on_cluster import SpeedService
 
     return SpeedService(workers_there(operation, machine, weights)[0].restore)
 

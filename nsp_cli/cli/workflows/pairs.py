@@ -93,7 +93,7 @@ def _scored_there(
     pairs: Sequence[Pair], operation: Operation, there: JoinedCluster
 ) -> Generator[tuple[int, PairScore | InputError], None, None]:
     from nsp_cli.batch import Address
-    from nsp_cli.batch.cluster import Farm, Request
+    from nsp_cli.cluster import Farm, Request
 
     make = partial(_serve_scores, operation, there.machine)
     shared = [path.absolute() for path in pairs[0] if not isinstance(path, Address)]

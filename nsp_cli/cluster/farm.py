@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from nsp_cli.batch.cluster.share import Share
-from nsp_cli.batch.cluster.station import Request, Station
+from nsp_cli.cluster.share import Share
+from nsp_cli.cluster.station import Request, Station
 from nsp_cli.errors import DeviceError, NspError, reason_of
 
 _POLL_SECONDS = 0.5
@@ -163,6 +163,7 @@ class Farm(Generic[_Item, _Result]):
         try:
             refusal = ray.get(reference)
         except ray.exceptions.RayError as error:
+            ray.kill(hand.actor)  # it may live, and have its share of the node
             self._failures[node] += 1
             refusal = _not_starting(_host_of(node), error)
             if self._failures[node] < _MOST_LOSSES or _host_of(node) is None:  # perhaps the node has died

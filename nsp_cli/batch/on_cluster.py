@@ -9,15 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nsp_cli.batch.addresses import Address
-from nsp_cli.batch.cluster.farm import Farm
-from nsp_cli.batch.cluster.share import Share
-from nsp_cli.batch.cluster.station import Request, Service
 from nsp_cli.batch.forecast import seconds_per_megapixel
 from nsp_cli.batch.naming import Job
 from nsp_cli.batch.outcome import Outcome, Status
 from nsp_cli.batch.pipeline import Pipeline
 from nsp_cli.batch.restored import Restore
 from nsp_cli.batch.streaming import as_named, process_anywhere
+from nsp_cli.cluster import Farm, Request, Service, Share
 from nsp_cli.errors import NspError
 from nsp_cli.files import make_folder, marked
 
