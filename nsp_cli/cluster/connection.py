@@ -24,6 +24,12 @@ _FRAME_TYPE, _SETTINGS = 3, b"\x04"
 _INSTALL = "Install it: pip install 'nsp-cli[cluster]'"
 
 
+def check_installed() -> None:
+    """Raises DeviceError if Ray is not installed."""
+    if find_spec("ray") is None:
+        raise DeviceError("--cluster needs Ray, which is not installed.", _INSTALL)
+
+
 @contextmanager
 def connected(address: str) -> Iterator[None]:
     """Connects this process to a Ray cluster while the block runs. Nothing is reported to Ray's makers.
@@ -35,8 +41,7 @@ def connected(address: str) -> Iterator[None]:
     Raises:
         DeviceError: Ray is not installed, cannot be started, or no cluster answers.
     """
-    if find_spec("ray") is None:
-        raise DeviceError("--cluster needs Ray, which is not installed.", _INSTALL)
+    check_installed()
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     import ray
 

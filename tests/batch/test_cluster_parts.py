@@ -301,13 +301,18 @@ class TestErrorsOnTheirWay:
         assert pickle.loads(pickle.dumps(NspError("what", "hint"))).__cause__ is None
 
 
-def test_without_ray_the_command_says_what_to_install(run_nsp, tmp_path, tiny_weights, monkeypatch):
+@pytest.mark.parametrize(("command", "more"), [("denoise", ()), ("evaluate", ("clean.png",))])
+def test_without_ray_the_command_says_what_to_install(
+    run_nsp, tmp_path, tiny_weights, monkeypatch, command, more
+):
     monkeypatch.setattr("nsp_cli.cluster.connection.find_spec", lambda _name: None)
-    save(tmp_path / "a.png")
-    run = run_nsp("denoise", tmp_path / "a.png", "-m", tiny_weights, "--cluster", "auto")
+    photos = [save(tmp_path / name) for name in ("a.png", *more)]
+    before = sorted(tmp_path.iterdir())
+    run = run_nsp(command, *photos, "-m", tiny_weights, "--cluster", "auto")
     assert run.code == 1
     assert "pip install 'nsp-cli[cluster]'" in run.err
-    assert [path.name for path in tmp_path.glob("*.png")] == ["a.png"]
+    assert "Model" not in run.err
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_pipes_are_not_for_clusters(run_nsp, tmp_path):

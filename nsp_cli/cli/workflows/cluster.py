@@ -28,8 +28,17 @@ Start = Callable[[OnBegin], "Pipeline | StreamingPipeline | ClusterPipeline"]
 
 
 def machine_that_asks(machine: MachineOptions, cluster: str | None) -> MachineOptions:
-    """Where the weights are loaded to be checked: with a cluster, the machine of the user needs no GPU."""
-    return machine if cluster is None else replace(machine, device="cpu")
+    """Where the weights are loaded to be checked: with a cluster, the machine of the user needs no GPU.
+
+    Raises:
+        DeviceError: Ray is not installed. This is said before the weights are loaded.
+    """
+    from nsp_cli.cluster import check_installed
+
+    if cluster is None:
+        return machine
+    check_installed()
+    return replace(machine, device="cpu")
 
 
 @dataclass(frozen=True)
