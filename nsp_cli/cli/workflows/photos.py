@@ -52,37 +52,22 @@ def process_photos(
     """
     from nsp_cli.batch import find_unsupported
 
-    # Outside, so that what came from standard input is removed too.
     grace = GRACE_SECONDS if run.cluster is None else CLUSTER_GRACE_SECONDS
-    with (
-        ended_by_signals(grace),
-        standard_streams(photos, _located(result), run) as (
-            named,
-            written,
-            piped,
-        ),
-    ):
+    streams = standard_streams(photos, _located(result), run)
+    # Signals outside, so that what came from standard input is removed too.
+    with ended_by_signals(grace), streams as (named, written, piped):
         selection = _selection(named)
         jobs = _plan(selection, operation, written, run)
-        _check_addresses(jobs, written, run)
-        _check_alone(jobs, run)
-        if piped is not None and len(jobs) != 1:
-            raise typer.BadParameter(f"-o - takes the result of one photo, but there are {len(jobs)}.")
-        if piped is not None:
-            console.show_as(jobs[0].target, "standard output")
+        _check_piped(jobs, piped)
         operation = settled(operation)
-        restorers = load_restorers(
-            operation,
-            machine_that_asks(machine, run.cluster),
-            share=len(jobs) > 1,
-            announce=not _are_raw(jobs, operation),
-        )
+        asking = machine_that_asks(machine, run.cluster)
+        is_raw = _are_raw(jobs, operation)
+        restorers = load_restorers(operation, asking, share=len(jobs) > 1, announce=not is_raw)
         settings = make_settings(operation, restorers[0], named, written, raw)
-        place = (
-            _here(jobs, settings, operation, restorers)
-            if run.cluster is None
-            else on_cluster(run.cluster, jobs, settings, operation, machine, restorers[0])
-        )
+        if run.cluster is None:
+            place = _here(jobs, settings, operation, restorers)
+        else:
+            place = on_cluster(run.cluster, jobs, settings, operation, machine, restorers[0])
         if run.dry_run:
             with place as (_, speed):
                 show_forecast(jobs, settings, speed)
@@ -108,10 +93,7 @@ def _here(
         pipeline = Pipeline(settings, workers, begin)
         return StreamingPipeline(pipeline) if any(map(is_remote, jobs)) else pipeline
 
-    yield (
-        start,
-        lambda: seconds_per_megapixel(workers[0].restore) / len(workers),
-    )
+    yield start, lambda: seconds_per_megapixel(workers[0].restore) / len(workers)
 
 
 def _located(result: ResultOptions) -> ResultOptions:
@@ -119,6 +101,14 @@ def _located(result: ResultOptions) -> ResultOptions:
     from nsp_cli.batch import located
 
     return result if result.output is None else replace(result, output=located(result.output))
+
+
+def _check_piped(jobs: Sequence[Job], piped: Path | None) -> None:
+    if piped is None:
+        return
+    if len(jobs) != 1:
+        raise typer.BadParameter(f"-o - takes the result of one photo, but there are {len(jobs)}.")
+    console.show_as(jobs[0].target, "standard output")
 
 
 def _check_addresses(jobs: Sequence[Job], result: ResultOptions, run: RunOptions) -> None:
@@ -164,7 +154,10 @@ def _plan(
     if run.report is not None:
         check_page(run.report)
     found = find_photos(selection, leave_out=result.output)
-    return plan_jobs(found, output=result.output, ending=operation.ending, file_format=result.format_name)
+    jobs = plan_jobs(found, output=result.output, ending=operation.ending, file_format=result.format_name)
+    _check_addresses(jobs, result, run)
+    _check_alone(jobs, run)
+    return jobs
 
 
 def _process(jobs: Sequence[Job], start: Start, display: RunDisplay) -> None:
