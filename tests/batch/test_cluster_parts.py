@@ -302,13 +302,11 @@ class TestErrorsOnTheirWay:
 
 
 @pytest.mark.parametrize(("command", "more"), [("denoise", ()), ("evaluate", ("clean.png",))])
-def test_without_ray_the_command_says_what_to_install(
-    run_nsp, tmp_path, tiny_weights, monkeypatch, command, more
-):
+def test_without_ray_the_command_says_what_to_install(run_nsp, tmp_path, monkeypatch, command, more):
     monkeypatch.setattr("nsp_cli.cluster.connection.find_spec", lambda _name: None)
     photos = [save(tmp_path / name) for name in ("a.png", *more)]
     before = sorted(tmp_path.iterdir())
-    run = run_nsp(command, *photos, "-m", tiny_weights, "--cluster", "auto")
+    run = run_nsp(command, *photos, "--cluster", "auto")
     assert run.code == 1
     assert "pip install 'nsp-cli[cluster]'" in run.err
     assert "Model" not in run.err
