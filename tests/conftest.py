@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -89,6 +90,12 @@ class Run:
     code: int
     out: str
     err: str
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        """What became of each photo, by its name, as --json tells in order."""
+        lines = [json.loads(line) for line in self.out.splitlines()]
+        return {Path(line["source"]).name: line["status"] for line in lines}
 
 
 @pytest.fixture

@@ -31,11 +31,6 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def statuses(run) -> dict[str, str]:
-    lines = [json.loads(line) for line in run.out.splitlines()]
-    return {Path(line["source"]).name: line["status"] for line in lines}
-
-
 class TestFolders:
     def test_a_tree_comes_out_as_it_went_in(self, run_nsp, shoot, tmp_path, tiny_weights):
         before = tree(shoot)
@@ -82,7 +77,7 @@ class TestResume:
         before = tree(tmp_path / "out")
         stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*.*")}
         run = run_nsp(*command)
-        assert statuses(run) == {"a.jpg": "skipped", "b.png": "done", "c.tif": "skipped"}
+        assert run.statuses == {"a.jpg": "skipped", "b.png": "done", "c.tif": "skipped"}
         assert {p: p.stat().st_mtime_ns for p in stamps} == stamps
         assert tree(tmp_path / "out").items() >= before.items()
 
@@ -117,8 +112,8 @@ class TestResume:
     def test_a_photo_passed_through_is_not_done_twice(self, run_nsp, tmp_path, tiny_weights):
         Image.new("RGB", (40, 30), "white").save(tmp_path / "flat.png")
         command = ("denoise", tmp_path / "flat.png", "-o", tmp_path / "out.png", "-m", tiny_weights, "--json")
-        assert statuses(run_nsp(*command)) == {"flat.png": "passed_through"}
-        assert statuses(run_nsp(*command)) == {"flat.png": "skipped"}
+        assert run_nsp(*command).statuses == {"flat.png": "passed_through"}
+        assert run_nsp(*command).statuses == {"flat.png": "skipped"}
 
     def test_results_say_what_made_them(self, run_nsp, shoot, tmp_path, tiny_weights):
         run_nsp("denoise", shoot / "a.jpg", "-o", tmp_path / "out.jpg", "-m", tiny_weights, "--luma", "0.7")

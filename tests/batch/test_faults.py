@@ -41,10 +41,6 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def statuses(run) -> list[str]:
-    return [json.loads(line)["status"] for line in run.out.splitlines()]
-
-
 def assert_whole(folder: Path) -> None:
     """Passes if everything in a folder is a finished result."""
     for path in folder.rglob("*"):
@@ -100,7 +96,9 @@ class TestDisk:
             run = run_nsp(*command)
         assert run.code == 1
         # The third may have been on its way to the disk, where there is room again.
-        assert statuses(run) in (["done", "failed", last, "not_begun"] for last in ("done", "not_begun"))
+        assert list(run.statuses.values()) in (
+            ["done", "failed", last, "not_begun"] for last in ("done", "not_begun")
+        )
         assert "Free some space" in run.err
         assert_whole(out)
         assert run_nsp(*command).code == 0
@@ -123,7 +121,7 @@ class TestDisk:
             patch.setattr("nsp_cli.batch.pipeline.write_job", vanish)
             run = run_nsp(*command)
         assert run.code == 1
-        assert statuses(run)[:2] == ["done", "failed"]
+        assert list(run.statuses.values())[:2] == ["done", "failed"]
         assert "does not exist" in run.err
         assert run_nsp(*command).code == 0
         assert_whole(out)
@@ -155,7 +153,7 @@ class TestDisk:
     def test_a_photo_that_may_not_be_read(self, run_nsp, shoot, out, tiny_weights):
         (shoot / "1.png").chmod(0)
         run = run_nsp("denoise", shoot, "-o", out, "-m", tiny_weights, "--json")
-        assert statuses(run) == ["done", "failed", "done", "done"]
+        assert list(run.statuses.values()) == ["done", "failed", "done", "done"]
 
     def test_file_systems_that_cannot_lock_are_no_hindrance(
         self, run_nsp, shoot, out, tiny_weights, monkeypatch
@@ -187,7 +185,7 @@ class TestPhotos:
 
         monkeypatch.setattr(stages, "read_photo", read)
         run = run_nsp("denoise", shoot, "-o", out, "-m", tiny_weights, "--json")
-        assert statuses(run) == ["done", "failed", "done", "done"]
+        assert list(run.statuses.values()) == ["done", "failed", "done", "done"]
         assert_whole(out)
 
     @posix
@@ -260,7 +258,7 @@ class TestDevice:
 
         monkeypatch.setattr(stages, "read_photo", read)
         run = run_nsp("denoise", shoot, "-o", out, "-m", tiny_weights, "--json")
-        assert statuses(run) == ["done", "done", "failed", "done"]
+        assert list(run.statuses.values()) == ["done", "done", "failed", "done"]
         assert "Memory ran out while nsp worked on" in run.err
 
 
@@ -268,8 +266,8 @@ def test_a_clock_that_goes_back_changes_nothing(run_nsp, shoot, out, tiny_weight
     hours = iter(range(10**6, 0, -1))
     monkeypatch.setattr(time, "time", lambda: 3600.0 * next(hours))
     command = ("denoise", shoot, "-o", out, "-m", tiny_weights, "--json")
-    assert statuses(run_nsp(*command)) == ["done"] * 4
-    assert statuses(run_nsp(*command)) == ["skipped"] * 4
+    assert list(run_nsp(*command).statuses.values()) == ["done"] * 4
+    assert list(run_nsp(*command).statuses.values()) == ["skipped"] * 4
 
 
 # No result on a machine that is busy with other things takes so long.
