@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import ctypes
 import gc
+import os
 import sys
 from contextlib import suppress
 
@@ -22,8 +23,8 @@ def share_freed_memory() -> None:
     """Lets threads use what others freed; call it before they begin.
 
     The GNU C library gives threads heaps of their own, which keep what is freed. With one heap, two threads
-    that work on a photo need a fifth less. Elsewhere nothing is done.
+    that work on a photo need an eighth less. Nothing is done elsewhere, or if MALLOC_ARENA_MAX is set.
     """
-    if sys.platform == "linux":
+    if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:
         with suppress(AttributeError, OSError):  # another C library
             ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)

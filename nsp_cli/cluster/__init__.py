@@ -1,4 +1,4 @@
-"""Items on the machines of a Ray cluster: Ray places and watches the workers. Nothing here knows of photos.
+"""Items on the machines of a Ray cluster: Ray places and watches the workers. Nothing here works on photos.
 
 Workers import this package before all else, so it imports no torch.
 """

@@ -163,18 +163,19 @@ class Farm(Generic[_Item, _Result]):
         try:
             refusal = ray.get(reference)
         except ray.exceptions.RayError as error:
-            ray.kill(hand.actor)  # it may live, and have its share of the node
+            host = _host_of(node)
+            refusal = _not_starting(host, error)
             self._failures[node] += 1
-            refusal = _not_starting(_host_of(node), error)
-            if self._failures[node] < _MOST_LOSSES or _host_of(node) is None:  # perhaps the node has died
-                return
+            is_final = self._failures[node] >= _MOST_LOSSES and host is not None  # else the node has died
         else:
             if refusal is None:
                 self._failures[node] = 0
                 self._hands.append(hand)
                 return
-        ray.kill(hand.actor)
-        self._leave_out(node, refusal)
+            is_final = True
+        ray.kill(hand.actor)  # it may still live and hold its share of the node
+        if is_final:
+            self._leave_out(node, refusal)
 
     def _leave_out(self, node: str, refusal: NspError) -> None:
         if node not in self._refused:

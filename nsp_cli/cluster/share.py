@@ -29,7 +29,7 @@ class Share:
 
     @property
     def in_flight(self) -> int:
-        """Number of photos that a worker has at a time."""
+        """Number of items that a worker has at a time."""
         return _WITH_GPU if self.gpus else _WITHOUT_GPU
 
     def slots(self, *, without: Collection[str] = ()) -> int:

@@ -37,7 +37,7 @@ class Request:
     Attributes:
         make: Makes the service from local weights files, in the order of `checksums`.
         checksums: sha256 of each weights file.
-        must_exist: Paths that a node sees if it shares the photos' folders.
+        must_exist: Paths that a node sees if it shares the folders.
         marker: A file that this machine has just made among the results; None if nothing is written.
         version: Version of nsp that the results will name.
     """

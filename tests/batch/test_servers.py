@@ -225,6 +225,8 @@ class TestServers:
         command = ["evaluate", f"{server.address}/shoot", tmp_path / "clean", "-m", tiny_weights, "--json"]
         if cluster:
             pytest.importorskip("ray")
+            if server.address.startswith("s3"):
+                command[2] = f"{server.address}/clean"
             command = [sys.executable, "-m", "nsp_cli", *command, "--cluster", "auto"]
             out = subprocess.run(list(map(str, command)), stdout=-1, timeout=240, check=True).stdout
         else:

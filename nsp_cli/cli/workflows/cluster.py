@@ -31,12 +31,12 @@ def machine_that_asks(machine: MachineOptions, cluster: str | None) -> MachineOp
     """Where the weights are loaded to be checked: with a cluster, the machine of the user needs no GPU.
 
     Raises:
-        DeviceError: Ray is not installed. This is said before the weights are loaded.
+        DeviceError: Ray is not installed. This is said before any weights are fetched.
     """
-    from nsp_cli.cluster import check_installed
-
     if cluster is None:
         return machine
+    from nsp_cli.cluster import check_installed
+
     check_installed()
     return replace(machine, device="cpu")
 
