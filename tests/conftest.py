@@ -95,9 +95,8 @@ class Run:
     def statuses(self) -> dict[str, str]:
         """What became of each photo, by its name, as --json tells in order."""
         lines = [json.loads(line) for line in self.out.splitlines()]
-        found = {Path(line["source"]).name: line["status"] for line in lines}
-        assert len(found) == len(lines), "a photo was reported twice"
-        return found
+        assert len({line["source"] for line in lines}) == len(lines), "a photo was reported twice"
+        return {Path(line["source"]).name: line["status"] for line in lines}
 
 
 @pytest.fixture
