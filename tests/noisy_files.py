@@ -14,3 +14,8 @@ def save(path: Path, seed: int = 0, side: int = 48) -> Path:
     noisy = 128 + 25 * np.random.default_rng(seed).standard_normal((side, side, 3))
     Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(path)
     return path
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """The files below a folder, by their path within it."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from noisy_files import save
+from noisy_files import save, tree
 from PIL import Image
 
 from nsp_cli.batch import Job, Outcome, Pipeline, Restored, RunSettings, Status, Worker, arriving_jobs
@@ -25,10 +25,6 @@ def shoot(tmp_path: Path) -> Path:
     for number, name in enumerate(("a.jpg", "b.png", "day2/c.tif", "day2/a.jpg")):
         save(tmp_path / "shoot" / name, number)
     return tmp_path / "shoot"
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 class TestFolders:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from noisy_files import save
+from noisy_files import save, tree
 
 from nsp_cli.cluster import Farm, Request, Service, Share, connected
 from nsp_cli.cluster import farm as farm_module
@@ -82,16 +82,8 @@ def wait_for(condition: Callable[[], object], process: subprocess.Popen[str] | N
         time.sleep(0.02)
 
 
-def tree(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-
-
 def finished(folder: Path) -> int:
     return sum(path.name[0] != "." for path in folder.rglob("*.png"))
-
-
-def statuses(out: str) -> list[str]:
-    return [json.loads(line)["status"] for line in out.splitlines()]
 
 
 def workers_below(pid: int) -> list[int]:
@@ -129,8 +121,9 @@ def test_a_node_killed_half_way_costs_nothing(cluster, second, run_nsp, shoot, t
         output, errors = run.communicate(timeout=HANG_SECONDS)
     assert run.returncode == 0, errors
     assert done < 60, "the node was killed too late to prove anything"
-    assert len(statuses(output)) == 60
-    assert set(statuses(output)) <= {"done", "skipped"}
+    found = Run(run.returncode, output, errors).statuses
+    assert len(found) == 60
+    assert set(found.values()) <= {"done", "skipped"}
     assert tree(out) == tree(tmp_path / "plain")
 
 
@@ -160,7 +153,7 @@ def test_auto_is_like_a_run_without_a_cluster(cluster, run_nsp, tmp_path, tiny_w
     assert tree(tmp_path / "out") == tree(tmp_path / "plain")
     assert first.code == again.code == plain.code == 1
     assert lines_by_source(first.out) == lines_by_source(plain.out)
-    assert sorted(statuses(again.out)) == ["failed", *["skipped"] * 4]
+    assert sorted(again.statuses.values()) == ["failed", *["skipped"] * 4]
     table = [run.err[run.err.index("┏") : run.err.index("└")] for run in (first, plain)]
     assert table[0] == table[1]
 

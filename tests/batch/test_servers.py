@@ -17,13 +17,9 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from noisy_files import save
+from noisy_files import save, tree
 
-from nsp_cli.batch import (
-    Selection,
-    find_photos,
-    systems,
-)
+from nsp_cli.batch import Selection, find_photos, systems
 from nsp_cli.batch.addresses import Address, fetch, listed, send
 from nsp_cli.batch.systems import with_system
 from nsp_cli.errors import InputError
@@ -132,10 +128,6 @@ def shoot(server, tmp_path) -> Path:
         path = save(tmp_path / "shoot" / name, number)
         send(path, Address(f"{server.address}/shoot/{name}"))
     return tmp_path / "shoot"
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 @pytest.mark.slow
